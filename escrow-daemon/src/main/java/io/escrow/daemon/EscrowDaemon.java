@@ -1,0 +1,159 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.codec.Tracer;
+import io.escrow.codec.Wire;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps descriptors for other processes: serves one session at a time, while everybody else waits in the listen backlog.
+ *
+ * <p>Can be embedded: {@code try (EscrowDaemon daemon = EscrowDaemon.start(DaemonOptions.of(path))) { ... }}.
+ */
+public final class EscrowDaemon implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
+    private static final int ACCEPT_RETRY_MILLIS = 100;
+
+    private final DaemonOptions options;
+    private final SocketFile socketFile;
+    private final Store store;
+    private final EventLoopGroup group =
+            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
+    private Channel server;
+
+    private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
+        this.options = options;
+        this.socketFile = socketFile;
+        this.store = new Store(options.limits().tags(), options.storeLimits());
+    }
+
+    /**
+     * Starts a daemon.
+     *
+     * @param options how it runs
+     * @return the daemon, which can be connected to when this returns
+     * @throws EscrowException if it can't run on this machine or at this path
+     */
+    public static EscrowDaemon start(DaemonOptions options) throws EscrowException {
+        if (!Epoll.isAvailable()) {
+            throw new EscrowException(
+                    Status.EOPNOTSUPP,
+                    "escrowd needs Linux on x86_64 or aarch64 with Netty's native epoll library",
+                    Epoll.unavailabilityCause());
+        }
+        occupyStandardDescriptors();
+        EscrowDaemon daemon = new EscrowDaemon(options, SocketFile.claim(options.path(), options.force()));
+        try {
+            daemon.listen();
+            return daemon;
+        } catch (EscrowException | RuntimeException e) {
+            daemon.close();
+            throw e;
+        }
+    }
+
+    /** Makes sure that 0, 1 and 2 are open: a descriptor received as number 0 would be taken for the end of file. */
+    private static void occupyStandardDescriptors() throws EscrowException {
+        try {
+            FileDescriptor filler;
+            do {
+                filler = FileDescriptor.from("/dev/null");
+            } while (filler.intValue() <= 2);
+            filler.close();
+        } catch (IOException e) {
+            throw new EscrowException(Status.EMFILE, "/dev/null can't be opened: " + e, e);
+        }
+    }
+
+    private void listen() throws EscrowException {
+        String address = socketFile.bindAddress();
+        server = new ServerBootstrap()
+                .group(group)
+                .channelFactory(EpollServerDomainSocketChannel::new)
+                // Nothing is accepted before the session that is on has ended.
+                .option(ChannelOption.AUTO_READ, false)
+                .handler(new AcceptRetry())
+                .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollDomainSocketChannel channel) {
+                        beginSession(channel);
+                    }
+                })
+                .bind(new DomainSocketAddress(address))
+                .syncUninterruptibly()
+                .channel();
+        socketFile.publish();
+        server.read();
+    }
+
+    private void beginSession(EpollDomainSocketChannel channel) {
+        // A client that is gone can't be answered; what it has asked for is still carried out.
+        channel.config().setAutoClose(false);
+        Wire.install(channel, true, options.limits());
+        if (options.verbose()) {
+            channel.pipeline().addLast(new Tracer(System.err));
+        }
+        channel.pipeline().addLast(new Session(store, options.limits()));
+        socketFile.holder(pidOf(channel));
+        channel.closeFuture().addListener(f -> {
+            socketFile.holder(0);
+            server.read();
+        });
+    }
+
+    private static int pidOf(EpollDomainSocketChannel channel) {
+        try {
+            return channel.peerCredentials().pid();
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** Waits until the daemon is closed. */
+    public void join() {
+        server.closeFuture().syncUninterruptibly();
+    }
+
+    /** Ends the session, closes every descriptor and removes the socket. Returns when it is done. */
+    @Override
+    public void close() {
+        if (server != null) {
+            server.close().syncUninterruptibly();
+        }
+        socketFile.close();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        if (store.slots() > 0) {
+            logger.warn("slots dropped: {}", store.slots());
+        }
+        store.close();
+    }
+
+    /** Accepts again after a moment when a connection could not be accepted, for want of descriptors for instance. */
+    private static final class AcceptRetry extends ChannelInboundHandlerAdapter {
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            logger.warn("accepting a client failed", cause);
+            ctx.executor().schedule(() -> ctx.channel().read(), ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
+        }
+    }
+}

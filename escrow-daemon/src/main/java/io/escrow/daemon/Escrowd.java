@@ -1,0 +1,174 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.client.DaemonLauncher;
+import io.escrow.codec.Limits;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The command line of the daemon. */
+@Command(
+        name = "escrowd",
+        description = "Keeps file descriptors for other processes.",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        versionProvider = Escrowd.Version.class,
+        exitCodeListHeading = "Exit status:%n",
+        exitCodeList = {" 0:stopped", " 1:could not start", " 2:bad usage"})
+public final class Escrowd implements Callable<Integer> {
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "PATH",
+            description = "path of the UNIX-domain socket, at most " + SocketPath.MAX_LENGTH + " bytes; default: "
+                    + SocketPath.ENVIRONMENT + " in the environment")
+    private String path;
+
+    @Option(
+            names = {"-t", "--tags"},
+            paramLabel = "N",
+            description = "number of tags, 1 to 65536; default: ${DEFAULT-VALUE}")
+    private int tags = Limits.DEFAULT.tags();
+
+    @Option(
+            names = {"-f", "--force"},
+            description = "replace the socket of a daemon that is gone")
+    private boolean force;
+
+    @Option(
+            names = {"-v", "--verbose"},
+            description = "print every message on stderr")
+    private boolean verbose;
+
+    @Option(
+            names = {"-d", "--daemonise"},
+            description = "go on in the background once it listens")
+    private boolean daemonise;
+
+    @Option(
+            names = "--max-payload",
+            paramLabel = "BYTES",
+            description = "largest payload of a slot; default: ${DEFAULT-VALUE}")
+    private int maxPayload = Limits.DEFAULT.payload();
+
+    @Option(names = "--max-slots", paramLabel = "N", description = "most slots in all; default: ${DEFAULT-VALUE}")
+    private int maxSlots = DaemonOptions.DEFAULT_SLOTS;
+
+    @Option(
+            names = "--max-bytes",
+            paramLabel = "BYTES",
+            description = "largest sum of all payloads; default: half of the Java heap")
+    private Long maxBytes;
+
+    @Option(
+            names = "--max-descriptors",
+            paramLabel = "N",
+            description = "most descriptors in all; default: the limit of open files (ulimit -n) less a reserve")
+    private Integer maxDescriptors;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "print this and exit")
+    private boolean help;
+
+    @Option(names = "--version", versionHelp = true, description = "print the version and exit")
+    private boolean version;
+
+    private final String[] args;
+
+    private Escrowd(String[] args) {
+        this.args = args.clone();
+    }
+
+    /**
+     * Runs the daemon.
+     *
+     * @param args the command line; {@code --help} prints what it may be
+     */
+    public static void main(String[] args) {
+        System.exit(new CommandLine(new Escrowd(args))
+                .setPosixClusteredShortOptionsAllowed(false)
+                .setParameterExceptionHandler((e, given) -> complain(e, CommandLine.ExitCode.USAGE))
+                .setExecutionExceptionHandler((e, line, result) -> complain(e, CommandLine.ExitCode.SOFTWARE))
+                .execute(args));
+    }
+
+    private static int complain(Exception e, int exitCode) {
+        System.err.println(
+                "escrowd: " + e.getMessage() + (exitCode == CommandLine.ExitCode.USAGE ? " (see --help)" : ""));
+        return exitCode;
+    }
+
+    @Override
+    public Integer call() throws EscrowException {
+        DaemonOptions options = options();
+        if (daemonise) {
+            DaemonLauncher.launch(foregroundCommand(), false);
+            return CommandLine.ExitCode.OK;
+        }
+        EscrowDaemon daemon = EscrowDaemon.start(options);
+        Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "escrowd-shutdown"));
+        System.err.println("Listening on \"" + options.path() + "\"");
+        daemon.join();
+        return CommandLine.ExitCode.OK;
+    }
+
+    private DaemonOptions options() throws EscrowException {
+        Limits limits;
+        StoreLimits storeLimits;
+        java.nio.file.Path socket;
+        try {
+            int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
+            limits = new Limits(
+                    tags,
+                    maxPayload,
+                    packetBytes,
+                    Limits.DEFAULT.packetDescriptors(),
+                    Limits.DEFAULT.packetFrames(),
+                    Limits.DEFAULT.packetsInFlight());
+            storeLimits = new StoreLimits(
+                    maxSlots,
+                    maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
+                    maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+            socket = SocketPath.check(path);
+        } catch (IllegalArgumentException e) {
+            throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
+        }
+        return new DaemonOptions(socket, force, verbose, limits, storeLimits);
+    }
+
+    /** Returns the command line of this very process, without the option that brought us here. */
+    private List<String> foregroundCommand() {
+        ProcessHandle.Info self = ProcessHandle.current().info();
+        String[] all =
+                self.arguments().orElseThrow(() -> new IllegalStateException("/proc/self/cmdline is not readable"));
+        List<String> command = new ArrayList<>();
+        command.add(self.command().orElseThrow());
+        command.addAll(List.of(all).subList(0, all.length - args.length));
+        boolean options = true;
+        for (String arg : args) {
+            options &= !arg.equals("--");
+            if (!options || !(arg.equals("-d") || arg.equals("--daemonise"))) {
+                command.add(arg);
+            }
+        }
+        return command;
+    }
+
+    /** Reads the version from the manifest of the jar. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Escrowd.class.getPackage().getImplementationVersion();
+            return new String[] {"escrowd " + (version == null ? "(not packaged)" : version)};
+        }
+    }
+}

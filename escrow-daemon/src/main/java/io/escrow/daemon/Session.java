@@ -1,0 +1,174 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.escrow.TagInfo;
+import io.escrow.codec.Frame;
+import io.escrow.codec.Limits;
+import io.escrow.codec.PacketEnd;
+import io.escrow.codec.ProtocolException;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries out the requests of one client, in order, and answers each; the answers to a packet are sent together.
+ *
+ * <p>Reads on to the end of what a client has sent even when the client is gone and no answer can be sent any more.
+ */
+final class Session extends ChannelInboundHandlerAdapter {
+
+    private static final Logger logger = LoggerFactory.getLogger(Session.class);
+
+    private enum State {
+        GREETING,
+        SERVING,
+        ENDING
+    }
+
+    private final Store store;
+    private final Limits limits;
+    private State state = State.GREETING;
+
+    Session(Store store, Limits limits) {
+        this.store = store;
+        this.limits = limits;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg == PacketEnd.INSTANCE) {
+            endPacket(ctx);
+        } else if (msg instanceof Frame frame && state == State.SERVING) {
+            ctx.write(answer(frame), ctx.voidPromise());
+        } else if (msg instanceof Frame.Hello hello && state == State.GREETING) {
+            greet(ctx, hello);
+        } else {
+            discard(msg);
+            if (state == State.GREETING) {
+                fail(ctx, "the first frame is not HEL");
+            }
+        }
+    }
+
+    private void greet(ChannelHandlerContext ctx, Frame.Hello hello) {
+        if (hello.version() == Frame.VERSION) {
+            state = State.SERVING;
+            ctx.write(new Frame.Hello(Frame.VERSION, limits), ctx.voidPromise());
+        } else {
+            fail(ctx, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
+        }
+    }
+
+    private void endPacket(ChannelHandlerContext ctx) {
+        ctx.flush();
+        if (!ctx.channel().isWritable()) {
+            // The client does not read its answers: let it wait before it makes more of them.
+            ctx.channel().config().setAutoRead(false);
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        if (ctx.channel().isWritable() && state != State.ENDING) {
+            ctx.channel().config().setAutoRead(true);
+        }
+        ctx.fireChannelWritabilityChanged();
+    }
+
+    private Frame answer(Frame request) {
+        try {
+            if (request instanceof Frame.Add add) {
+                return add(add);
+            } else if (request instanceof Frame.Get get) {
+                Slot slot = store.get(get.tag(), get.index());
+                OwnedDescriptor descriptor = slot.descriptor();
+                return new Frame.Add(
+                        get.tag(),
+                        get.index(),
+                        slot.number(),
+                        slot.payload(),
+                        // Retained, so that a DEL behind this GET can't close it before it is sent.
+                        descriptor == null ? null : descriptor.retain());
+            } else if (request instanceof Frame.Delete delete) {
+                store.delete(delete.tag(), delete.index());
+                return ok();
+            } else if (request instanceof Frame.Tag tag) {
+                TagInfo info = store.info(tag.tag());
+                return new Frame.Info(tag.tag(), info.used(), info.end(), info.payloadBytes());
+            } else if (request instanceof Frame.ListRequest list) {
+                return list(list);
+            } else if (request instanceof Frame.Invalid invalid) {
+                return new Frame.Reply(invalid.status(), invalid.text());
+            }
+            return new Frame.Reply(Status.EINVAL, "not a request that a session can get: " + request);
+        } catch (EscrowException e) {
+            return new Frame.Reply(e.status(), e.text());
+        }
+    }
+
+    private Frame add(Frame.Add add) throws EscrowException {
+        OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
+        try {
+            store.add(add.tag(), add.index(), new Slot(add.number(), add.payload(), descriptor));
+        } catch (EscrowException e) {
+            ReferenceCountUtil.release(descriptor);
+            throw e;
+        }
+        return ok();
+    }
+
+    private Frame list(Frame.ListRequest request) throws EscrowException {
+        int most = request.most();
+        if (most < 1 || most > Frame.ListRequest.PAGE) {
+            throw new EscrowException(
+                    Status.EINVAL, "slots in a page: " + most + " (expected: 1.." + Frame.ListRequest.PAGE + ")");
+        }
+        List<SlotInfo> page = store.list(request.tag(), request.from(), most);
+        int last =
+                page.isEmpty() ? Integer.MAX_VALUE : page.get(page.size() - 1).index();
+        boolean more = page.size() == most && store.info(request.tag()).end() > last + 1L;
+        return new Frame.ListPage(request.tag(), more ? last + 1 : -1, page);
+    }
+
+    private static Frame ok() {
+        return new Frame.Reply(Status.OK, "");
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        if (cause instanceof ProtocolException) {
+            fail(ctx, cause.getMessage());
+        } else if (cause instanceof IOException) {
+            logger.debug("the client's connection broke", cause);
+        } else {
+            logger.error("session failed", cause);
+            ctx.close();
+        }
+    }
+
+    /** Says why the session can't go on, and ends it. */
+    private void fail(ChannelHandlerContext ctx, String text) {
+        if (state != State.ENDING) {
+            state = State.ENDING;
+            logger.warn("session ended: {}", text);
+            ctx.channel().config().setAutoRead(false);
+            ctx.writeAndFlush(new Frame.Reply(Status.EPROTO, text)).addListener(ChannelFutureListener.CLOSE);
+        }
+    }
+
+    private static void discard(Object msg) {
+        if (msg instanceof Frame.Add add) {
+            ReferenceCountUtil.release(add.descriptor());
+        } else {
+            ReferenceCountUtil.release(msg);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package io.escrow.daemon;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+
+/**
+ * Claims the path of the socket for one daemon, and puts the socket there in one step.
+ *
+ * <p>The claim is a lock on a file beside the socket: the kernel drops it when the daemon dies, however it dies. The
+ * socket is bound in a directory that nobody else can enter, given its mode there, and renamed to its path when it
+ * listens; so nobody connects before it has its mode, and whoever finds it can connect.
+ */
+final class SocketFile implements AutoCloseable {
+
+    private static final String OWNER_ONLY = "rw-------";
+
+    private final Path path;
+    private final FileChannel lockFile;
+    private Path privateDirectory;
+    private FileChannel directory;
+    private Object published;
+
+    private SocketFile(Path path, FileChannel lockFile) {
+        this.path = path;
+        this.lockFile = lockFile;
+    }
+
+    /**
+     * Claims a path.
+     *
+     * @param force whether the socket of a dead daemon may be replaced
+     * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
+     */
+    static SocketFile claim(Path path, boolean force) throws EscrowException {
+        FileChannel lockFile = lock(path);
+        SocketFile claimed = new SocketFile(path, lockFile);
+        try {
+            if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+                if (SocketPath.isServed(path)) {
+                    throw new EscrowException(Status.EINVAL, "another process listens on \"" + path + "\"");
+                }
+                if (!force) {
+                    throw new EscrowException(
+                            Status.EINVAL,
+                            "\"" + path + "\" is the socket of a daemon that is gone: --force replaces it");
+                }
+            }
+            claimed.holder(0);
+            return claimed;
+        } catch (EscrowException | RuntimeException e) {
+            claimed.close();
+            throw e;
+        }
+    }
+
+    private static FileChannel lock(Path path) throws EscrowException {
+        Path name = SocketPath.lockFile(path);
+        try {
+            FileChannel channel = FileChannel.open(
+                    name,
+                    Set.of(
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.READ,
+                            StandardOpenOption.WRITE,
+                            LinkOption.NOFOLLOW_LINKS),
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
+            FileLock lock;
+            try {
+                lock = channel.tryLock();
+            } catch (OverlappingFileLockException e) {
+                lock = null;
+            }
+            if (lock == null) {
+                String owner = firstLine(channel);
+                channel.close();
+                throw new EscrowException(
+                        Status.EINVAL, "escrowd (process " + owner + ") already serves \"" + path + "\"");
+            }
+            return channel;
+        } catch (AccessDeniedException e) {
+            throw new EscrowException(Status.EACCES, "no permission to create \"" + name + "\"", e);
+        } catch (EscrowException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new EscrowException(Status.EINVAL, "\"" + name + "\" can't be locked: " + e, e);
+        }
+    }
+
+    private static String firstLine(FileChannel channel) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(32);
+        channel.read(bytes, 0);
+        return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse("?");
+    }
+
+    /**
+     * Makes the private directory.
+     *
+     * @return the name to bind the socket to; short, whatever the length of the path
+     */
+    String bindAddress() throws EscrowException {
+        try {
+            Path parent = path.toAbsolutePath().getParent();
+            privateDirectory = Files.createTempDirectory(
+                    parent,
+                    ".escrowd",
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            directory = FileChannel.open(privateDirectory, StandardOpenOption.READ);
+            return "/proc/self/fd/" + descriptorOf(privateDirectory.toRealPath()) + "/s";
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "no socket can be made for \"" + path + "\": " + e, e);
+        }
+    }
+
+    private static String descriptorOf(Path open) throws IOException {
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                if (linkTarget(descriptor).equals(open)) {
+                    return descriptor.getFileName().toString();
+                }
+            }
+        }
+        throw new IOException("\"" + open + "\" is not among the open descriptors");
+    }
+
+    private static Path linkTarget(Path link) throws IOException {
+        try {
+            return Files.readSymbolicLink(link);
+        } catch (NoSuchFileException e) {
+            return Path.of(""); // closed meanwhile
+        }
+    }
+
+    /** Moves the socket, which listens already, to its path. */
+    void publish() throws EscrowException {
+        try {
+            Path socket = privateDirectory.resolve("s");
+            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(OWNER_ONLY));
+            published = Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
+            Files.move(socket, path, StandardCopyOption.ATOMIC_MOVE);
+            Files.delete(privateDirectory);
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
+        }
+    }
+
+    /** Notes whose session is on, for those who wait; 0 for nobody. */
+    void holder(long pid) {
+        try {
+            byte[] lines = (ProcessHandle.current().pid() + "\n" + pid + "\n").getBytes(UTF_8);
+            lockFile.write(ByteBuffer.wrap(lines), 0);
+            lockFile.truncate(lines.length);
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    /** Removes the socket, if it is still this one, and gives up the claim. The lock file stays. */
+    @Override
+    public void close() {
+        try (lockFile) {
+            if (directory != null) {
+                directory.close();
+            }
+            if (published != null && published.equals(fileKey(path))) {
+                Files.delete(path);
+            }
+            if (privateDirectory != null && published == null) {
+                Files.deleteIfExists(privateDirectory.resolve("s"));
+                Files.deleteIfExists(privateDirectory);
+            }
+        } catch (IOException e) {
+            // What can't be removed now is replaced by the next daemon, with --force.
+        }
+    }
+
+    private static Object fileKey(Path path) throws IOException {
+        return Files.exists(path)
+                ? Files.readAttributes(path, BasicFileAttributes.class).fileKey()
+                : null;
+    }
+}

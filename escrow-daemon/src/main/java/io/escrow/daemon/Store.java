@@ -1,0 +1,173 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.escrow.TagInfo;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Holds the slots, and owns their descriptors. Used on the daemon's event loop only. */
+final class Store implements AutoCloseable {
+
+    private final TreeMap<Integer, Slot>[] tags;
+    private final long[] bytesOfTag;
+    private final StoreLimits limits;
+    private int slots;
+    private int descriptors;
+    private long bytes;
+
+    @SuppressWarnings({"unchecked", "rawtypes"}) // arrays have no type arguments
+    Store(int tags, StoreLimits limits) {
+        this.tags = new TreeMap[tags];
+        this.bytesOfTag = new long[tags];
+        this.limits = limits;
+    }
+
+    /**
+     * Fills a slot and closes what was there. Owns the descriptor of the new slot from then on, unless it throws.
+     *
+     * @throws EscrowException if tag or index are out of range or a limit is reached; what is held stays held
+     */
+    void add(int tag, int index, Slot slot) throws EscrowException {
+        check(tag, index);
+        Slot old = find(tag, index);
+        int newSlots = slots + (old == null ? 1 : 0);
+        long change = (long) slot.payload().length - (old == null ? 0 : old.payload().length);
+        int newDescriptors = descriptors + count(slot.descriptor()) - (old == null ? 0 : count(old.descriptor()));
+        if (newSlots > limits.slots()) {
+            throw full(Status.ENOSPC, slots, limits.slots(), "slots");
+        }
+        if (bytes + change > limits.payloadBytes()) {
+            throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");
+        }
+        if (newDescriptors > limits.descriptors()) {
+            throw full(Status.EMFILE, descriptors, limits.descriptors(), "descriptors");
+        }
+        if (tags[tag] == null) {
+            tags[tag] = new TreeMap<>();
+        }
+        tags[tag].put(index, slot);
+        slots = newSlots;
+        bytes += change;
+        bytesOfTag[tag] += change;
+        descriptors = newDescriptors;
+        close(old);
+    }
+
+    /**
+     * Returns what a slot holds; the descriptor stays the store's.
+     *
+     * @throws EscrowException if tag or index are out of range, or the slot is empty
+     */
+    Slot get(int tag, int index) throws EscrowException {
+        check(tag, index);
+        return found(find(tag, index), "GET", tag, index);
+    }
+
+    /**
+     * Empties a slot and closes what it held.
+     *
+     * @throws EscrowException if tag or index are out of range, or the slot is empty
+     */
+    void delete(int tag, int index) throws EscrowException {
+        check(tag, index);
+        Slot old = found(find(tag, index), "DEL", tag, index);
+        tags[tag].remove(index);
+        slots--;
+        bytes -= old.payload().length;
+        bytesOfTag[tag] -= old.payload().length;
+        descriptors -= count(old.descriptor());
+        close(old);
+    }
+
+    /**
+     * Sums up a tag.
+     *
+     * @throws EscrowException if the tag is out of range
+     */
+    TagInfo info(int tag) throws EscrowException {
+        check(tag, 0);
+        TreeMap<Integer, Slot> used = tags[tag];
+        if (used == null || used.isEmpty()) {
+            return new TagInfo(0, 0, 0);
+        }
+        return new TagInfo(used.size(), used.lastKey() + 1L, bytesOfTag[tag]);
+    }
+
+    /**
+     * Lists used slots by ascending index: at most {@code most} of them, from index {@code from} on.
+     *
+     * @throws EscrowException if tag or index are out of range
+     */
+    List<SlotInfo> list(int tag, int from, int most) throws EscrowException {
+        check(tag, from);
+        List<SlotInfo> page = new ArrayList<>();
+        if (tags[tag] != null) {
+            for (Map.Entry<Integer, Slot> e : tags[tag].tailMap(from).entrySet()) {
+                if (page.size() == most) {
+                    break;
+                }
+                Slot slot = e.getValue();
+                page.add(new SlotInfo(tag, e.getKey(), slot.payload().length, slot.descriptor() != null));
+            }
+        }
+        return page;
+    }
+
+    /** Returns how many slots are used. */
+    int slots() {
+        return slots;
+    }
+
+    /** Closes every descriptor. */
+    @Override
+    public void close() {
+        for (TreeMap<Integer, Slot> used : tags) {
+            if (used != null) {
+                used.values().forEach(Store::close);
+                used.clear();
+            }
+        }
+        slots = 0;
+    }
+
+    private void check(int tag, int index) throws EscrowException {
+        if (tag >= tags.length) {
+            throw new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (tags.length - 1) + ")");
+        }
+        if (index < 0) {
+            throw new EscrowException(
+                    Status.EINVAL, "index: " + (index & 0xFFFFFFFFL) + " (expected: 0.." + Integer.MAX_VALUE + ")");
+        }
+    }
+
+    private Slot find(int tag, int index) {
+        return tags[tag] == null ? null : tags[tag].get(index);
+    }
+
+    private static Slot found(Slot slot, String request, int tag, int index) throws EscrowException {
+        if (slot == null) {
+            throw new EscrowException(
+                    Status.ENOENT, "Non-existent index in a " + request + " request: " + tag + "/" + index);
+        }
+        return slot;
+    }
+
+    private static EscrowException full(Status status, long held, long limit, String what) {
+        return new EscrowException(status, held + " of " + limit + " " + what + " held");
+    }
+
+    private static int count(OwnedDescriptor descriptor) {
+        return descriptor == null ? 0 : 1;
+    }
+
+    private static void close(Slot slot) {
+        if (slot != null && slot.descriptor() != null) {
+            slot.descriptor().release();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package io.escrow;
+
+import java.util.Map;
+
+/**
+ * Tells how a bulk call ended: one slot that fails does not stop the others.
+ *
+ * @param succeeded how many slots were stored, fetched or deleted
+ * @param failures the slots that were refused, with the daemon's reason, in the order of the requests
+ */
+public record BulkResult(int succeeded, Map<SlotKey, EscrowException> failures) {
+
+    /**
+     * Returns this result if nothing failed.
+     *
+     * @return this result
+     * @throws EscrowException the first failure, when there is one
+     */
+    public BulkResult orThrow() throws EscrowException {
+        if (!failures.isEmpty()) {
+            throw failures.values().iterator().next();
+        }
+        return this;
+    }
+}

@@ -1,0 +1,43 @@
+package io.escrow;
+
+import static java.util.Objects.requireNonNull;
+
+import io.netty.channel.unix.FileDescriptor;
+
+/**
+ * Says what to put into one slot.
+ *
+ * @param tag the tag of the slot
+ * @param index the index of the slot within its tag
+ * @param descriptor the descriptor to store a duplicate of, or {@code null} for a payload only; it stays the caller's,
+ *     who keeps it open until the request is answered and closes it afterwards
+ * @param payload the payload, possibly empty; not copied, so the caller must leave it as it is until the answer
+ */
+@SuppressWarnings("ArrayRecordComponent") // a payload is compared by nobody
+public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload) {
+
+    private static final byte[] NO_PAYLOAD = {};
+
+    /**
+     * Checks that there is a payload.
+     *
+     * @param tag see the record
+     * @param index see the record
+     * @param descriptor see the record
+     * @param payload not {@code null}
+     */
+    public Deposit {
+        requireNonNull(payload, "payload");
+    }
+
+    /**
+     * Describes a descriptor without a payload.
+     *
+     * @param tag the tag of the slot
+     * @param index the index of the slot within its tag
+     * @param descriptor the descriptor to store a duplicate of; stays the caller's
+     */
+    public Deposit(int tag, int index, FileDescriptor descriptor) {
+        this(tag, index, descriptor, NO_PAYLOAD);
+    }
+}

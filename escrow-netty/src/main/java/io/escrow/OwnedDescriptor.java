@@ -1,0 +1,112 @@
+package io.escrow;
+
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.IllegalReferenceCountException;
+import io.netty.util.ReferenceCounted;
+import io.netty.util.ResourceLeakDetector;
+import io.netty.util.ResourceLeakDetectorFactory;
+import io.netty.util.ResourceLeakTracker;
+import io.netty.util.internal.logging.InternalLogger;
+import io.netty.util.internal.logging.InternalLoggerFactory;
+import java.io.IOException;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Closes a descriptor when the last of those who share it lets go.
+ *
+ * <p>Starts with a count of one. One that is garbage collected with a count above zero is reported by Netty's leak
+ * detector. May be used by any thread.
+ */
+public final class OwnedDescriptor extends FileDescriptor implements ReferenceCounted {
+
+    private static final InternalLogger logger = InternalLoggerFactory.getInstance(OwnedDescriptor.class);
+    private static final ResourceLeakDetector<OwnedDescriptor> LEAKS =
+            ResourceLeakDetectorFactory.instance().newResourceLeakDetector(OwnedDescriptor.class);
+
+    private final AtomicInteger count = new AtomicInteger(1);
+    private final ResourceLeakTracker<OwnedDescriptor> leak = LEAKS.track(this);
+
+    /**
+     * Takes over a descriptor.
+     *
+     * @param number the number of the open descriptor, 0 or more; closed by the last {@link #release()}
+     */
+    public OwnedDescriptor(int number) {
+        super(number);
+    }
+
+    /**
+     * Gives the descriptor away without closing it.
+     *
+     * @return the same number, now the caller's to close
+     * @throws IllegalReferenceCountException if somebody else holds it too, or it was let go of already
+     */
+    public FileDescriptor detach() {
+        if (!count.compareAndSet(1, 0)) {
+            throw new IllegalReferenceCountException(count.get(), 0);
+        }
+        closeLeak();
+        return new FileDescriptor(intValue());
+    }
+
+    @Override
+    public int refCnt() {
+        return count.get();
+    }
+
+    @Override
+    public OwnedDescriptor retain() {
+        return retain(1);
+    }
+
+    @Override
+    public OwnedDescriptor retain(int increment) {
+        int before = count.getAndUpdate(n -> n == 0 ? 0 : n + increment);
+        if (before == 0) {
+            throw new IllegalReferenceCountException(0, increment);
+        }
+        return this;
+    }
+
+    @Override
+    public boolean release() {
+        return release(1);
+    }
+
+    @Override
+    public boolean release(int decrement) {
+        int after = count.addAndGet(-decrement);
+        if (after < 0) {
+            throw new IllegalReferenceCountException(after + decrement, -decrement);
+        }
+        if (after > 0) {
+            return false;
+        }
+        closeLeak();
+        try {
+            close();
+        } catch (IOException e) {
+            logger.warn("closing descriptor {} failed", intValue(), e);
+        }
+        return true;
+    }
+
+    @Override
+    public OwnedDescriptor touch() {
+        return touch(null);
+    }
+
+    @Override
+    public OwnedDescriptor touch(Object hint) {
+        if (leak != null) {
+            leak.record(hint);
+        }
+        return this;
+    }
+
+    private void closeLeak() {
+        if (leak != null) {
+            leak.close(this);
+        }
+    }
+}

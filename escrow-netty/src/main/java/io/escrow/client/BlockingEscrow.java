@@ -1,0 +1,185 @@
+package io.escrow.client;
+
+import io.escrow.BulkResult;
+import io.escrow.Deposit;
+import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.SlotInfo;
+import io.escrow.SlotKey;
+import io.escrow.Status;
+import io.escrow.TagInfo;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.concurrent.EventExecutor;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+
+/**
+ * Does what {@link EscrowClient} does, and waits for each answer.
+ *
+ * <p>Every method throws an {@link EscrowException} when the request fails, with {@link Status#ETIMEDOUT} when the
+ * timeout of this view passes first (the request may still be carried out), and an {@link IllegalStateException} when
+ * it is called on an event loop of the client's group, which it would block. An interrupt is kept and reported as a
+ * timeout is.
+ */
+public final class BlockingEscrow implements AutoCloseable {
+
+    private final EscrowClient client;
+    private final Duration timeout;
+
+    BlockingEscrow(EscrowClient client, Duration timeout) {
+        this.client = client;
+        this.timeout = timeout;
+    }
+
+    /**
+     * Puts a descriptor and a payload into a slot, and closes what the slot held before.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param descriptor the descriptor to store a duplicate of; stays the caller's
+     * @param payload the payload, possibly empty
+     * @throws EscrowException if the slot was not filled, or not in time
+     */
+    public void add(int tag, int index, FileDescriptor descriptor, byte[] payload) throws EscrowException {
+        await(() -> client.add(tag, index, descriptor, payload));
+    }
+
+    /**
+     * Puts a payload without a descriptor into a slot, and closes what the slot held before.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the payload, possibly empty
+     * @throws EscrowException if the slot was not filled, or not in time
+     */
+    public void add(int tag, int index, byte[] payload) throws EscrowException {
+        await(() -> client.add(tag, index, payload));
+    }
+
+    /**
+     * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @return the entry, which the caller closes
+     * @throws EscrowException if the slot is empty, or the answer did not come in time
+     */
+    public Entry get(int tag, int index) throws EscrowException {
+        return await(() -> client.get(tag, index));
+    }
+
+    /**
+     * Empties a slot and closes the duplicate that it held.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @throws EscrowException if the slot is empty, or the answer did not come in time
+     */
+    public void delete(int tag, int index) throws EscrowException {
+        await(() -> client.delete(tag, index));
+    }
+
+    /**
+     * Sums up a tag.
+     *
+     * @param tag the tag
+     * @return the number of used slots, the highest index and the payload bytes
+     * @throws EscrowException if the request failed, or the answer did not come in time
+     */
+    public TagInfo tag(int tag) throws EscrowException {
+        return await(() -> client.tag(tag));
+    }
+
+    /**
+     * Lists the used slots of a tag.
+     *
+     * @param tag the tag
+     * @return the slots, by ascending index
+     * @throws EscrowException if the request failed, or the answer did not come in time
+     */
+    public List<SlotInfo> list(int tag) throws EscrowException {
+        return await(() -> client.list(tag));
+    }
+
+    /**
+     * Stores many slots.
+     *
+     * @param deposits what to store; asked for the next one on the event loop
+     * @return the result; slots that were refused are in it, not thrown
+     * @throws EscrowException if the connection ended, or the answers did not come in time
+     */
+    public BulkResult addAll(Iterator<Deposit> deposits) throws EscrowException {
+        return await(() -> client.addAll(deposits));
+    }
+
+    /**
+     * Fetches all used slots of a tag, and leaves them as they are.
+     *
+     * @param tag the tag
+     * @param sink takes each entry and owns it from then on; called on the event loop, by ascending index
+     * @return the result; slots that were refused are in it, not thrown
+     * @throws EscrowException if the connection ended, or the answers did not come in time
+     */
+    public BulkResult getAll(int tag, Consumer<Entry> sink) throws EscrowException {
+        return await(() -> client.getAll(tag, sink));
+    }
+
+    /**
+     * Empties many slots.
+     *
+     * @param slots which slots; asked for the next one on the event loop
+     * @return the result; slots that were refused are in it, not thrown
+     * @throws EscrowException if the connection ended, or the answers did not come in time
+     */
+    public BulkResult deleteAll(Iterator<SlotKey> slots) throws EscrowException {
+        return await(() -> client.deleteAll(slots));
+    }
+
+    /** Ends the session, and returns when it has ended. */
+    @Override
+    public void close() {
+        checkThread();
+        client.close();
+        client.closed().toCompletableFuture().join();
+    }
+
+    private <T> T await(java.util.function.Supplier<CompletableFuture<T>> request) throws EscrowException {
+        checkThread();
+        return await(request.get(), timeout);
+    }
+
+    private void checkThread() {
+        for (EventExecutor loop : client.eventLoop().parent()) {
+            if (loop.inEventLoop()) {
+                throw new IllegalStateException("a blocking call on an event loop: use the asynchronous client there");
+            }
+        }
+    }
+
+    /** Waits for a future, and cancels it when the time is up. */
+    static <T> T await(CompletableFuture<T> future, Duration timeout) throws EscrowException {
+        try {
+            return future.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            future.cancel(false);
+            throw new EscrowException(Status.ETIMEDOUT, "no answer within " + timeout.toMillis() + " ms", e);
+        } catch (InterruptedException e) {
+            future.cancel(false);
+            Thread.currentThread().interrupt();
+            throw new EscrowException(Status.ETIMEDOUT, "interrupted while waiting for the answer", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof EscrowException cause) {
+                // With the stack of the caller, which the one from the event loop lacks.
+                cause.addSuppressed(e);
+                throw cause;
+            }
+            throw new EscrowException(Status.EINVAL, "the request failed: " + e.getCause(), e.getCause());
+        }
+    }
+}

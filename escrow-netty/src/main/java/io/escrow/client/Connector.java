@@ -1,0 +1,215 @@
+package io.escrow.client;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.escrow.codec.Limits;
+import io.escrow.codec.Tracer;
+import io.escrow.codec.Wire;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Makes one connection: tries until somebody listens and it is this client's turn, or the time is up, and starts a
+ * daemon in between if it may. Lives on one event loop.
+ */
+final class Connector {
+
+    private static final long RETRY_MILLIS = 20;
+
+    private final EscrowClientBuilder options;
+    private final Path path;
+    private final EventLoopGroup ownGroup;
+    private final EventLoop loop;
+    private final CompletableFuture<EscrowClient> result = new CompletableFuture<>();
+    private boolean launched;
+    private boolean toldWaiting;
+    private Channel channel;
+
+    private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
+        this.options = options;
+        this.path = path;
+        this.ownGroup = ownGroup;
+        this.loop = (ownGroup == null ? options.group : ownGroup).next();
+    }
+
+    static CompletableFuture<EscrowClient> connect(EscrowClientBuilder options) {
+        try {
+            checkPlatform();
+            Path path = SocketPath.check(options.path);
+            EventLoopGroup ownGroup = options.group == null ? newGroup() : null;
+            Connector connector = new Connector(options, path, ownGroup);
+            connector.start();
+            return connector.result;
+        } catch (EscrowException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private static void checkPlatform() throws EscrowException {
+        if (!Epoll.isAvailable()) {
+            throw new EscrowException(
+                    Status.EOPNOTSUPP,
+                    "the escrow needs Linux and Netty's native epoll library (netty-transport-native-epoll with the"
+                            + " classifier of this machine) on the class path",
+                    Epoll.unavailabilityCause());
+        }
+    }
+
+    private static EventLoopGroup newGroup() {
+        return new MultiThreadIoEventLoopGroup(
+                1, new DefaultThreadFactory("escrow-client", true), EpollIoHandler.newFactory());
+    }
+
+    private void start() {
+        result.whenComplete((client, failure) -> {
+            if (failure != null) {
+                loop.execute(this::abandon);
+            }
+        });
+        loop.schedule(this::timeOut, options.connectTimeout.toNanos(), TimeUnit.NANOSECONDS);
+        loop.execute(this::attempt);
+    }
+
+    private void attempt() {
+        if (result.isDone()) {
+            return;
+        }
+        new Bootstrap()
+                .group(loop)
+                .channelFactory(EpollDomainSocketChannel::new)
+                .handler(new ChannelInitializer<EpollDomainSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollDomainSocketChannel ch) {
+                        prepare(ch);
+                    }
+                })
+                .connect(new DomainSocketAddress(path.toString()))
+                .addListener(f -> {
+                    if (!f.isSuccess()) {
+                        failed(f.cause());
+                    }
+                });
+    }
+
+    private void prepare(EpollDomainSocketChannel ch) {
+        channel = ch;
+        Wire wire = Wire.install(ch, false, Limits.DEFAULT);
+        if (options.verbose) {
+            ch.pipeline().addLast(new Tracer(System.err));
+        }
+        ch.pipeline().addLast(new HelloHandler(this, wire));
+    }
+
+    /** Decides what to do when the socket could not be connected to. */
+    private void failed(Throwable cause) {
+        String reason = String.valueOf(cause.getMessage());
+        if (reason.contains("Resource temporarily unavailable")) {
+            tellWaiting();
+            retry();
+        } else if (reason.contains("Permission denied")) {
+            result.completeExceptionally(
+                    new EscrowException(Status.EACCES, "no permission to connect to \"" + path + "\"", cause));
+        } else if (Files.exists(path) && !SocketPath.isSocket(path)) {
+            result.completeExceptionally(new EscrowException(Status.EINVAL, "not a socket: " + path, cause));
+        } else if (launched) {
+            retry();
+        } else if (options.create || options.force) {
+            launched = true;
+            launch();
+        } else {
+            String what = Files.exists(path) ? "nobody listens on \"" + path + "\"" : "no socket \"" + path + "\"";
+            result.completeExceptionally(
+                    new EscrowException(Status.ECONNREFUSED, what + ": start escrowd, or ask to create one", cause));
+        }
+    }
+
+    private void launch() {
+        CompletableFuture<Void> listening = new CompletableFuture<>();
+        Thread launcher = new Thread(
+                () -> {
+                    try {
+                        DaemonLauncher.launch(options, path);
+                        listening.complete(null);
+                    } catch (EscrowException e) {
+                        listening.completeExceptionally(e);
+                    }
+                },
+                "escrow-launcher");
+        launcher.setDaemon(true);
+        launcher.start();
+        listening.whenCompleteAsync(
+                (nothing, failure) -> {
+                    // Another process may have started one at the same moment: then ours has failed, and theirs serves.
+                    if (failure == null || SocketPath.isServed(path)) {
+                        attempt();
+                    } else {
+                        result.completeExceptionally(failure);
+                    }
+                },
+                loop);
+    }
+
+    private void retry() {
+        loop.schedule(this::attempt, RETRY_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    // Called by HelloHandler.
+
+    void tellWaiting() {
+        if (!toldWaiting && !result.isDone()) {
+            toldWaiting = true;
+            options.onWaiting.accept(new Waiting(path, DaemonLauncher.holder(path)));
+        }
+    }
+
+    void opened(Channel ch, Limits limits) {
+        RequestHandler handler = new RequestHandler(ch, limits);
+        ch.pipeline().addLast(handler);
+        if (!result.complete(new EscrowClient(ch, handler, limits, ownGroup))) {
+            ch.close();
+        }
+    }
+
+    void refused(EscrowException reason) {
+        result.completeExceptionally(reason);
+    }
+
+    void lost() {
+        if (!result.isDone()) {
+            retry();
+        }
+    }
+
+    private void timeOut() {
+        if (!result.isDone()) {
+            Duration timeout = options.connectTimeout;
+            String why = toldWaiting ? new Waiting(path, DaemonLauncher.holder(path)).toString() : "no answer";
+            result.completeExceptionally(new EscrowException(
+                    Status.ETIMEDOUT, "not connected within " + timeout.toMillis() + " ms: " + why));
+        }
+    }
+
+    private void abandon() {
+        if (channel != null) {
+            channel.close();
+        }
+        if (ownGroup != null) {
+            ownGroup.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        }
+    }
+}

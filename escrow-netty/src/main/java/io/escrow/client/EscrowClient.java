@@ -1,0 +1,312 @@
+package io.escrow.client;
+
+import static java.util.Objects.requireNonNull;
+
+import io.escrow.BulkResult;
+import io.escrow.Deposit;
+import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.SlotKey;
+import io.escrow.TagInfo;
+import io.escrow.codec.Frame;
+import io.escrow.codec.Limits;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.unix.FileDescriptor;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * Stores descriptors and payloads in an escrow daemon and takes them back, without blocking.
+ *
+ * <p>All methods may be called by any thread. Requests are carried out, and answered, in the order in which they were
+ * made; what is asked while a packet is under way goes into the next one. Futures complete on the event loop of the
+ * connection, so callbacks must not block it. A request that fails completes its future with an {@link
+ * EscrowException}; one that was under way when the connection ended, with an {@link
+ * io.escrow.EscrowConnectionException} that says whether it may have been carried out.
+ *
+ * <p>While a client is open it is the daemon's one session: everybody else waits. Rules and limits: PROTOCOL.md.
+ */
+public final class EscrowClient implements AutoCloseable {
+
+    private final Channel channel;
+    private final RequestHandler handler;
+    private final Limits limits;
+    private final EventLoopGroup ownGroup;
+
+    /** Makes a client of an open session; shuts the group down on close unless it is {@code null}. */
+    EscrowClient(Channel channel, RequestHandler handler, Limits limits, EventLoopGroup ownGroup) {
+        this.channel = channel;
+        this.handler = handler;
+        this.limits = limits;
+        this.ownGroup = ownGroup;
+    }
+
+    /**
+     * Starts to describe a connection.
+     *
+     * @return a builder with the defaults
+     */
+    public static EscrowClientBuilder builder() {
+        return new EscrowClientBuilder();
+    }
+
+    /**
+     * Puts a descriptor and a payload into a slot, and closes what the slot held before.
+     *
+     * @param tag the tag, 0 to {@link #tags()} minus one
+     * @param index the index, 0 to 2^31-1
+     * @param descriptor the descriptor to store a duplicate of; stays the caller's, who keeps it open until the future
+     *     is done
+     * @param payload the payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
+     * @return a future that is done when the slot is filled
+     */
+    public CompletableFuture<Void> add(int tag, int index, FileDescriptor descriptor, byte[] payload) {
+        return submit(addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
+    }
+
+    /**
+     * Puts a payload without a descriptor into a slot, and closes what the slot held before.
+     *
+     * @param tag the tag, 0 to {@link #tags()} minus one
+     * @param index the index, 0 to 2^31-1
+     * @param payload the payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
+     * @return a future that is done when the slot is filled
+     */
+    public CompletableFuture<Void> add(int tag, int index, byte[] payload) {
+        return submit(addFrame(new Deposit(tag, index, null, payload)));
+    }
+
+    /**
+     * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @return a future of the entry, which the caller closes; when the future is cancelled or timed out, the client
+     *     does. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty
+     */
+    public CompletableFuture<Entry> get(int tag, int index) {
+        return submit(new Frame.Get(tag, index), EscrowClient::entry, Entry::close);
+    }
+
+    /**
+     * Empties a slot and closes the duplicate that it held.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @return a future that is done when the slot is empty. Fails with {@link io.escrow.Status#ENOENT} if it was empty
+     */
+    public CompletableFuture<Void> delete(int tag, int index) {
+        return submit(new Frame.Delete(tag, index));
+    }
+
+    /**
+     * Sums up a tag.
+     *
+     * @param tag the tag
+     * @return a future of the number of used slots, the highest index and the payload bytes
+     */
+    public CompletableFuture<TagInfo> tag(int tag) {
+        return submit(
+                new Frame.Tag(tag),
+                answer -> {
+                    Frame.Info info = (Frame.Info) answer;
+                    return new TagInfo(info.used(), info.end(), info.payloadBytes());
+                },
+                result -> {});
+    }
+
+    /**
+     * Lists the used slots of a tag.
+     *
+     * @param tag the tag
+     * @return a future of the slots, by ascending index
+     */
+    public CompletableFuture<List<SlotInfo>> list(int tag) {
+        return list(tag, 0, new ArrayList<>());
+    }
+
+    private CompletableFuture<List<SlotInfo>> list(int tag, int from, List<SlotInfo> slots) {
+        CompletableFuture<Frame.ListPage> page = submit(
+                new Frame.ListRequest(tag, from, Frame.ListRequest.PAGE), Frame.ListPage.class::cast, result -> {});
+        return page.thenCompose(p -> {
+            slots.addAll(p.slots());
+            return p.next() < 0 ? CompletableFuture.completedFuture(slots) : list(tag, p.next(), slots);
+        });
+    }
+
+    /**
+     * Stores many slots.
+     *
+     * @param deposits what to store; asked for the next one, on the event loop, when a packet has room for it
+     * @return a future of the result, done when all are answered
+     */
+    public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
+        return submit(new BulkRequest<>(
+                deposits, d -> new SlotKey(d.tag(), d.index()), EscrowClient::addFrame, EscrowClient::ignore));
+    }
+
+    /**
+     * Fetches many slots, and leaves them as they are.
+     *
+     * @param slots which slots; asked for the next one, on the event loop, when a packet has room for it
+     * @param sink takes each entry and owns it from then on; called on the event loop, in the order of the slots
+     * @return a future of the result, done when all are answered
+     */
+    public CompletableFuture<BulkResult> getAll(Iterator<SlotKey> slots, Consumer<Entry> sink) {
+        return submit(new BulkRequest<>(slots, k -> k, k -> new Frame.Get(k.tag(), k.index()), answer -> {
+            Entry entry = entry(answer);
+            try {
+                sink.accept(entry);
+            } catch (RuntimeException e) {
+                entry.close();
+                throw e;
+            }
+        }));
+    }
+
+    /**
+     * Fetches all used slots of a tag, and leaves them as they are.
+     *
+     * @param tag the tag
+     * @param sink takes each entry and owns it from then on; called on the event loop, by ascending index
+     * @return a future of the result, done when all are answered
+     */
+    public CompletableFuture<BulkResult> getAll(int tag, Consumer<Entry> sink) {
+        CompletableFuture<BulkResult> result = new CompletableFuture<>();
+        list(tag).whenComplete((slots, failure) -> {
+            if (failure != null) {
+                result.completeExceptionally(unwrap(failure));
+                return;
+            }
+            CompletableFuture<BulkResult> fetched =
+                    getAll(slots.stream().map(SlotInfo::key).iterator(), sink);
+            fetched.whenComplete((done, cause) -> {
+                if (cause == null) {
+                    result.complete(done);
+                } else {
+                    result.completeExceptionally(cause);
+                }
+            });
+            // Whoever gives up the whole, gives up its second half.
+            result.whenComplete((done, cause) -> fetched.cancel(false));
+        });
+        return result;
+    }
+
+    /**
+     * Empties many slots.
+     *
+     * @param slots which slots; asked for the next one, on the event loop, when a packet has room for it
+     * @return a future of the result, done when all are answered
+     */
+    public CompletableFuture<BulkResult> deleteAll(Iterator<SlotKey> slots) {
+        return submit(
+                new BulkRequest<>(slots, k -> k, k -> new Frame.Delete(k.tag(), k.index()), EscrowClient::ignore));
+    }
+
+    /**
+     * Returns the number of tags of the daemon.
+     *
+     * @return the number, 1 to 65,536
+     */
+    public int tags() {
+        return limits.tags();
+    }
+
+    /**
+     * Returns how large a payload may be.
+     *
+     * @return the limit in bytes
+     */
+    public int maxPayload() {
+        return limits.payload();
+    }
+
+    /**
+     * Returns the event loop on which futures complete.
+     *
+     * @return the event loop
+     */
+    public EventLoop eventLoop() {
+        return channel.eventLoop();
+    }
+
+    /**
+     * Returns a view of this client that waits for each answer.
+     *
+     * @param timeout how long each call may take
+     * @return the view; closing it closes this client
+     */
+    public BlockingEscrow toBlocking(Duration timeout) {
+        return new BlockingEscrow(this, timeout);
+    }
+
+    /**
+     * Tells when the session ends, whoever ends it.
+     *
+     * @return a stage that completes when the connection is closed
+     */
+    public CompletionStage<Void> closed() {
+        CompletableFuture<Void> closed = new CompletableFuture<>();
+        channel.closeFuture().addListener(f -> closed.complete(null));
+        return closed;
+    }
+
+    /**
+     * Ends the session, so that the next client is served. Does not wait; {@link #closed()} tells when it is done.
+     * Futures that are not done fail. What was stored stays stored.
+     */
+    @Override
+    public void close() {
+        channel.close();
+        if (ownGroup != null) {
+            ownGroup.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        }
+    }
+
+    private static Frame addFrame(Deposit deposit) {
+        FileDescriptor descriptor = deposit.descriptor();
+        // Without references, so that the encoder closes nothing: the descriptor is the caller's.
+        FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
+        int number = descriptor == null ? -1 : descriptor.intValue();
+        return new Frame.Add(deposit.tag(), deposit.index(), number, deposit.payload(), borrowed);
+    }
+
+    private static Entry entry(Frame answer) {
+        Frame.Add add = (Frame.Add) answer;
+        return new Entry(add.tag(), add.index(), add.number(), add.payload(), (OwnedDescriptor) add.descriptor());
+    }
+
+    private static void ignore(Frame answer) {}
+
+    private static Throwable unwrap(Throwable failure) {
+        return failure instanceof CompletionException ? failure.getCause() : failure;
+    }
+
+    private CompletableFuture<Void> submit(Frame frame) {
+        return submit(frame, answer -> null, result -> {});
+    }
+
+    private <T> CompletableFuture<T> submit(Frame frame, Function<Frame, T> convert, Consumer<T> discard) {
+        SingleRequest<T> request = new SingleRequest<>(frame, convert, discard);
+        handler.submit(request);
+        return request.future();
+    }
+
+    private CompletableFuture<BulkResult> submit(BulkRequest<?> request) {
+        handler.submit(request);
+        return request.future();
+    }
+}

@@ -1,0 +1,61 @@
+package io.escrow.client;
+
+import io.escrow.EscrowException;
+import io.escrow.codec.Frame;
+import io.escrow.codec.PacketEnd;
+import io.escrow.codec.Wire;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+
+/** Says hello, and waits in the daemon's queue for the answer: it comes when it is this client's turn. */
+final class HelloHandler extends ChannelInboundHandlerAdapter {
+
+    private static final long TELL_AFTER_MILLIS = 200;
+
+    private final Connector connector;
+    private final Wire wire;
+    private Future<?> telling;
+    private boolean answered;
+
+    HelloHandler(Connector connector, Wire wire) {
+        this.connector = connector;
+        this.wire = wire;
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        ctx.writeAndFlush(new Frame.Hello(Frame.VERSION, null), ctx.voidPromise());
+        telling = ctx.executor().schedule(connector::tellWaiting, TELL_AFTER_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg instanceof Frame.Hello hello) {
+            answered = true;
+            telling.cancel(false);
+            wire.limits(hello.limits());
+            connector.opened(ctx.channel(), hello.limits());
+        } else if (msg instanceof Frame.Reply reply) {
+            answered = true;
+            connector.refused(new EscrowException(reply.status(), reply.text()));
+        } else if (msg == PacketEnd.INSTANCE && answered) {
+            ctx.pipeline().remove(this);
+        }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        telling.cancel(false);
+        if (!answered) {
+            connector.lost();
+        }
+        ctx.fireChannelInactive();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        ctx.close();
+    }
+}

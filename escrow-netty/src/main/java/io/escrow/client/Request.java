@@ -1,0 +1,40 @@
+package io.escrow.client;
+
+import io.escrow.EscrowException;
+import io.escrow.codec.Frame;
+import io.netty.util.ReferenceCountUtil;
+
+/** One request on its way: what to send, and what to do with the answer. Used on the event loop only. */
+abstract class Request {
+
+    private final Frame frame;
+    private boolean lastOfPacket;
+
+    Request(Frame frame) {
+        this.frame = frame;
+    }
+
+    final Frame frame() {
+        return frame;
+    }
+
+    final boolean lastOfPacket() {
+        return lastOfPacket;
+    }
+
+    final void markLastOfPacket() {
+        lastOfPacket = true;
+    }
+
+    /** Takes the answer, and owns the descriptor in it. */
+    abstract void succeed(Frame answer);
+
+    abstract void fail(EscrowException cause);
+
+    /** Disposes of an answer that nobody waits for. */
+    static void discard(Frame answer) {
+        if (answer instanceof Frame.Add add) {
+            ReferenceCountUtil.release(add.descriptor());
+        }
+    }
+}

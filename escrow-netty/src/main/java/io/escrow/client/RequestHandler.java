@@ -1,0 +1,181 @@
+package io.escrow.client;
+
+import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.codec.Frame;
+import io.escrow.codec.FrameCodec;
+import io.escrow.codec.Limits;
+import io.escrow.codec.PacketEnd;
+import io.escrow.codec.ProtocolException;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Packs the requests that wait into packets, keeps a few packets in flight, and gives each answer to its request, in
+ * order.
+ *
+ * <p>{@link #submit} may be called by any thread; everything else happens on the channel's event loop.
+ */
+final class RequestHandler extends ChannelInboundHandlerAdapter {
+
+    private final Channel channel;
+    private final Limits limits;
+    private final Queue<RequestSource> submitted = new ConcurrentLinkedQueue<>();
+    private final AtomicBoolean scheduled = new AtomicBoolean();
+
+    private final Queue<RequestSource> waiting = new ArrayDeque<>();
+    private final Queue<Request> sent = new ArrayDeque<>();
+    private Request nextRequest;
+    private int packetsInFlight;
+    private EscrowConnectionException closed;
+    private Throwable closeCause;
+
+    RequestHandler(Channel channel, Limits limits) {
+        this.channel = channel;
+        this.limits = limits;
+    }
+
+    /** Queues requests. What is submitted while packets are under way goes into the next one. */
+    void submit(RequestSource source) {
+        submitted.add(source);
+        if (scheduled.compareAndSet(false, true)) {
+            try {
+                channel.eventLoop().execute(this::takeSubmitted);
+            } catch (RejectedExecutionException e) {
+                scheduled.set(false);
+                failSubmitted(new EscrowConnectionException("the event loop was shut down", false, e));
+            }
+        }
+    }
+
+    private void takeSubmitted() {
+        scheduled.set(false);
+        if (closed != null) {
+            failSubmitted(closed);
+            return;
+        }
+        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
+            waiting.add(source);
+        }
+        sendPackets();
+    }
+
+    private void failSubmitted(EscrowException cause) {
+        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
+            source.fail(cause);
+        }
+    }
+
+    private void sendPackets() {
+        while (packetsInFlight < limits.packetsInFlight() && fillPacket()) {
+            packetsInFlight++;
+            channel.flush();
+        }
+    }
+
+    private boolean fillPacket() {
+        int frames = 0;
+        int withDescriptor = 0;
+        int bytes = 0;
+        Request last = null;
+        for (Request request = peek(); request != null && frames < limits.packetFrames(); request = peek()) {
+            Frame frame = request.frame();
+            int length = FrameCodec.addLength(frame instanceof Frame.Add add ? add.payload().length : 0);
+            boolean descriptor =
+                    frame instanceof Frame.Get || (frame instanceof Frame.Add add && add.descriptor() != null);
+            if (bytes + length > limits.packetBytes() || (descriptor && withDescriptor == limits.packetDescriptors())) {
+                break;
+            }
+            nextRequest = null;
+            frames++;
+            bytes += length;
+            withDescriptor += descriptor ? 1 : 0;
+            sent.add(request);
+            last = request;
+            channel.write(frame, channel.voidPromise());
+        }
+        if (last == null) {
+            return false;
+        }
+        last.markLastOfPacket();
+        return true;
+    }
+
+    /** Returns the next request to send without taking it, or {@code null}. */
+    private Request peek() {
+        while (nextRequest == null && !waiting.isEmpty()) {
+            Request request = waiting.element().next();
+            if (request == null) {
+                waiting.remove();
+            } else if (request.frame() instanceof Frame.Add add && add.payload().length > limits.payload()) {
+                request.fail(new EscrowException(
+                        Status.EMSGSIZE,
+                        "payload length: " + add.payload().length + " (expected: <= " + limits.payload() + ")"));
+            } else {
+                nextRequest = request;
+            }
+        }
+        return nextRequest;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg == PacketEnd.INSTANCE) {
+            sendPackets();
+        } else if (msg instanceof Frame frame) {
+            answer(frame);
+        } else {
+            ReferenceCountUtil.release(msg);
+        }
+    }
+
+    private void answer(Frame answer) {
+        Request request = sent.poll();
+        if (request == null) {
+            Request.discard(answer);
+            throw new ProtocolException("an answer without a request: " + answer);
+        }
+        if (request.lastOfPacket()) {
+            packetsInFlight--;
+        }
+        if (answer instanceof Frame.Reply reply && reply.status() != Status.OK) {
+            request.fail(new EscrowException(reply.status(), reply.text()));
+        } else if (answer instanceof Frame.Invalid invalid) {
+            request.fail(new EscrowException(invalid.status(), invalid.text()));
+        } else {
+            request.succeed(answer);
+        }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        closeCause = cause;
+        ctx.close();
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        String text = "the connection to escrowd ended" + (closeCause == null ? "" : ": " + closeCause.getMessage());
+        closed = new EscrowConnectionException(text, false, closeCause);
+        EscrowConnectionException doubtful = new EscrowConnectionException(text, true, closeCause);
+        for (Request request = sent.poll(); request != null; request = sent.poll()) {
+            request.fail(doubtful);
+        }
+        if (nextRequest != null) {
+            nextRequest.fail(closed);
+            nextRequest = null;
+        }
+        for (RequestSource source = waiting.poll(); source != null; source = waiting.poll()) {
+            source.fail(closed);
+        }
+        failSubmitted(closed);
+    }
+}

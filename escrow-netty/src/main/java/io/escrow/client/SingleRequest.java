@@ -1,0 +1,54 @@
+package io.escrow.client;
+
+import io.escrow.EscrowException;
+import io.escrow.codec.Frame;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** A request with a future of its own. One whose future is done before it was sent, is not sent at all. */
+final class SingleRequest<T> extends Request implements RequestSource {
+
+    private final CompletableFuture<T> future = new CompletableFuture<>();
+    private final Function<Frame, T> convert;
+    private final Consumer<T> discard;
+    private boolean given;
+
+    /**
+     * Makes a request.
+     *
+     * @param convert makes the result out of the answer
+     * @param discard disposes of a result that nobody waits for any more
+     */
+    SingleRequest(Frame frame, Function<Frame, T> convert, Consumer<T> discard) {
+        super(frame);
+        this.convert = convert;
+        this.discard = discard;
+    }
+
+    CompletableFuture<T> future() {
+        return future;
+    }
+
+    @Override
+    public Request next() {
+        if (given || future.isDone()) {
+            return null;
+        }
+        given = true;
+        return this;
+    }
+
+    @Override
+    void succeed(Frame answer) {
+        T result = convert.apply(answer);
+        if (!future.complete(result)) {
+            discard.accept(result);
+        }
+    }
+
+    @Override
+    public void fail(EscrowException cause) {
+        future.completeExceptionally(cause);
+    }
+}

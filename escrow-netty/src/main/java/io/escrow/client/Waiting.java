@@ -1,0 +1,18 @@
+package io.escrow.client;
+
+import java.nio.file.Path;
+
+/**
+ * Tells that a client waits for its turn: the daemon has another session on.
+ *
+ * @param path the path of the daemon's socket
+ * @param holder the process number of the client whose session is on; 0 when it is not known
+ */
+public record Waiting(Path path, long holder) {
+
+    @Override
+    public String toString() {
+        return "waiting for the session of " + (holder == 0 ? "another process" : "process " + holder) + " on \"" + path
+                + "\" to end";
+    }
+}

@@ -1,0 +1,119 @@
+package io.escrow.codec;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.FileRegion;
+import io.netty.channel.unix.Errors.NativeIoException;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import io.netty.util.AbstractReferenceCounted;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
+
+/**
+ * Sends one descriptor when the socket takes it.
+ *
+ * <p>A plain {@link FileDescriptor} message ends the channel's output when the socket is full, and the channel itself
+ * when the descriptor is closed. A region waits for the socket; for a descriptor that can't be sent it sends a stand-in
+ * and marks the frame that the descriptor belongs to, which is behind it in the same packet and not sent yet.
+ */
+final class DescriptorRegion extends AbstractReferenceCounted implements FileRegion {
+
+    private static final int EPIPE = -32;
+    private static final int ECONNRESET = -104;
+    private static final int ENOTCONN = -107;
+
+    private final Socket socket;
+    private final FileDescriptor descriptor;
+    private final ByteBuf frames;
+    private final int flagsIndex;
+    private boolean sent;
+
+    /** Takes over one reference of the descriptor, if it has references. */
+    DescriptorRegion(Socket socket, FileDescriptor descriptor, ByteBuf frames, int flagsIndex) {
+        this.socket = socket;
+        this.descriptor = descriptor;
+        this.frames = frames;
+        this.flagsIndex = flagsIndex;
+    }
+
+    @Override
+    public long transferTo(WritableByteChannel target, long position) throws IOException {
+        int written;
+        try {
+            written = socket.sendFd(descriptor.intValue());
+        } catch (NativeIoException e) {
+            int errno = e.expectedErr();
+            if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
+                throw e;
+            }
+            written = socket.sendFd(StandIn.DESCRIPTOR.intValue());
+            if (written > 0) {
+                frames.setByte(flagsIndex, frames.getByte(flagsIndex) | FrameCodec.STAND_IN);
+            }
+        }
+        sent = written > 0;
+        return sent ? 1 : 0;
+    }
+
+    @Override
+    public long position() {
+        return 0;
+    }
+
+    @Override
+    public long count() {
+        return 1;
+    }
+
+    @Override
+    public long transferred() {
+        return sent ? 1 : 0;
+    }
+
+    @Override
+    @Deprecated
+    @SuppressWarnings("InlineMeSuggester") // Netty's method
+    public long transfered() {
+        return transferred();
+    }
+
+    @Override
+    protected void deallocate() {
+        ReferenceCountUtil.release(descriptor);
+    }
+
+    @Override
+    public FileRegion retain() {
+        super.retain();
+        return this;
+    }
+
+    @Override
+    public FileRegion retain(int increment) {
+        super.retain(increment);
+        return this;
+    }
+
+    @Override
+    public FileRegion touch() {
+        return this;
+    }
+
+    @Override
+    public FileRegion touch(Object hint) {
+        return this;
+    }
+
+    private static final class StandIn {
+        static final FileDescriptor DESCRIPTOR;
+
+        static {
+            try {
+                DESCRIPTOR = FileDescriptor.from("/dev/null");
+            } catch (IOException e) {
+                throw new ExceptionInInitializerError(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package io.escrow.codec;
+
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.netty.channel.unix.FileDescriptor;
+import java.util.List;
+
+/**
+ * One request or one answer (PROTOCOL.md, "Frames"). Every frame starts with the same twelve bytes:
+ *
+ * <pre>
+ *   0                   1                   2                   3
+ *   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *  +---------------------------------------------------------------+
+ *  |                length of what follows this field              |
+ *  +---------------+---------------+-------------------------------+
+ *  |    opcode     |     flags     |              tag              |
+ *  +---------------+---------------+-------------------------------+
+ *  |                             index                             |
+ *  +---------------------------------------------------------------+
+ * </pre>
+ */
+public sealed interface Frame {
+
+    /** The version of the protocol that this library speaks. */
+    int VERSION = 1;
+
+    /**
+     * Opens a session, and answers that it is open: {@code magic u32, version u16, reserved u16}, in the answer
+     * followed by the limits, {@code tags u32, payload u32, packetBytes u32, packetDescriptors u32, packetFrames u32,
+     * packetsInFlight u32}.
+     *
+     * @param version the version of the protocol
+     * @param limits the limits of the daemon; {@code null} in a request
+     */
+    record Hello(int version, Limits limits) implements Frame {}
+
+    /**
+     * Fills a slot, or answers a {@link Get}: {@code number i32, payloadLength i32, payload}.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param number the number of the descriptor in its owner, or -1
+     * @param payload the payload, possibly empty
+     * @param descriptor the descriptor, or {@code null}; a received one is an {@link io.escrow.OwnedDescriptor}, which
+     *     whoever receives the frame releases; of one that is sent, one reference passes to the encoder
+     */
+    @SuppressWarnings("ArrayRecordComponent") // frames are not compared
+    record Add(int tag, int index, int number, byte[] payload, FileDescriptor descriptor) implements Frame {}
+
+    /**
+     * Asks for what a slot holds. No body.
+     *
+     * @param tag the tag
+     * @param index the index
+     */
+    record Get(int tag, int index) implements Frame {}
+
+    /**
+     * Empties a slot. No body.
+     *
+     * @param tag the tag
+     * @param index the index
+     */
+    record Delete(int tag, int index) implements Frame {}
+
+    /**
+     * Answers a request with its outcome: {@code status i32} (0 or a negative errno), then a sentence in UTF-8.
+     *
+     * @param status the outcome
+     * @param text what was wrong; empty for {@link Status#OK}
+     */
+    record Reply(Status status, String text) implements Frame {}
+
+    /**
+     * Asks about a tag. No body.
+     *
+     * @param tag the tag
+     */
+    record Tag(int tag) implements Frame {}
+
+    /**
+     * Answers a {@link Tag}: {@code used i32, reserved i32, end i64, payloadBytes i64}.
+     *
+     * @param tag the tag
+     * @param used how many slots are used
+     * @param end the highest used index plus one
+     * @param payloadBytes the sum of the payload sizes
+     */
+    record Info(int tag, int used, long end, long payloadBytes) implements Frame {}
+
+    /**
+     * Asks for a page of the used slots of a tag, from an index on: {@code most i32}.
+     *
+     * @param tag the tag
+     * @param from the lowest index to list
+     * @param most how many slots the page may have, 1 to {@link #PAGE}
+     */
+    record ListRequest(int tag, int from, int most) implements Frame {
+        /** The most slots in one page. */
+        public static final int PAGE = 1024;
+    }
+
+    /**
+     * Answers a {@link ListRequest}: {@code next i32, count i32}, then for each slot {@code index i32, payloadLength
+     * i32, flags u32}. Of the flags, 1 says that the slot holds a descriptor.
+     *
+     * @param tag the tag
+     * @param next where the next page starts, or -1 when this was the last
+     * @param slots the slots, by ascending index
+     */
+    record ListPage(int tag, int next, List<SlotInfo> slots) implements Frame {}
+
+    /**
+     * Stands for a frame whose fields are wrong although its length is right, so that the session can go on: the
+     * receiver answers with this status. Never sent.
+     *
+     * @param status the outcome
+     * @param text what was wrong, the value and the bound
+     */
+    record Invalid(Status status, String text) implements Frame {}
+}

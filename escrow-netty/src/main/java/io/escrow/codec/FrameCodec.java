@@ -1,0 +1,367 @@
+package io.escrow.codec;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.ByteToMessageCodec;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+
+/**
+ * Turns the bytes of packets into {@link Frame}s and back (PROTOCOL.md, "Frames").
+ *
+ * <p>A frame with a descriptor takes the next one of those that came through the pipeline before it. A frame whose
+ * fields are wrong becomes a {@link Frame.Invalid}; what makes the stream itself doubtful throws a {@link
+ * ProtocolException}.
+ */
+public final class FrameCodec extends ByteToMessageCodec<Frame> {
+
+    static final int HEADER_LENGTH = 12;
+    static final int FLAGS_OFFSET = 5;
+
+    /** The frame comes with a descriptor: the next one of its packet. */
+    static final int DESCRIPTOR = 0x01;
+    /** The descriptor could not be sent, and /dev/null came in its place. */
+    static final int STAND_IN = 0x02;
+    /** The daemon sends this frame. */
+    static final int REPLY = 0x80;
+
+    private static final int MAGIC = 0x45534352;
+    private static final int REST_OF_HEADER = HEADER_LENGTH - 4;
+    private static final int HELLO_LENGTH = 8;
+    private static final int LIMITS_LENGTH = 24;
+    private static final int SLOT_LENGTH = 12;
+    private static final int HOLDS_DESCRIPTOR = 1;
+
+    private final boolean daemon;
+    private final Queue<Object> descriptors = new ArrayDeque<>();
+    private Limits limits;
+    private int framesInPacket;
+
+    /**
+     * Makes a codec.
+     *
+     * @param daemon whether this is the daemon's side, which receives requests and sends replies
+     * @param limits the bounds of frames and packets
+     */
+    public FrameCodec(boolean daemon, Limits limits) {
+        this.daemon = daemon;
+        this.limits = limits;
+    }
+
+    /**
+     * Sets the bounds of the frames to come.
+     *
+     * @param limits the bounds
+     */
+    public void limits(Limits limits) {
+        this.limits = limits;
+    }
+
+    /**
+     * Returns how many bytes an ADD takes on the wire.
+     *
+     * @param payload the length of its payload
+     * @return the length of the frame, its header included
+     */
+    public static int addLength(int payload) {
+        return HEADER_LENGTH + 8 + payload;
+    }
+
+    // Receiving
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) throws Exception {
+        if (msg instanceof OwnedDescriptor || msg == LostDescriptor.INSTANCE) {
+            descriptors.add(msg);
+        } else if (msg == PacketEnd.INSTANCE) {
+            endPacket(ctx);
+        } else {
+            super.channelRead(ctx, msg);
+        }
+    }
+
+    private void endPacket(ChannelHandlerContext ctx) {
+        framesInPacket = 0;
+        int left = descriptors.size();
+        if (left > 0) {
+            closeDescriptors();
+            throw new ProtocolException(
+                    "descriptors that no frame of the packet announces: " + left + " (expected: 0)");
+        }
+        ctx.fireChannelRead(PacketEnd.INSTANCE);
+    }
+
+    @Override
+    protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+        if (in.readableBytes() < 4) {
+            return;
+        }
+        int length = in.getInt(in.readerIndex());
+        if (length < REST_OF_HEADER || length > limits.packetBytes() - 4) {
+            throw untrusted(
+                    in,
+                    "frame length: " + (length & 0xFFFFFFFFL) + " (expected: " + REST_OF_HEADER + ".."
+                            + (limits.packetBytes() - 4) + ")");
+        }
+        if (in.readableBytes() < 4 + length) {
+            return;
+        }
+        if (++framesInPacket > limits.packetFrames()) {
+            throw untrusted(in, "frames in a packet: more than " + limits.packetFrames());
+        }
+        in.skipBytes(4);
+        Opcode opcode = Opcode.of(in.readUnsignedByte());
+        int flags = in.readUnsignedByte();
+        int tag = in.readUnsignedShort();
+        int index = in.readInt();
+        int bodyLength = length - REST_OF_HEADER;
+        if (opcode == null || (flags & REPLY) != (daemon ? 0 : REPLY)) {
+            throw untrusted(
+                    in,
+                    "opcode: " + in.getUnsignedByte(in.readerIndex() - 8) + " with flags " + flags
+                            + (daemon ? " (expected: a request)" : " (expected: a reply)"));
+        }
+        Object descriptor = (flags & DESCRIPTOR) == 0 ? null : descriptors.poll();
+        Frame frame;
+        int end = in.readerIndex() + bodyLength;
+        if (opcode == Opcode.ADD) {
+            frame = decodeAdd(in, flags, tag, index, bodyLength, descriptor);
+        } else if ((flags & DESCRIPTOR) != 0) {
+            ReferenceCountUtil.release(descriptor);
+            frame = new Frame.Invalid(Status.EINVAL, "a descriptor came with " + opcode + " (expected: only with ADD)");
+        } else {
+            frame = decodeOther(in, opcode, tag, index, bodyLength);
+        }
+        in.readerIndex(end);
+        out.add(frame);
+    }
+
+    private Frame decodeAdd(ByteBuf in, int flags, int tag, int index, int bodyLength, Object descriptor) {
+        Frame.Invalid problem = null;
+        int number = -1;
+        int payloadLength = 0;
+        if (bodyLength < 8) {
+            problem = new Frame.Invalid(Status.EINVAL, "length of ADD: " + bodyLength + " (expected: >= 8)");
+        } else {
+            number = in.readInt();
+            payloadLength = in.readInt();
+            problem = checkAdd(flags, tag, index, bodyLength - 8, payloadLength, descriptor);
+        }
+        if (problem != null) {
+            ReferenceCountUtil.release(descriptor);
+            return problem;
+        }
+        byte[] payload = new byte[payloadLength];
+        in.readBytes(payload);
+        return new Frame.Add(tag, index, number, payload, (OwnedDescriptor) descriptor);
+    }
+
+    private Frame.Invalid checkAdd(int flags, int tag, int index, int rest, int payloadLength, Object descriptor) {
+        if (payloadLength < 0) {
+            return new Frame.Invalid(
+                    Status.EINVAL, "payload length: " + payloadLength + " (expected: 0.." + limits.payload() + ")");
+        }
+        if (payloadLength > limits.payload()) {
+            return new Frame.Invalid(
+                    Status.EMSGSIZE, "payload length: " + payloadLength + " (expected: <= " + limits.payload() + ")");
+        }
+        if (payloadLength != rest) {
+            return new Frame.Invalid(
+                    Status.EINVAL, "payload length: " + payloadLength + " (expected: " + rest + ", as the frame has)");
+        }
+        String slot = "slot " + tag + "/" + index;
+        if (descriptor == LostDescriptor.INSTANCE) {
+            return new Frame.Invalid(
+                    Status.EMFILE, "the descriptor for " + slot + " was lost: too many open, or several in a message");
+        }
+        if ((flags & STAND_IN) != 0) {
+            return new Frame.Invalid(
+                    Status.EBADF, "the descriptor for " + slot + " could not be sent: closed, or of a kind that can't");
+        }
+        if ((flags & DESCRIPTOR) != 0 && descriptor == null) {
+            return new Frame.Invalid(Status.EINVAL, "the descriptor announced for " + slot + " did not come");
+        }
+        return null;
+    }
+
+    private Frame decodeOther(ByteBuf in, Opcode opcode, int tag, int index, int bodyLength) {
+        return switch (opcode) {
+            case HEL -> decodeHello(in, bodyLength);
+            case GET -> {
+                expectBody(in, opcode, bodyLength, 0);
+                yield new Frame.Get(tag, index);
+            }
+            case DEL -> {
+                expectBody(in, opcode, bodyLength, 0);
+                yield new Frame.Delete(tag, index);
+            }
+            case TAG -> {
+                expectBody(in, opcode, bodyLength, 0);
+                yield new Frame.Tag(tag);
+            }
+            case LST -> daemon ? decodeListRequest(in, tag, index, bodyLength) : decodePage(in, tag, bodyLength);
+            case INF -> decodeInfo(in, tag, bodyLength);
+            case REP -> decodeReply(in, bodyLength);
+            case ADD -> throw new AssertionError(opcode);
+        };
+    }
+
+    private static Frame decodeListRequest(ByteBuf in, int tag, int from, int bodyLength) {
+        expectBody(in, Opcode.LST, bodyLength, 4);
+        return new Frame.ListRequest(tag, from, in.readInt());
+    }
+
+    private static Frame decodeInfo(ByteBuf in, int tag, int bodyLength) {
+        expectBody(in, Opcode.INF, bodyLength, 24);
+        int used = in.readInt();
+        in.skipBytes(4);
+        return new Frame.Info(tag, used, in.readLong(), in.readLong());
+    }
+
+    private static Frame decodeReply(ByteBuf in, int bodyLength) {
+        if (bodyLength < 4) {
+            throw untrusted(in, "length of REP: " + bodyLength + " (expected: >= 4)");
+        }
+        return new Frame.Reply(
+                Status.of(-in.readInt()),
+                in.readCharSequence(bodyLength - 4, UTF_8).toString());
+    }
+
+    private Frame decodeHello(ByteBuf in, int bodyLength) {
+        if (bodyLength < (daemon ? HELLO_LENGTH : HELLO_LENGTH + LIMITS_LENGTH)) {
+            throw untrusted(in, "length of HEL: " + bodyLength + " (expected: >= " + HELLO_LENGTH + ")");
+        }
+        int magic = in.readInt();
+        if (magic != MAGIC) {
+            throw untrusted(in, String.format("magic of HEL: %08x (expected: %08x)", magic, MAGIC));
+        }
+        int version = in.readUnsignedShort();
+        in.skipBytes(2);
+        return new Frame.Hello(version, daemon ? null : decodeLimits(in));
+    }
+
+    private static Limits decodeLimits(ByteBuf in) {
+        try {
+            return new Limits(in.readInt(), in.readInt(), in.readInt(), in.readInt(), in.readInt(), in.readInt());
+        } catch (IllegalArgumentException e) {
+            throw untrusted(in, "limits of HEL: " + e.getMessage());
+        }
+    }
+
+    private static Frame decodePage(ByteBuf in, int tag, int bodyLength) {
+        int next = in.readInt();
+        int count = in.readInt();
+        if (count < 0 || count > Frame.ListRequest.PAGE) {
+            throw untrusted(in, "slots in LST: " + count + " (expected: 0.." + Frame.ListRequest.PAGE + ")");
+        }
+        expectBody(in, Opcode.LST, bodyLength, 8 + count * SLOT_LENGTH);
+        List<SlotInfo> slots = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            slots.add(new SlotInfo(tag, in.readInt(), in.readInt(), (in.readInt() & HOLDS_DESCRIPTOR) != 0));
+        }
+        return new Frame.ListPage(tag, next, slots);
+    }
+
+    private static void expectBody(ByteBuf in, Opcode opcode, int length, int expected) {
+        if (length != expected) {
+            throw untrusted(in, "length of " + opcode + ": " + length + " (expected: " + expected + ")");
+        }
+    }
+
+    /** Drops the rest of the input, so that it is not decoded again. */
+    private static ProtocolException untrusted(ByteBuf in, String text) {
+        in.readerIndex(in.writerIndex());
+        return new ProtocolException(text);
+    }
+
+    // Sending
+
+    @Override
+    public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
+        super.write(ctx, msg, promise);
+        if (msg instanceof Frame.Add add && add.descriptor() != null) {
+            ctx.write(add.descriptor(), ctx.channel().unsafe().voidPromise());
+        }
+    }
+
+    @Override
+    protected void encode(ChannelHandlerContext ctx, Frame frame, ByteBuf out) {
+        int start = out.writerIndex();
+        if (frame instanceof Frame.Add add) {
+            header(out, Opcode.ADD, add.descriptor() == null ? 0 : DESCRIPTOR, add.tag(), add.index());
+            out.writeInt(add.number());
+            out.writeInt(add.payload().length);
+            out.writeBytes(add.payload());
+        } else if (frame instanceof Frame.Get get) {
+            header(out, Opcode.GET, 0, get.tag(), get.index());
+        } else if (frame instanceof Frame.Delete delete) {
+            header(out, Opcode.DEL, 0, delete.tag(), delete.index());
+        } else if (frame instanceof Frame.Reply reply) {
+            header(out, Opcode.REP, 0, 0, 0);
+            out.writeInt(-reply.status().errno());
+            out.writeCharSequence(reply.text(), UTF_8);
+        } else if (frame instanceof Frame.Hello hello) {
+            encodeHello(out, hello);
+        } else if (frame instanceof Frame.Tag tag) {
+            header(out, Opcode.TAG, 0, tag.tag(), 0);
+        } else if (frame instanceof Frame.Info info) {
+            header(out, Opcode.INF, 0, info.tag(), 0);
+            out.writeInt(info.used()).writeInt(0).writeLong(info.end()).writeLong(info.payloadBytes());
+        } else if (frame instanceof Frame.ListRequest list) {
+            header(out, Opcode.LST, 0, list.tag(), list.from());
+            out.writeInt(list.most());
+        } else if (frame instanceof Frame.ListPage page) {
+            encodePage(out, page);
+        } else {
+            throw new IllegalArgumentException("a frame that is never sent: " + frame);
+        }
+        out.setInt(start, out.writerIndex() - start - 4);
+    }
+
+    private void header(ByteBuf out, Opcode opcode, int flags, int tag, int index) {
+        out.writeInt(0);
+        out.writeByte(opcode.code);
+        out.writeByte(daemon ? flags | REPLY : flags);
+        out.writeShort(tag);
+        out.writeInt(index);
+    }
+
+    private void encodeHello(ByteBuf out, Frame.Hello hello) {
+        header(out, Opcode.HEL, 0, 0, 0);
+        out.writeInt(MAGIC).writeShort(hello.version()).writeShort(0);
+        Limits told = hello.limits();
+        if (told != null) {
+            out.writeInt(told.tags()).writeInt(told.payload()).writeInt(told.packetBytes());
+            out.writeInt(told.packetDescriptors()).writeInt(told.packetFrames()).writeInt(told.packetsInFlight());
+        }
+    }
+
+    private void encodePage(ByteBuf out, Frame.ListPage page) {
+        header(out, Opcode.LST, 0, page.tag(), 0);
+        out.writeInt(page.next()).writeInt(page.slots().size());
+        for (SlotInfo slot : page.slots()) {
+            out.writeInt(slot.index()).writeInt(slot.payloadSize());
+            out.writeInt(slot.hasDescriptor() ? HOLDS_DESCRIPTOR : 0);
+        }
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) throws Exception {
+        closeDescriptors();
+        super.handlerRemoved(ctx);
+    }
+
+    private void closeDescriptors() {
+        descriptors.forEach(ReferenceCountUtil::release);
+        descriptors.clear();
+    }
+}

@@ -1,0 +1,32 @@
+package io.escrow.codec;
+
+/** Numbers the kinds of frames (PROTOCOL.md, "Frames"). */
+enum Opcode {
+    HEL(1),
+    ADD(2),
+    GET(3),
+    DEL(4),
+    REP(5),
+    TAG(6),
+    INF(7),
+    LST(8);
+
+    private static final Opcode[] BY_CODE = new Opcode[9];
+
+    static {
+        for (Opcode opcode : values()) {
+            BY_CODE[opcode.code] = opcode;
+        }
+    }
+
+    final int code;
+
+    Opcode(int code) {
+        this.code = code;
+    }
+
+    /** Returns the opcode of that number, or {@code null}. */
+    static Opcode of(int code) {
+        return code < BY_CODE.length ? BY_CODE[code] : null;
+    }
+}

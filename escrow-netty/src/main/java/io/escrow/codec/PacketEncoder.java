@@ -1,0 +1,112 @@
+package io.escrow.codec;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import io.netty.channel.unix.UnixChannel;
+import io.netty.util.concurrent.PromiseNotifier;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Gathers the frames and descriptors that are written until the next flush into packets (PROTOCOL.md, "Packets").
+ *
+ * <p>A frame is written as a buffer, followed by its descriptor if it has one. A packet that would grow past its limits
+ * is closed and the next one begun. Each promise completes with its packet.
+ */
+public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
+
+    private static final int FIRST_CAPACITY = 16 * 1024;
+
+    private final List<DescriptorRegion> descriptors = new ArrayList<>();
+    private Limits limits;
+    private ByteBuf frames;
+    private int lastFrame;
+    private ChannelPromise packetPromise;
+
+    /**
+     * Makes an encoder.
+     *
+     * @param limits the bounds of a packet
+     */
+    public PacketEncoder(Limits limits) {
+        this.limits = limits;
+    }
+
+    /**
+     * Sets the bounds of the packets to come.
+     *
+     * @param limits the bounds
+     */
+    public void limits(Limits limits) {
+        this.limits = limits;
+    }
+
+    @Override
+    public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+        if (msg instanceof ByteBuf frame) {
+            addFrame(ctx, frame);
+        } else if (msg instanceof FileDescriptor descriptor) {
+            Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
+            descriptors.add(new DescriptorRegion(socket, descriptor, frames, lastFrame + FrameCodec.FLAGS_OFFSET));
+        } else {
+            ctx.write(msg, promise);
+            return;
+        }
+        if (!promise.isVoid()) {
+            packetPromise.addListener(new PromiseNotifier<>(false, promise));
+        }
+    }
+
+    private void addFrame(ChannelHandlerContext ctx, ByteBuf frame) {
+        if (frames != null
+                && (frames.readableBytes() + frame.readableBytes() > limits.packetBytes()
+                        || descriptors.size() == limits.packetDescriptors())) {
+            writePacket(ctx);
+        }
+        if (frames == null) {
+            // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
+            frames = ctx.alloc().directBuffer(FIRST_CAPACITY);
+            packetPromise = ctx.newPromise();
+        }
+        lastFrame = frames.writerIndex();
+        frames.writeBytes(frame);
+        frame.release();
+    }
+
+    @Override
+    public void flush(ChannelHandlerContext ctx) {
+        if (frames != null) {
+            writePacket(ctx);
+        }
+        ctx.flush();
+    }
+
+    private void writePacket(ChannelHandlerContext ctx) {
+        ByteBuf prelude = ctx.alloc().directBuffer(8);
+        prelude.writeInt(frames.readableBytes());
+        prelude.writeInt(descriptors.size());
+        ChannelPromise silent = ctx.channel().unsafe().voidPromise();
+        ctx.write(prelude, silent);
+        for (DescriptorRegion descriptor : descriptors) {
+            ctx.write(descriptor, silent);
+        }
+        descriptors.clear();
+        ByteBuf body = frames;
+        frames = null;
+        ctx.write(body, packetPromise);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        descriptors.forEach(DescriptorRegion::release);
+        descriptors.clear();
+        if (frames != null) {
+            frames.release();
+            frames = null;
+        }
+    }
+}

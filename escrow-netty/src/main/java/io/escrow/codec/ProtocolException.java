@@ -1,0 +1,20 @@
+package io.escrow.codec;
+
+import io.netty.handler.codec.DecoderException;
+import java.io.Serial;
+
+/** Says that the bytes on the wire can't be trusted any more: the session ends. */
+public final class ProtocolException extends DecoderException {
+
+    @Serial
+    private static final long serialVersionUID = 1;
+
+    /**
+     * Makes an exception.
+     *
+     * @param text what was wrong, the value and the bound
+     */
+    public ProtocolException(String text) {
+        super(text);
+    }
+}

@@ -1,0 +1,50 @@
+package io.escrow.codec;
+
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+
+/** Sets up a channel so that whole packets come in as frames, and frames go out in packets. */
+public final class Wire {
+
+    /** How many writes Netty does before it gives others a turn: at least a packet of descriptors. */
+    private static final int WRITES_PER_TURN = 512;
+
+    private final PacketDecoder packetDecoder;
+    private final PacketEncoder packetEncoder;
+    private final FrameCodec frameCodec;
+
+    private Wire(boolean daemon, Limits limits) {
+        packetDecoder = new PacketDecoder(limits);
+        packetEncoder = new PacketEncoder(limits);
+        frameCodec = new FrameCodec(daemon, limits);
+    }
+
+    /**
+     * Puts the handlers of this package into the empty pipeline of a channel. Frames, each packet's followed by {@link
+     * PacketEnd}, come to the handlers added afterwards.
+     *
+     * @param channel the channel, which has not read anything yet
+     * @param daemon whether this is the daemon's side
+     * @param limits the bounds of what the other side may send
+     * @return a handle to change the bounds
+     */
+    public static Wire install(EpollDomainSocketChannel channel, boolean daemon, Limits limits) {
+        Wire wire = new Wire(daemon, limits);
+        ExactReads.install(channel, wire.packetDecoder);
+        channel.config().setWriteSpinCount(WRITES_PER_TURN);
+        ChannelPipeline pipeline = channel.pipeline();
+        pipeline.addLast(wire.packetDecoder, wire.packetEncoder, wire.frameCodec);
+        return wire;
+    }
+
+    /**
+     * Sets the bounds of packets and frames in both directions.
+     *
+     * @param limits the bounds that the daemon's hello told
+     */
+    public void limits(Limits limits) {
+        packetDecoder.limits(limits);
+        packetEncoder.limits(limits);
+        frameCodec.limits(limits);
+    }
+}
