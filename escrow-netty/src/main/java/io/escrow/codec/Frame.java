@@ -57,6 +57,16 @@ public sealed interface Frame {
     record Get(int tag, int index) implements Frame {}
 
     /**
+     * Replaces the payload of a filled slot, and leaves its descriptor: {@code payloadLength i32, payload}.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, possibly empty
+     */
+    @SuppressWarnings("ArrayRecordComponent") // frames are not compared
+    record Update(int tag, int index, byte[] payload) implements Frame {}
+
+    /**
      * Empties a slot. No body.
      *
      * @param tag the tag
