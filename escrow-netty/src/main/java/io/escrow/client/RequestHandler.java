@@ -88,7 +88,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         Request last = null;
         for (Request request = peek(); request != null && frames < limits.packetFrames(); request = peek()) {
             Frame frame = request.frame();
-            int length = FrameCodec.addLength(payloadLength(frame));
+            int length = FrameCodec.addLength(frame.payload().length);
             boolean descriptor =
                     frame instanceof Frame.Get || (frame instanceof Frame.Add add && add.descriptor() != null);
             if (bytes + length > limits.packetBytes() || (descriptor && withDescriptor == limits.packetDescriptors())) {
@@ -115,23 +115,16 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             Request request = waiting.element().next();
             if (request == null) {
                 waiting.remove();
-            } else if (payloadLength(request.frame()) > limits.payload()) {
+            } else if (request.frame().payload().length > limits.payload()) {
                 request.fail(new EscrowException(
                         Status.EMSGSIZE,
-                        "payload length: " + payloadLength(request.frame()) + " (expected: <= " + limits.payload()
+                        "payload length: " + request.frame().payload().length + " (expected: <= " + limits.payload()
                                 + ")"));
             } else {
                 nextRequest = request;
             }
         }
         return nextRequest;
-    }
-
-    private static int payloadLength(Frame frame) {
-        if (frame instanceof Frame.Add add) {
-            return add.payload().length;
-        }
-        return frame instanceof Frame.Update update ? update.payload().length : 0;
     }
 
     @Override

@@ -35,18 +35,13 @@ public final class Tracer extends ChannelDuplexHandler {
     private void trace(String direction, Object msg) {
         if (msg instanceof Frame frame) {
             FileDescriptor descriptor = frame instanceof Frame.Add add ? add.descriptor() : null;
-            int payload = payloadLength(frame);
             out.println(String.format(
                     "%s: {%s} (%d) %3d",
-                    direction, describe(frame), descriptor == null ? -1 : descriptor.intValue(), payload));
+                    direction,
+                    describe(frame),
+                    descriptor == null ? -1 : descriptor.intValue(),
+                    frame.payload().length));
         }
-    }
-
-    private static int payloadLength(Frame frame) {
-        if (frame instanceof Frame.Add add) {
-            return add.payload().length;
-        }
-        return frame instanceof Frame.Update update ? update.payload().length : 0;
     }
 
     private static String describe(Frame frame) {
