@@ -77,9 +77,11 @@ public final class Escrowd implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "print this and exit")
+    @SuppressWarnings("UnusedVariable") // set and read by picocli
     private boolean help;
 
     @Option(names = "--version", versionHelp = true, description = "print the version and exit")
+    @SuppressWarnings("UnusedVariable") // set and read by picocli
     private boolean version;
 
     private final String[] args;

@@ -97,6 +97,9 @@ final class Session extends ChannelInboundHandlerAdapter {
                         slot.payload(),
                         // Retained, so that a DEL behind this GET can't close it before it is sent.
                         descriptor == null ? null : descriptor.retain());
+            } else if (request instanceof Frame.Update update) {
+                store.update(update.tag(), update.index(), update.payload());
+                return ok();
             } else if (request instanceof Frame.Delete delete) {
                 store.delete(delete.tag(), delete.index());
                 return ok();

@@ -59,13 +59,28 @@ final class Store implements AutoCloseable {
     }
 
     /**
+     * Replaces the payload of a slot, and leaves its descriptor.
+     *
+     * @throws EscrowException if tag or index are out of range, the slot is empty, or a limit is reached
+     */
+    void update(int tag, int index, byte[] payload) throws EscrowException {
+        Slot old = get(tag, index, "UPD");
+        long change = (long) payload.length - old.payload().length;
+        if (bytes + change > limits.payloadBytes()) {
+            throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");
+        }
+        tags[tag].put(index, new Slot(old.number(), payload, old.descriptor()));
+        bytes += change;
+        bytesOfTag[tag] += change;
+    }
+
+    /**
      * Returns what a slot holds; the descriptor stays the store's.
      *
      * @throws EscrowException if tag or index are out of range, or the slot is empty
      */
     Slot get(int tag, int index) throws EscrowException {
-        check(tag, index);
-        return found(find(tag, index), "GET", tag, index);
+        return get(tag, index, "GET");
     }
 
     /**
@@ -74,8 +89,7 @@ final class Store implements AutoCloseable {
      * @throws EscrowException if tag or index are out of range, or the slot is empty
      */
     void delete(int tag, int index) throws EscrowException {
-        check(tag, index);
-        Slot old = found(find(tag, index), "DEL", tag, index);
+        Slot old = get(tag, index, "DEL");
         tags[tag].remove(index);
         slots--;
         bytes -= old.payload().length;
@@ -149,7 +163,9 @@ final class Store implements AutoCloseable {
         return tags[tag] == null ? null : tags[tag].get(index);
     }
 
-    private static Slot found(Slot slot, String request, int tag, int index) throws EscrowException {
+    private Slot get(int tag, int index, String request) throws EscrowException {
+        check(tag, index);
+        Slot slot = find(tag, index);
         if (slot == null) {
             throw new EscrowException(
                     Status.ENOENT, "Non-existent index in a " + request + " request: " + tag + "/" + index);

@@ -18,6 +18,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * Does what {@link EscrowClient} does, and waits for each answer.
@@ -60,6 +61,18 @@ public final class BlockingEscrow implements AutoCloseable {
      */
     public void add(int tag, int index, byte[] payload) throws EscrowException {
         await(() -> client.add(tag, index, payload));
+    }
+
+    /**
+     * Replaces the payload of a filled slot, and leaves its descriptor.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, possibly empty
+     * @throws EscrowException if the slot is empty, or the payload was not replaced, or not in time
+     */
+    public void update(int tag, int index, byte[] payload) throws EscrowException {
+        await(() -> client.update(tag, index, payload));
     }
 
     /**
@@ -149,7 +162,7 @@ public final class BlockingEscrow implements AutoCloseable {
         client.closed().toCompletableFuture().join();
     }
 
-    private <T> T await(java.util.function.Supplier<CompletableFuture<T>> request) throws EscrowException {
+    private <T> T await(Supplier<CompletableFuture<T>> request) throws EscrowException {
         checkThread();
         return await(request.get(), timeout);
     }

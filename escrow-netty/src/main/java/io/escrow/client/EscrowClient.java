@@ -89,6 +89,19 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
+     * Replaces the payload of a filled slot, and leaves its descriptor.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
+     * @return a future that is done when the payload is replaced. Fails with {@link io.escrow.Status#ENOENT} if the
+     *     slot is empty
+     */
+    public CompletableFuture<Void> update(int tag, int index, byte[] payload) {
+        return submit(new Frame.Update(tag, index, requireNonNull(payload, "payload")));
+    }
+
+    /**
      * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
      *
      * @param tag the tag

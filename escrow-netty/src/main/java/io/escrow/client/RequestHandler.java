@@ -88,7 +88,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         Request last = null;
         for (Request request = peek(); request != null && frames < limits.packetFrames(); request = peek()) {
             Frame frame = request.frame();
-            int length = FrameCodec.addLength(frame instanceof Frame.Add add ? add.payload().length : 0);
+            int length = FrameCodec.addLength(frame.payload().length);
             boolean descriptor =
                     frame instanceof Frame.Get || (frame instanceof Frame.Add add && add.descriptor() != null);
             if (bytes + length > limits.packetBytes() || (descriptor && withDescriptor == limits.packetDescriptors())) {
@@ -115,10 +115,11 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             Request request = waiting.element().next();
             if (request == null) {
                 waiting.remove();
-            } else if (request.frame() instanceof Frame.Add add && add.payload().length > limits.payload()) {
+            } else if (request.frame().payload().length > limits.payload()) {
                 request.fail(new EscrowException(
                         Status.EMSGSIZE,
-                        "payload length: " + add.payload().length + " (expected: <= " + limits.payload() + ")"));
+                        "payload length: " + request.frame().payload().length + " (expected: <= " + limits.payload()
+                                + ")"));
             } else {
                 nextRequest = request;
             }

@@ -25,6 +25,18 @@ public sealed interface Frame {
     /** The version of the protocol that this library speaks. */
     int VERSION = 1;
 
+    /** The payload of a frame that has none. */
+    byte[] NO_PAYLOAD = {};
+
+    /**
+     * Returns the payload that this frame carries.
+     *
+     * @return the payload itself, not a copy; empty for a frame that has none
+     */
+    default byte[] payload() {
+        return NO_PAYLOAD;
+    }
+
     /**
      * Opens a session, and answers that it is open: {@code magic u32, version u16, reserved u16}, in the answer
      * followed by the limits, {@code tags u32, payload u32, packetBytes u32, packetDescriptors u32, packetFrames u32,
@@ -55,6 +67,16 @@ public sealed interface Frame {
      * @param index the index
      */
     record Get(int tag, int index) implements Frame {}
+
+    /**
+     * Replaces the payload of a filled slot, and leaves its descriptor: {@code payloadLength i32, payload}.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, possibly empty
+     */
+    @SuppressWarnings("ArrayRecordComponent") // frames are not compared
+    record Update(int tag, int index, byte[] payload) implements Frame {}
 
     /**
      * Empties a slot. No body.

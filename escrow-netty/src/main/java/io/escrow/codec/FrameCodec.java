@@ -172,7 +172,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         } else {
             number = in.readInt();
             payloadLength = in.readInt();
-            problem = checkAdd(flags, tag, index, bodyLength - 8, payloadLength, descriptor);
+            problem = checkPayload(payloadLength, bodyLength - 8);
+            if (problem == null) {
+                problem = checkDescriptor(flags, tag, index, descriptor);
+            }
         }
         if (problem != null) {
             ReferenceCountUtil.release(descriptor);
@@ -183,7 +186,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         return new Frame.Add(tag, index, number, payload, (OwnedDescriptor) descriptor);
     }
 
-    private Frame.Invalid checkAdd(int flags, int tag, int index, int rest, int payloadLength, Object descriptor) {
+    private Frame.Invalid checkPayload(int payloadLength, int rest) {
         if (payloadLength < 0) {
             return new Frame.Invalid(
                     Status.EINVAL, "payload length: " + payloadLength + " (expected: 0.." + limits.payload() + ")");
@@ -196,6 +199,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             return new Frame.Invalid(
                     Status.EINVAL, "payload length: " + payloadLength + " (expected: " + rest + ", as the frame has)");
         }
+        return null;
+    }
+
+    private static Frame.Invalid checkDescriptor(int flags, int tag, int index, Object descriptor) {
         String slot = "slot " + tag + "/" + index;
         if (descriptor == LostDescriptor.INSTANCE) {
             return new Frame.Invalid(
@@ -218,6 +225,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
                 expectBody(in, opcode, bodyLength, 0);
                 yield new Frame.Get(tag, index);
             }
+            case UPD -> decodeUpdate(in, tag, index, bodyLength);
             case DEL -> {
                 expectBody(in, opcode, bodyLength, 0);
                 yield new Frame.Delete(tag, index);
@@ -231,6 +239,20 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             case REP -> decodeReply(in, bodyLength);
             case ADD -> throw new AssertionError(opcode);
         };
+    }
+
+    private Frame decodeUpdate(ByteBuf in, int tag, int index, int bodyLength) {
+        if (bodyLength < 4) {
+            return new Frame.Invalid(Status.EINVAL, "length of UPD: " + bodyLength + " (expected: >= 4)");
+        }
+        int payloadLength = in.readInt();
+        Frame.Invalid problem = checkPayload(payloadLength, bodyLength - 4);
+        if (problem != null) {
+            return problem;
+        }
+        byte[] payload = new byte[payloadLength];
+        in.readBytes(payload);
+        return new Frame.Update(tag, index, payload);
     }
 
     private static Frame decodeListRequest(ByteBuf in, int tag, int from, int bodyLength) {
@@ -325,6 +347,9 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             out.writeBytes(add.payload());
         } else if (frame instanceof Frame.Get get) {
             header(out, Opcode.GET, 0, get.tag(), get.index());
+        } else if (frame instanceof Frame.Update update) {
+            header(out, Opcode.UPD, 0, update.tag(), update.index());
+            out.writeInt(update.payload().length).writeBytes(update.payload());
         } else if (frame instanceof Frame.Delete delete) {
             header(out, Opcode.DEL, 0, delete.tag(), delete.index());
         } else if (frame instanceof Frame.Reply reply) {

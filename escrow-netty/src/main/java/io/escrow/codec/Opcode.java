@@ -9,9 +9,10 @@ enum Opcode {
     REP(5),
     TAG(6),
     INF(7),
-    LST(8);
+    LST(8),
+    UPD(9);
 
-    private static final Opcode[] BY_CODE = new Opcode[9];
+    private static final Opcode[] BY_CODE = new Opcode[10];
 
     static {
         for (Opcode opcode : values()) {

@@ -35,10 +35,12 @@ public final class Tracer extends ChannelDuplexHandler {
     private void trace(String direction, Object msg) {
         if (msg instanceof Frame frame) {
             FileDescriptor descriptor = frame instanceof Frame.Add add ? add.descriptor() : null;
-            int payload = frame instanceof Frame.Add add ? add.payload().length : 0;
             out.println(String.format(
                     "%s: {%s} (%d) %3d",
-                    direction, describe(frame), descriptor == null ? -1 : descriptor.intValue(), payload));
+                    direction,
+                    describe(frame),
+                    descriptor == null ? -1 : descriptor.intValue(),
+                    frame.payload().length));
         }
     }
 
@@ -47,6 +49,8 @@ public final class Tracer extends ChannelDuplexHandler {
             return String.format("ADD %3d %3d %3d %4d", f.tag(), f.index(), f.number(), f.payload().length);
         } else if (frame instanceof Frame.Get f) {
             return String.format("GET %3d %3d", f.tag(), f.index());
+        } else if (frame instanceof Frame.Update f) {
+            return String.format("UPD %3d %3d %4d", f.tag(), f.index(), f.payload().length);
         } else if (frame instanceof Frame.Delete f) {
             return String.format("DEL %3d %3d", f.tag(), f.index());
         } else if (frame instanceof Frame.Reply f) {
