@@ -26,6 +26,9 @@ abstract class Request {
         lastOfPacket = true;
     }
 
+    /** Tells whether nobody waits for the answer any more, so that it need not be sent. */
+    abstract boolean isAbandoned();
+
     /** Takes the answer, and owns the descriptor in it. */
     abstract void succeed(Frame answer);
 

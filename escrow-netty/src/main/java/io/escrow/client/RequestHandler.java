@@ -111,6 +111,9 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
 
     /** Returns the next request to send without taking it, or {@code null}. */
     private Request peek() {
+        if (nextRequest != null && nextRequest.isAbandoned()) {
+            nextRequest = null;
+        }
         while (nextRequest == null && !waiting.isEmpty()) {
             Request request = waiting.element().next();
             if (request == null) {
