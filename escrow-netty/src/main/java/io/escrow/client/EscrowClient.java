@@ -44,6 +44,7 @@ public final class EscrowClient implements AutoCloseable {
     private final RequestHandler handler;
     private final Limits limits;
     private final EventLoopGroup ownGroup;
+    private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     /** Makes a client of an open session; shuts the group down on close unless it is {@code null}. */
     EscrowClient(Channel channel, RequestHandler handler, Limits limits, EventLoopGroup ownGroup) {
@@ -51,6 +52,7 @@ public final class EscrowClient implements AutoCloseable {
         this.handler = handler;
         this.limits = limits;
         this.ownGroup = ownGroup;
+        channel.closeFuture().addListener(f -> closed.complete(null));
     }
 
     /**
@@ -272,9 +274,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a stage that completes when the connection is closed
      */
     public CompletionStage<Void> closed() {
-        CompletableFuture<Void> closed = new CompletableFuture<>();
-        channel.closeFuture().addListener(f -> closed.complete(null));
-        return closed;
+        return closed.minimalCompletionStage();
     }
 
     /**
