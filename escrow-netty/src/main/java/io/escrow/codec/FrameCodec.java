@@ -38,6 +38,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private static final int REST_OF_HEADER = HEADER_LENGTH - 4;
     private static final int HELLO_LENGTH = 8;
     private static final int LIMITS_LENGTH = 24;
+    private static final int PAGE_HEADER_LENGTH = 8;
     private static final int SLOT_LENGTH = 12;
     private static final int HOLDS_DESCRIPTOR = 1;
 
@@ -45,6 +46,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private final Queue<Object> descriptors = new ArrayDeque<>();
     private Limits limits;
     private int framesInPacket;
+    private int undecoded;
 
     /**
      * Makes a codec.
@@ -97,13 +99,29 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             throw new ProtocolException(
                     "descriptors that no frame of the packet announces: " + left + " (expected: 0)");
         }
+        if (undecoded > 0) {
+            throw new ProtocolException(
+                    "bytes behind the last whole frame of the packet: " + undecoded + " (expected: 0)");
+        }
         ctx.fireChannelRead(PacketEnd.INSTANCE);
     }
 
     @Override
     protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+        try {
+            Frame frame = decodeFrame(in);
+            if (frame != null) {
+                out.add(frame);
+            }
+        } finally {
+            undecoded = in.readableBytes();
+        }
+    }
+
+    /** Returns the next frame, or {@code null} when it is not whole yet. */
+    private Frame decodeFrame(ByteBuf in) {
         if (in.readableBytes() < 4) {
-            return;
+            return null;
         }
         int length = in.getInt(in.readerIndex());
         if (length < REST_OF_HEADER || length > limits.packetBytes() - 4) {
@@ -113,7 +131,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
                             + (limits.packetBytes() - 4) + ")");
         }
         if (in.readableBytes() < 4 + length) {
-            return;
+            return null;
         }
         if (++framesInPacket > limits.packetFrames()) {
             throw untrusted(in, "frames in a packet: more than " + limits.packetFrames());
@@ -142,7 +160,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             frame = decodeOther(in, opcode, tag, index, bodyLength);
         }
         in.readerIndex(end);
-        out.add(frame);
+        return frame;
     }
 
     private Frame decodeAdd(ByteBuf in, int flags, int tag, int index, int bodyLength, Object descriptor) {
@@ -259,8 +277,9 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     }
 
     private Frame decodeHello(ByteBuf in, int bodyLength) {
-        if (bodyLength < (daemon ? HELLO_LENGTH : HELLO_LENGTH + LIMITS_LENGTH)) {
-            throw untrusted(in, "length of HEL: " + bodyLength + " (expected: >= " + HELLO_LENGTH + ")");
+        int expected = daemon ? HELLO_LENGTH : HELLO_LENGTH + LIMITS_LENGTH;
+        if (bodyLength < expected) {
+            throw untrusted(in, "length of HEL: " + bodyLength + " (expected: >= " + expected + ")");
         }
         int magic = in.readInt();
         if (magic != MAGIC) {
@@ -280,12 +299,15 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     }
 
     private static Frame decodePage(ByteBuf in, int tag, int bodyLength) {
+        if (bodyLength < PAGE_HEADER_LENGTH) {
+            throw untrusted(in, "length of LST: " + bodyLength + " (expected: >= " + PAGE_HEADER_LENGTH + ")");
+        }
         int next = in.readInt();
         int count = in.readInt();
         if (count < 0 || count > Frame.ListRequest.PAGE) {
             throw untrusted(in, "slots in LST: " + count + " (expected: 0.." + Frame.ListRequest.PAGE + ")");
         }
-        expectBody(in, Opcode.LST, bodyLength, 8 + count * SLOT_LENGTH);
+        expectBody(in, Opcode.LST, bodyLength, PAGE_HEADER_LENGTH + count * SLOT_LENGTH);
         List<SlotInfo> slots = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
             slots.add(new SlotInfo(tag, in.readInt(), in.readInt(), (in.readInt() & HOLDS_DESCRIPTOR) != 0));

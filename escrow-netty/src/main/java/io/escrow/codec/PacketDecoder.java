@@ -71,6 +71,10 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
     }
 
     private void collect(ChannelHandlerContext ctx, ByteBuf bytes) {
+        if (descriptorsDue() > 0) {
+            bytes.release();
+            throw new ProtocolException("a byte came where a descriptor was due");
+        }
         if (part == null && bytes.readableBytes() == partLength) {
             part = bytes;
         } else {

@@ -8,6 +8,7 @@ import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.concurrent.PromiseNotifier;
+import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -107,6 +108,7 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         if (frames != null) {
             frames.release();
             frames = null;
+            packetPromise.tryFailure(new ClosedChannelException());
         }
     }
 }

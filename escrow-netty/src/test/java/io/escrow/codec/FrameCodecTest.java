@@ -1,0 +1,325 @@
+package io.escrow.codec;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
+
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.escrow.testing.TestFile;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class FrameCodecTest {
+
+    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2);
+    private static final String ADD_WITH_DESCRIPTOR = "00000012 02010001 00000007 00000005 00000002 6869";
+
+    private final EmbeddedChannel daemon = new EmbeddedChannel(new FrameCodec(true, LIMITS));
+    private final EmbeddedChannel client = new EmbeddedChannel(new FrameCodec(false, LIMITS));
+
+    @TempDir
+    Path directory;
+
+    @AfterEach
+    void nothingIsLeft() {
+        assertFalse(daemon.finish());
+        assertFalse(client.finish());
+    }
+
+    static Stream<Arguments> requests() {
+        return Stream.of(
+                arguments(new Frame.Hello(1, null), "00000010 01000000 00000000 45534352 00010000"),
+                arguments(add(new byte[] {104, 105}, -1), "00000012 02000001 00000007 ffffffff 00000002 6869"),
+                arguments(add(new byte[0], 5), "00000010 02000001 00000007 00000005 00000000"),
+                arguments(new Frame.Get(0xffff, 0x7fffffff), "00000008 0300ffff 7fffffff"),
+                arguments(new Frame.Delete(1, 2), "00000008 04000001 00000002"),
+                arguments(new Frame.Tag(31), "00000008 0600001f 00000000"),
+                arguments(new Frame.ListRequest(1, 7, 1024), "0000000c 08000001 00000007 00000400"));
+    }
+
+    static Stream<Arguments> replies() {
+        SlotInfo full = new SlotInfo(1, 7, 2, true);
+        SlotInfo payloadOnly = new SlotInfo(1, 8, 3, false);
+        return Stream.of(
+                arguments(
+                        new Frame.Hello(1, Limits.DEFAULT),
+                        "00000028 01800000 00000000 45534352 00010000"
+                                + "00000020 00008000 00100000 00000080 00000400 00000002"),
+                arguments(add(new byte[] {104, 105}, -1), "00000012 02800001 00000007 ffffffff 00000002 6869"),
+                arguments(new Frame.Reply(Status.OK, ""), "0000000c 05800000 00000000 00000000"),
+                arguments(new Frame.Reply(Status.ENOENT, "é"), "0000000e 05800000 00000000 fffffffe c3a9"),
+                arguments(
+                        new Frame.Info(3, 2, 0x80000000L, 9),
+                        "00000020 07800003 00000000 00000002 00000000 0000000080000000 0000000000000009"),
+                arguments(new Frame.ListPage(1, -1, List.of()), "00000010 08800001 00000000 ffffffff 00000000"),
+                arguments(
+                        new Frame.ListPage(1, 9, List.of(full, payloadOnly)),
+                        "00000028 08800001 00000000 00000009 00000002"
+                                + "00000007 00000002 00000001 00000008 00000003 00000000"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("requests")
+    void encodesAndDecodesRequest(Frame frame, String hex) {
+        assertEncoded(client, frame, hex);
+        assertDecodedHoweverSplit(daemon, frame, hex);
+    }
+
+    @ParameterizedTest
+    @MethodSource("replies")
+    void encodesAndDecodesReply(Frame frame, String hex) {
+        assertEncoded(daemon, frame, hex);
+        assertDecodedHoweverSplit(client, frame, hex);
+    }
+
+    @Test
+    void ignoresWhatIsBehindTheKnownPartOfHello() {
+        daemon.writeInbound(bytes("00000014 01000000 00000000 45534352 00020000 12345678"));
+
+        assertEquals(new Frame.Hello(2, null), daemon.readInbound());
+    }
+
+    @Test
+    void takesUnknownStatusForProtocolError() {
+        client.writeInbound(bytes("0000000c 05800000 00000000 fffffc19"));
+
+        assertEquals(new Frame.Reply(Status.EPROTO, ""), client.readInbound());
+    }
+
+    @Test
+    void writesDescriptorBehindItsFrame() {
+        FileDescriptor descriptor = new FileDescriptor(5);
+        client.writeOutbound(new Frame.Add(1, 7, 5, new byte[] {104, 105}, descriptor));
+
+        assertEquals(hex(ADD_WITH_DESCRIPTOR), readHex(client));
+        assertSame(descriptor, client.readOutbound());
+    }
+
+    @Test
+    void givesDescriptorsToTheirFramesInOrder() throws IOException {
+        OwnedDescriptor first = new TestFile(directory, "a").openOwned();
+        OwnedDescriptor second = new TestFile(directory, "b").openOwned();
+        daemon.writeInbound(first, second);
+        daemon.writeInbound(bytes(ADD_WITH_DESCRIPTOR), bytes("00000008 03000000 00000000"));
+        daemon.writeInbound(bytes(ADD_WITH_DESCRIPTOR), PacketEnd.INSTANCE);
+
+        assertSame(first, ((Frame.Add) daemon.readInbound()).descriptor());
+        assertEquals(new Frame.Get(0, 0), daemon.readInbound());
+        assertSame(second, ((Frame.Add) daemon.readInbound()).descriptor());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
+        first.release();
+        second.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        0000000c 02000001 00000007 00000005                   | EINVAL   | length of ADD: 4 (expected: >= 8)
+        00000010 02000001 00000007 00000005 ffffffff          | EINVAL   | payload length: -1 (expected: 0..64)
+        00000010 02000001 00000007 00000005 00000041          | EMSGSIZE | payload length: 65 (expected: <= 64)
+        00000010 02000001 00000007 00000005 00000001          | EINVAL   | payload length: 1 (expected: 0, as the frame has)
+        00000011 02000001 00000007 00000005 00000000 00       | EINVAL   | payload length: 0 (expected: 1, as the frame has)
+        00000010 02010001 00000007 00000005 00000000          | EINVAL   | the descriptor announced for slot 1/7 did not come
+        """)
+    void turnsWrongFieldsIntoInvalidAndGoesOn(String hex, Status status, String text) {
+        daemon.writeInbound(bytes(hex), bytes("00000008 03000001 00000002"), PacketEnd.INSTANCE);
+
+        assertEquals(new Frame.Invalid(status, text), daemon.readInbound());
+        assertEquals(new Frame.Get(1, 2), daemon.readInbound());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        00000008 03010001 00000007                            | EINVAL   | a descriptor came with GET (expected: only with ADD)
+        00000008 04010001 00000007                            | EINVAL   | a descriptor came with DEL (expected: only with ADD)
+        00000008 06010001 00000000                            | EINVAL   | a descriptor came with TAG (expected: only with ADD)
+        0000000c 08010001 00000000 00000001                   | EINVAL   | a descriptor came with LST (expected: only with ADD)
+        00000010 02010001 00000007 00000005 00000041          | EMSGSIZE | payload length: 65 (expected: <= 64)
+        00000010 02030001 00000007 00000005 00000000          | EBADF    | the descriptor for slot 1/7 could not be sent: closed, or of a kind that can't
+        """)
+    void closesDescriptorOfInvalidFrame(String hex, Status status, String text) throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        daemon.writeInbound(file.openOwned(), bytes(hex), PacketEnd.INSTANCE);
+
+        assertEquals(new Frame.Invalid(status, text), daemon.readInbound());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void answersForDescriptorThatWasLost() throws IOException {
+        OwnedDescriptor other = new TestFile(directory, "a").openOwned();
+        daemon.writeInbound(LostDescriptor.INSTANCE, other);
+        daemon.writeInbound(bytes(ADD_WITH_DESCRIPTOR), bytes(ADD_WITH_DESCRIPTOR), PacketEnd.INSTANCE);
+
+        assertEquals(Status.EMFILE, ((Frame.Invalid) daemon.readInbound()).status());
+        assertSame(other, ((Frame.Add) daemon.readInbound()).descriptor());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
+        other.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        00000007 03000000 000000                              | frame length: 7 (expected: 8..252)
+        ffffffff                                              | frame length: 4294967295 (expected: 8..252)
+        000000fd                                              | frame length: 253 (expected: 8..252)
+        00000008 00000000 00000000                            | opcode: 0 with flags 0 (expected: a request)
+        00000008 09000000 00000000                            | opcode: 9 with flags 0 (expected: a request)
+        00000008 ff000000 00000000                            | opcode: 255 with flags 0 (expected: a request)
+        00000008 03800000 00000000                            | opcode: 3 with flags 128 (expected: a request)
+        00000009 03000000 00000000 00                         | length of GET: 1 (expected: 0)
+        00000009 04000000 00000000 00                         | length of DEL: 1 (expected: 0)
+        00000009 06000000 00000000 00                         | length of TAG: 1 (expected: 0)
+        00000008 08000000 00000000                            | length of LST: 0 (expected: 4)
+        0000000f 01000000 00000000 45534352 000100            | length of HEL: 7 (expected: >= 8)
+        00000010 01000000 00000000 47455420 00010000          | magic of HEL: 47455420 (expected: 45534352)
+        """)
+    void refusesRequestThatCannotBeTrusted(String hex, String text) {
+        assertUntrusted(daemon, hex, text);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        00000008 05000000 00000000                            | opcode: 5 with flags 0 (expected: a reply)
+        0000000b 05800000 00000000 000000                     | length of REP: 3 (expected: >= 4)
+        0000001f 07800000 00000000 0000000000000000000000000000000000000000000000 | length of INF: 23 (expected: 24)
+        0000000f 08800000 00000000 00000000000000             | length of LST: 7 (expected: >= 8)
+        00000010 08800000 00000000 ffffffff ffffffff          | slots in LST: -1 (expected: 0..1024)
+        00000010 08800000 00000000 ffffffff 00000401          | slots in LST: 1025 (expected: 0..1024)
+        00000010 08800000 00000000 ffffffff 00000001          | length of LST: 8 (expected: 20)
+        00000010 01800000 00000000 45534352 00010000          | length of HEL: 8 (expected: >= 32)
+        00000028 01800000 00000000 45534352 00010000 00000000 00008000 00100000 00000080 00000400 00000002 | limits of HEL: tags: 0 (expected: 1..65536)
+        """)
+    void refusesReplyThatCannotBeTrusted(String hex, String text) {
+        assertUntrusted(client, hex, text);
+    }
+
+    @Test
+    void refusesTooManyFramesInPacket() {
+        String get = "00000008 03000000 00000000";
+        daemon.writeInbound(bytes(get + get + get), PacketEnd.INSTANCE);
+        daemon.releaseInbound();
+
+        assertUntrusted(daemon, get + get + get + get, "frames in a packet: more than 3");
+    }
+
+    @Test
+    void refusesFrameThatGoesOnBehindItsPacket() {
+        daemon.writeInbound(bytes("00000008 03000000"));
+
+        Exception e = assertThrows(ProtocolException.class, () -> daemon.writeInbound(PacketEnd.INSTANCE));
+        assertEquals("bytes behind the last whole frame of the packet: 8 (expected: 0)", e.getMessage());
+    }
+
+    @Test
+    void refusesAndClosesDescriptorsThatNoFrameAnnounces() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        daemon.writeInbound(file.openOwned(), file.openOwned(), bytes("00000008 03000000 00000000"));
+        assertEquals(new Frame.Get(0, 0), daemon.readInbound());
+
+        Exception e = assertThrows(ProtocolException.class, () -> daemon.writeInbound(PacketEnd.INSTANCE));
+        assertEquals("descriptors that no frame of the packet announces: 2 (expected: 0)", e.getMessage());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void closesDescriptorsWhenTheChannelCloses() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        daemon.writeInbound(file.openOwned(), bytes("00000012 0201"));
+
+        daemon.close();
+
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void appliesLimitsThatWereSetLater() {
+        client.pipeline().get(FrameCodec.class).limits(new Limits(32, 1, 256, 4, 3, 2));
+
+        client.writeInbound(bytes("00000012 02800001 00000007 ffffffff 00000002 6869"));
+
+        assertEquals(Status.EMSGSIZE, ((Frame.Invalid) client.readInbound()).status());
+    }
+
+    private static Frame add(byte[] payload, int number) {
+        return new Frame.Add(1, 7, number, payload, null);
+    }
+
+    private static void assertEncoded(EmbeddedChannel sender, Frame frame, String hex) {
+        assertTrue(sender.writeOutbound(frame));
+        assertEquals(hex(hex), readHex(sender));
+        assertNull(sender.readOutbound());
+    }
+
+    private static void assertDecodedHoweverSplit(EmbeddedChannel receiver, Frame frame, String hex) {
+        receiver.writeInbound(bytes(hex), PacketEnd.INSTANCE);
+        assertReceived(receiver, frame, PacketEnd.INSTANCE);
+
+        for (byte b : HexFormat.of().parseHex(hex(hex))) {
+            receiver.writeInbound(Unpooled.wrappedBuffer(new byte[] {b}));
+        }
+        receiver.writeInbound(PacketEnd.INSTANCE);
+        assertReceived(receiver, frame, PacketEnd.INSTANCE);
+
+        receiver.writeInbound(bytes(hex + hex), PacketEnd.INSTANCE);
+        assertReceived(receiver, frame, frame, PacketEnd.INSTANCE);
+    }
+
+    private static void assertReceived(EmbeddedChannel receiver, Object... expected) {
+        for (Object message : expected) {
+            assertEquals(describe(message), describe(receiver.readInbound()));
+        }
+        assertNull(receiver.readInbound());
+    }
+
+    private static String describe(Object message) {
+        return message instanceof Frame.Add add
+                ? "ADD " + add.tag() + "/" + add.index() + " " + add.number() + " "
+                        + HexFormat.of().formatHex(add.payload())
+                : String.valueOf(message);
+    }
+
+    private static void assertUntrusted(EmbeddedChannel receiver, String hex, String text) {
+        Exception e = assertThrows(ProtocolException.class, () -> receiver.writeInbound(bytes(hex)));
+        assertEquals(text, e.getMessage());
+        receiver.releaseInbound();
+    }
+
+    private static ByteBuf bytes(String hex) {
+        return Unpooled.wrappedBuffer(HexFormat.of().parseHex(hex(hex)));
+    }
+
+    private static String hex(String spaced) {
+        return spaced.replace(" ", "");
+    }
+
+    private static String readHex(EmbeddedChannel sender) {
+        ByteBuf bytes = sender.readOutbound();
+        try {
+            return ByteBufUtil.hexDump(bytes);
+        } finally {
+            bytes.release();
+        }
+    }
+}

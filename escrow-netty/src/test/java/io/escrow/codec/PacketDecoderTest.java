@@ -1,0 +1,210 @@
+package io.escrow.codec;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.OwnedDescriptor;
+import io.escrow.testing.TestFile;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Gives the decoder what it says is due, as the receive allocator does. */
+class PacketDecoderTest {
+
+    private static final String FRAMES = "00000008" + "0300000100000002" + "0000000804000001" + "00000002";
+
+    private final PacketDecoder decoder = new PacketDecoder(new Limits(32, 64, 256, 4, 3, 2));
+    private final EmbeddedChannel channel = new EmbeddedChannel(decoder);
+
+    @TempDir
+    Path directory;
+
+    private TestFile file;
+
+    @BeforeEach
+    void makeFile() throws IOException {
+        file = new TestFile(directory, "a");
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        assertFalse(channel.finish());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void passesWholePacketOn() throws IOException {
+        receive("00000018" + "00000002");
+        assertEquals(2, decoder.descriptorsDue());
+        OwnedDescriptor first = receiveDescriptor();
+        OwnedDescriptor second = receiveDescriptor();
+        assertEquals(0x18, decoder.bytesDue());
+        receive(FRAMES);
+
+        assertSame(first, channel.readInbound());
+        assertSame(second, channel.readInbound());
+        assertFramesAndEnd();
+        first.release();
+        second.release();
+    }
+
+    @Test
+    void decodesByteByByteTheSame() throws IOException {
+        receiveByteByByte("00000018" + "00000001");
+        OwnedDescriptor descriptor = receiveDescriptor();
+        receiveByteByByte(FRAMES);
+
+        assertSame(descriptor, channel.readInbound());
+        assertFramesAndEnd();
+        descriptor.release();
+    }
+
+    @Test
+    void decodesOnePacketAfterTheOther() {
+        for (int i = 0; i < 3; i++) {
+            receive("00000018" + "00000000");
+            receive(FRAMES);
+            assertFramesAndEnd();
+        }
+    }
+
+    @Test
+    void asksForDescriptorsBeforeFramesAndForFramesOnlyThen() throws IOException {
+        assertEquals(8, decoder.bytesDue());
+        receive("00000018");
+        assertEquals(4, decoder.bytesDue());
+        assertEquals(0, decoder.descriptorsDue());
+        receive("00000001");
+        assertEquals(1, decoder.descriptorsDue());
+        receiveDescriptor();
+        assertEquals(0, decoder.descriptorsDue());
+        assertEquals(24, decoder.bytesDue());
+    }
+
+    @Test
+    void passesNothingOnBeforeTheLastByte() throws IOException {
+        receive("00000018" + "00000001");
+        receiveDescriptor();
+        receive(FRAMES.substring(2));
+
+        assertNull(channel.readInbound());
+        assertEquals(1, decoder.bytesDue());
+    }
+
+    @Test
+    void dropsPacketWhoseSenderDiesAtAnyPoint() throws IOException {
+        String prelude = "00000018" + "00000002";
+        for (int cut = 1; cut < 8 + 2 + 24; cut++) {
+            PacketDecoder dying = new PacketDecoder(Limits.DEFAULT);
+            EmbeddedChannel cutOff = new EmbeddedChannel(dying);
+            write(cutOff, prelude.substring(0, 2 * Math.min(cut, 8)));
+            for (int i = 8; i < Math.min(cut, 10); i++) {
+                cutOff.writeInbound(file.openOwned());
+            }
+            if (cut > 10) {
+                write(cutOff, FRAMES.substring(0, 2 * (cut - 10)));
+            }
+
+            assertFalse(cutOff.finish(), "passed on although cut at " + cut);
+            assertEquals(0, file.openCount(), "open although cut at " + cut);
+        }
+    }
+
+    @Test
+    void keepsPlaceOfLostDescriptor() {
+        receive("00000018" + "00000001");
+        channel.writeInbound(LostDescriptor.INSTANCE);
+        receive(FRAMES);
+
+        assertSame(LostDescriptor.INSTANCE, channel.readInbound());
+        assertFramesAndEnd();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        0000000b 00000000 | packet length: 11 (expected: 12..256)
+        00000000 00000000 | packet length: 0 (expected: 12..256)
+        00000101 00000000 | packet length: 257 (expected: 12..256)
+        ffffffff 00000000 | packet length: 4294967295 (expected: 12..256)
+        00000018 00000005 | descriptors in a packet: 5 (expected: 0..4)
+        00000018 ffffffff | descriptors in a packet: 4294967295 (expected: 0..4)
+        47455420 2f204854 | packet length: 1195725856 (expected: 12..256)
+        """)
+    void refusesPacketBeyondLimits(String prelude, String text) {
+        Exception e = assertThrows(ProtocolException.class, () -> receive(prelude.replace(" ", "")));
+        assertEquals(text, e.getMessage());
+    }
+
+    @Test
+    void appliesLimitsThatWereSetLater() {
+        decoder.limits(Limits.DEFAULT);
+
+        receive("00000101" + "00000005");
+
+        assertEquals(5, decoder.descriptorsDue());
+    }
+
+    @Test
+    void refusesDescriptorThatNoPacketAnnounced() {
+        assertThrows(IllegalStateException.class, this::receiveDescriptor);
+    }
+
+    @Test
+    void refusesByteWhereDescriptorIsDue() {
+        receive("00000018" + "00000001");
+
+        assertThrows(ProtocolException.class, () -> receive("00"));
+    }
+
+    @Test
+    void swallowsOnlyTheSignalThatDescriptorIsNotThereYet() {
+        channel.pipeline().fireExceptionCaught(ExactReads.NOT_YET);
+        channel.checkException();
+
+        channel.pipeline().fireExceptionCaught(new ProtocolException("other"));
+        assertThrows(ProtocolException.class, channel::checkException);
+    }
+
+    private OwnedDescriptor receiveDescriptor() throws IOException {
+        OwnedDescriptor descriptor = file.openOwned();
+        channel.writeInbound(descriptor);
+        return descriptor;
+    }
+
+    private void receive(String hex) {
+        write(channel, hex);
+    }
+
+    private void receiveByteByByte(String hex) {
+        for (int i = 0; i < hex.length(); i += 2) {
+            receive(hex.substring(i, i + 2));
+        }
+    }
+
+    private static void write(EmbeddedChannel target, String hex) {
+        target.writeInbound(Unpooled.wrappedBuffer(HexFormat.of().parseHex(hex)));
+    }
+
+    private void assertFramesAndEnd() {
+        ByteBuf frames = channel.readInbound();
+        assertEquals(FRAMES, ByteBufUtil.hexDump(frames));
+        assertTrue(frames.release());
+        assertSame(PacketEnd.INSTANCE, channel.readInbound());
+        assertNull(channel.readInbound());
+    }
+}

@@ -1,0 +1,214 @@
+package io.escrow.codec;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.testing.TestFile;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import io.netty.channel.unix.UnixChannel;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PacketEncoderTest {
+
+    private static final int FRAME = 100;
+
+    @TempDir
+    Path directory;
+
+    private Socket socket;
+    private SocketChannel channel;
+
+    @BeforeEach
+    void open() {
+        Epoll.ensureAvailability();
+        socket = Socket.newSocketDomain();
+        channel = new SocketChannel(new PacketEncoder(new Limits(32, 64, 3 * FRAME, 2, 1024, 2)), socket);
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        assertFalse(channel.finish());
+        socket.close();
+    }
+
+    @Test
+    void gathersFramesUntilFlush() {
+        ChannelFuture first = channel.write(frame(1));
+        ChannelFuture second = channel.write(frame(2));
+        assertNull(channel.readOutbound());
+
+        channel.flush();
+
+        assertPrelude(2 * FRAME, 0);
+        assertFrames(1, 2);
+        assertNull(channel.readOutbound());
+        assertTrue(first.isSuccess() && second.isSuccess());
+    }
+
+    @Test
+    void putsDescriptorsBeforeFrames() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        channel.write(frame(1));
+        channel.write(file.openOwned());
+        channel.write(frame(2));
+        channel.write(file.openOwned());
+        channel.flush();
+
+        assertPrelude(2 * FRAME, 2);
+        assertInstanceOf(DescriptorRegion.class, channel.readOutbound()).release();
+        assertInstanceOf(DescriptorRegion.class, channel.readOutbound()).release();
+        assertFrames(1, 2);
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void beginsNextPacketWhenBytesWouldBeTooMany() {
+        for (int i = 1; i <= 7; i++) {
+            channel.write(frame(i));
+        }
+        channel.flush();
+
+        assertPrelude(3 * FRAME, 0);
+        assertFrames(1, 2, 3);
+        assertPrelude(3 * FRAME, 0);
+        assertFrames(4, 5, 6);
+        assertPrelude(FRAME, 0);
+        assertFrames(7);
+    }
+
+    @Test
+    void beginsNextPacketWhenDescriptorsWouldBeTooMany() {
+        for (int i = 1; i <= 3; i++) {
+            channel.write(frame(i));
+            channel.write(new FileDescriptor(1_000_000));
+        }
+        channel.flush();
+
+        assertPrelude(2 * FRAME, 2);
+        releaseRegions(2);
+        assertFrames(1, 2);
+        assertPrelude(FRAME, 1);
+        releaseRegions(1);
+        assertFrames(3);
+    }
+
+    @Test
+    void completesPromisesWithTheirOwnPacket() {
+        for (int i = 1; i <= 3; i++) {
+            channel.write(frame(i)).addListener(f -> channel.completed++);
+        }
+        channel.write(frame(4)).addListener(f -> channel.completed++);
+        channel.runPendingTasks();
+        assertEquals(0, channel.completed);
+
+        channel.flush();
+        channel.runPendingTasks();
+
+        assertEquals(4, channel.completed);
+        channel.releaseOutbound();
+    }
+
+    @Test
+    void flushesNothingWhenNothingWasWritten() {
+        channel.flush();
+
+        assertNull(channel.readOutbound());
+    }
+
+    @Test
+    void dropsAndFailsWhatWasNotFlushedWhenTheChannelCloses() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        ChannelFuture written = channel.write(frame(1));
+        channel.write(file.openOwned());
+
+        channel.close();
+
+        assertInstanceOf(ClosedChannelException.class, written.cause());
+        assertNull(channel.readOutbound());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void closesDescriptorsOfPacketThatCannotBeWritten() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        channel.pipeline().addFirst(new RefusingHandler());
+        ChannelFuture written = channel.write(frame(1));
+        channel.write(file.openOwned());
+        channel.flush();
+
+        assertInstanceOf(ClosedChannelException.class, written.cause());
+        assertEquals(0, file.openCount());
+    }
+
+    private static ByteBuf frame(int content) {
+        return Unpooled.buffer(FRAME).writeInt(content).writeZero(FRAME - 4);
+    }
+
+    private void assertPrelude(int length, int descriptors) {
+        ByteBuf prelude = channel.readOutbound();
+        assertEquals(String.format("%08x%08x", length, descriptors), ByteBufUtil.hexDump(prelude));
+        prelude.release();
+    }
+
+    private void assertFrames(int... contents) {
+        ByteBuf frames = channel.readOutbound();
+        assertEquals(contents.length * FRAME, frames.readableBytes());
+        for (int i = 0; i < contents.length; i++) {
+            assertEquals(contents[i], frames.getInt(i * FRAME));
+        }
+        frames.release();
+    }
+
+    private void releaseRegions(int count) {
+        for (int i = 0; i < count; i++) {
+            assertInstanceOf(DescriptorRegion.class, channel.readOutbound()).release();
+        }
+    }
+
+    /** Has a socket, as the encoder expects; nothing is sent on it. */
+    private static final class SocketChannel extends EmbeddedChannel implements UnixChannel {
+
+        private final Socket socket;
+        int completed;
+
+        SocketChannel(PacketEncoder encoder, Socket socket) {
+            super(encoder);
+            this.socket = socket;
+        }
+
+        @Override
+        public FileDescriptor fd() {
+            return socket;
+        }
+    }
+
+    /** Refuses every write, as a channel does whose output is shut. */
+    private static final class RefusingHandler extends ChannelOutboundHandlerAdapter {
+
+        @Override
+        public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            ReferenceCountUtil.release(msg);
+            promise.tryFailure(new ClosedChannelException());
+        }
+    }
+}
