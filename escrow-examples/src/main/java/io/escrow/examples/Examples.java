@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.netty.channel.epoll.Epoll;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import picocli.CommandLine;
@@ -10,7 +11,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "escrow-examples",
         description = "Shows what an escrow does for a server.",
-        subcommands = {EchoServer.class, EchoClient.class},
+        subcommands = {EchoServer.class, EchoClient.class, Bench.class},
         usageHelpAutoWidth = true,
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {" 0:it went well", " 1:it did not, as a line on stderr says", " 2:bad usage"})
@@ -31,6 +32,11 @@ public final class Examples {
      * @param args the name of the example and its arguments; {@code --help} prints what they may be
      */
     public static void main(String[] args) {
+        if (!Epoll.isAvailable()) {
+            System.err.println("escrow-examples: Linux on x86_64 or aarch64 is needed: "
+                    + Epoll.unavailabilityCause().getMessage());
+            System.exit(CommandLine.ExitCode.SOFTWARE);
+        }
         System.exit(new CommandLine(new Examples())
                 .setParameterExceptionHandler((e, given) ->
                         complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
