@@ -32,6 +32,9 @@ import picocli.CommandLine.Parameters;
         description = "Echoes what it receives. Kill it with SIGKILL and start it again: it goes on where it was.")
 final class EchoServer implements Callable<Integer> {
 
+    /** How the line begins that tells that it serves. */
+    static final String READY = "Serving port ";
+
     private static final int LISTENERS = 0;
     private static final int CONNECTIONS = 1;
 
@@ -46,6 +49,12 @@ final class EchoServer implements Callable<Integer> {
 
     @Option(names = "--quiet", description = "do not print the messages to and from the escrow")
     private boolean quiet;
+
+    @Option(
+            names = "--delay",
+            paramLabel = "MILLIS",
+            description = "answer later, as a server does that has some work to do; default: ${DEFAULT-VALUE}")
+    private int delay;
 
     // All channels, the escrow's too, share one event loop: so nothing here needs a lock.
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
@@ -74,6 +83,9 @@ final class EchoServer implements Callable<Integer> {
                 .childHandler(new ChannelInitializer<EpollSocketChannel>() {
                     @Override
                     protected void initChannel(EpollSocketChannel channel) {
+                        if (delay > 0) {
+                            channel.pipeline().addLast(new DelayHandler(delay));
+                        }
                         channel.pipeline().addLast(new EchoHandler());
                     }
                 });
@@ -86,8 +98,7 @@ final class EchoServer implements Callable<Integer> {
         listener.config().setAutoRead(true);
 
         int actualPort = ((InetSocketAddress) listener.localAddress()).getPort();
-        System.out.println(
-                "Serving port " + actualPort + ", " + connections.adopted() + " connections taken out of the escrow");
+        System.out.println(READY + actualPort + ", " + connections.adopted() + " connections taken out of the escrow");
         escrow.closed()
                 .thenRun(() ->
                         System.err.println("echo-server: the escrow is gone; what is open will not survive a restart"));

@@ -62,6 +62,11 @@ final class RecordClients implements AutoCloseable {
         return all;
     }
 
+    /** Sends no new records, and ends each client when all its records are answered. */
+    void finish() {
+        clients.forEach(RecordClient::finish);
+    }
+
     /** Returns how many records came back as they were sent. */
     long verified() {
         return verified.sum();
