@@ -1,7 +1,6 @@
 package io.escrow.handover;
 
 import static org.awaitility.Awaitility.await;
-import static org.hamcrest.Matchers.is;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -71,7 +70,7 @@ class ServerHandoverTest {
         for (int i = 0; i < 20; i++) {
             clients.add(connect());
         }
-        await().until(server::connections, is(clients.size()));
+        awaitConnections(server, clients.size());
         Random random = new Random(1);
         for (int round = 0; round < 20; round++) {
             byte[][] halves = new byte[clients.size()][];
@@ -97,7 +96,7 @@ class ServerHandoverTest {
         for (Socket client : clients) {
             client.close();
         }
-        await().until(server::connections, is(0));
+        awaitConnections(server, 0);
         server.close();
     }
 
@@ -115,6 +114,10 @@ class ServerHandoverTest {
         assertEcho(client, record);
         client.close();
         server.close();
+    }
+
+    private static void awaitConnections(ServerHandover server, int count) {
+        await().until(() -> server.connections() == count);
     }
 
     private static void assertEcho(Socket client, byte[] record) throws IOException {
