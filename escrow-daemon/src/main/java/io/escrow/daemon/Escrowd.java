@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.client.DaemonLauncher;
 import io.escrow.codec.Limits;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -126,7 +127,7 @@ public final class Escrowd implements Callable<Integer> {
     private DaemonOptions options() throws EscrowException {
         Limits limits;
         StoreLimits storeLimits;
-        java.nio.file.Path socket;
+        Path socket;
         try {
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
             limits = new Limits(

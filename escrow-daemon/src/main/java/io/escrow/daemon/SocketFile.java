@@ -6,6 +6,7 @@ import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -169,7 +170,7 @@ final class SocketFile implements AutoCloseable {
             lockFile.write(ByteBuffer.wrap(lines), 0);
             lockFile.truncate(lines.length);
         } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -46,12 +46,15 @@ public final class EscrowClient implements AutoCloseable {
     private final EventLoopGroup ownGroup;
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
-    /** Makes a client of an open session; shuts the group down on close unless it is {@code null}. */
+    /**
+     * Makes a client of an open session, on its event loop; shuts the group down on close unless it is {@code null}.
+     */
     EscrowClient(Channel channel, RequestHandler handler, Limits limits, EventLoopGroup ownGroup) {
         this.channel = channel;
         this.handler = handler;
         this.limits = limits;
         this.ownGroup = ownGroup;
+        // Now: once its event loop is shut down, a future of Netty calls no listener any more.
         channel.closeFuture().addListener(f -> closed.complete(null));
     }
 

@@ -1,0 +1,7 @@
+package io.escrow.examples;
+
+import picocli.CommandLine.Command;
+
+/** Gathers the benchmarks. */
+@Command(name = "bench", description = "Measures.", subcommands = BenchStore.class)
+final class Bench {}

@@ -1,0 +1,76 @@
+package io.escrow.examples;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+
+/** A process that an example has started. What it prints after it is ready goes to stderr. */
+final class ChildProcess {
+
+    private final Process process;
+    private final String ready;
+    private final CompletableFuture<String> readyLine = new CompletableFuture<>();
+
+    /** Takes over a process, which prints a line that begins with {@code ready} when it is ready. */
+    ChildProcess(Process process, String ready) {
+        this.process = process;
+        this.ready = ready;
+        Thread reader = new Thread(this::readLines, "output-of-" + process.pid());
+        reader.setDaemon(true);
+        reader.start();
+    }
+
+    private void readLines() {
+        String last = "it said nothing";
+        try (BufferedReader lines = process.inputReader(UTF_8)) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                if (line.startsWith(ready)) {
+                    readyLine.complete(line);
+                } else if (readyLine.isDone()) {
+                    System.err.println("[" + process.pid() + "] " + line);
+                }
+                last = line;
+            }
+        } catch (IOException e) {
+            last = e.toString();
+        }
+        readyLine.completeExceptionally(
+                new IOException("process " + process.pid() + " ended before it was ready: " + last));
+    }
+
+    void awaitReady() throws IOException, InterruptedException {
+        try {
+            readyLine.get();
+        } catch (ExecutionException e) {
+            throw (IOException) e.getCause();
+        }
+    }
+
+    /** Returns the line that it printed when it was ready. */
+    String readyLine() {
+        return readyLine.join();
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** Sends SIGKILL, and returns when the process is dead. */
+    void kill() {
+        process.destroyForcibly();
+        boolean interrupted = false;
+        while (process.isAlive()) {
+            try {
+                process.waitFor();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package io.escrow.examples;
+
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+
+/** Sends back what it receives. */
+final class EchoHandler extends ChannelInboundHandlerAdapter {
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        ctx.write(msg, ctx.voidPromise());
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) {
+        ctx.flush();
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        // A peer that does not read its answers is not read either.
+        ctx.channel().config().setAutoRead(ctx.channel().isWritable());
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event == ChannelInputShutdownEvent.INSTANCE) {
+            // The peer sends no more: end when the last answer is out.
+            ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(answered -> end(ctx));
+        }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        end(ctx);
+    }
+
+    /** Shuts the connection down for everybody: while the escrow holds a duplicate, close() alone sends no FIN. */
+    private static void end(ChannelHandlerContext ctx) {
+        ((DuplexChannel) ctx.channel()).shutdown().addListener(down -> ctx.close());
+    }
+}

@@ -1,0 +1,138 @@
+package io.escrow.examples;
+
+import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/**
+ * A server that survives {@code kill -9}: it keeps its listener and its connections in escrow, and takes them back when
+ * it starts again.
+ */
+@Command(
+        name = "echo-server",
+        description = "Echoes what it receives. Kill it with SIGKILL and start it again: it goes on where it was.")
+final class EchoServer implements Callable<Integer> {
+
+    /** How the line begins that tells that it serves. */
+    static final String READY = "Serving port ";
+
+    private static final int LISTENERS = 0;
+    private static final int CONNECTIONS = 1;
+
+    private static final byte[] NO_PAYLOAD = {};
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
+
+    @Parameters(paramLabel = "PATH", description = "path of the escrow's socket; a daemon is started if there is none")
+    private String path;
+
+    @Option(names = "--port", description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
+    private int port = 8087;
+
+    @Option(names = "--quiet", description = "do not print the messages to and from the escrow")
+    private boolean quiet;
+
+    @Option(
+            names = "--delay",
+            paramLabel = "MILLIS",
+            description = "answer later, as a server does that has some work to do; default: ${DEFAULT-VALUE}")
+    private int delay;
+
+    // All channels, the escrow's too, share one event loop: so nothing here needs a lock.
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+
+    @Override
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
+        EscrowClient escrow = EscrowClient.builder()
+                .path(path)
+                .group(group)
+                .create(true)
+                .force(true)
+                .verbose(!quiet)
+                // The next version may start while this one runs: it waits here for its turn.
+                .connectTimeout(Duration.ofDays(1))
+                .connect()
+                .get();
+        BlockingEscrow waiting = escrow.toBlocking(TIMEOUT);
+
+        ConnectionEscrow connections = new ConnectionEscrow(escrow, CONNECTIONS);
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(group)
+                // Nothing is accepted before the connections of the last time have their places again.
+                .option(ChannelOption.AUTO_READ, false)
+                .handler(connections)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childHandler(new ChannelInitializer<EpollSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollSocketChannel channel) {
+                        if (delay > 0) {
+                            channel.pipeline().addLast(new DelayHandler(delay));
+                        }
+                        channel.pipeline().addLast(new EchoHandler());
+                    }
+                });
+        Channel listener = adoptListener(waiting, bootstrap);
+        if (listener == null) {
+            listener = bind(bootstrap);
+            waiting.add(LISTENERS, 0, ((EpollServerSocketChannel) listener).fd(), NO_PAYLOAD);
+        }
+        waiting.getAll(CONNECTIONS, connections::adopt).orThrow();
+        listener.config().setAutoRead(true);
+
+        int actualPort = ((InetSocketAddress) listener.localAddress()).getPort();
+        System.out.println(READY + actualPort + ", " + connections.adopted() + " connections taken out of the escrow");
+        escrow.closed()
+                .thenRun(() ->
+                        System.err.println("echo-server: the escrow is gone; what is open will not survive a restart"));
+        listener.closeFuture().sync();
+        return 0;
+    }
+
+    /** Takes the listener out of the escrow; returns {@code null} if it is not there. */
+    private static Channel adoptListener(BlockingEscrow escrow, ServerBootstrap bootstrap)
+            throws EscrowException, InterruptedException {
+        try (Entry entry = escrow.get(LISTENERS, 0)) {
+            int descriptor = entry.takeDescriptor().intValue();
+            // It is bound and listens already.
+            return bootstrap
+                    .channelFactory(() -> new EpollServerSocketChannel(descriptor))
+                    .register()
+                    .sync()
+                    .channel();
+        } catch (EscrowException e) {
+            if (e.status() == Status.ENOENT) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private Channel bind(ServerBootstrap bootstrap) throws IOException, InterruptedException {
+        var bound = bootstrap
+                .channelFactory(EpollServerSocketChannel::new)
+                .bind(port)
+                .await();
+        if (!bound.isSuccess()) {
+            throw new IOException("port " + port + ": " + bound.cause().getMessage(), bound.cause());
+        }
+        return bound.channel();
+    }
+}

@@ -1,0 +1,57 @@
+package io.escrow.examples;
+
+import io.netty.channel.epoll.Epoll;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The command line of the examples: each is a subcommand. */
+@Command(
+        name = "escrow-examples",
+        description = "Shows what an escrow does for a server.",
+        subcommands = {EchoServer.class, EchoClient.class, Demo.class, Bench.class},
+        usageHelpAutoWidth = true,
+        exitCodeListHeading = "Exit status:%n",
+        exitCodeList = {" 0:it went well", " 1:it did not, as a line on stderr says", " 2:bad usage"})
+public final class Examples {
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = CommandLine.ScopeType.INHERIT,
+            description = "print this and exit")
+    private boolean help;
+
+    private Examples() {}
+
+    /**
+     * Runs an example.
+     *
+     * @param args the name of the example and its arguments; {@code --help} prints what they may be
+     */
+    public static void main(String[] args) {
+        if (!Epoll.isAvailable()) {
+            System.err.println("escrow-examples: Linux on x86_64 or aarch64 is needed: "
+                    + Epoll.unavailabilityCause().getMessage());
+            System.exit(CommandLine.ExitCode.SOFTWARE);
+        }
+        System.exit(new CommandLine(new Examples())
+                .setParameterExceptionHandler((e, given) ->
+                        complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
+                .setExecutionExceptionHandler(
+                        (e, line, result) -> complain(line, message(e), CommandLine.ExitCode.SOFTWARE))
+                .execute(args));
+    }
+
+    private static int complain(CommandLine line, String text, int exitCode) {
+        System.err.println(line.getCommandName() + ": " + text);
+        return exitCode;
+    }
+
+    private static String message(Exception e) {
+        Throwable cause = e instanceof ExecutionException || e instanceof CompletionException ? e.getCause() : e;
+        return cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    }
+}

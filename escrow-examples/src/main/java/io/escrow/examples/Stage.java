@@ -1,0 +1,96 @@
+package io.escrow.examples;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Holds what an example starts besides itself: processes and a directory for their socket. All of it goes when the
+ * stage is closed, or this process ends before that, by Ctrl-C for instance.
+ */
+final class Stage implements AutoCloseable {
+
+    private final Path directory;
+    private final List<ChildProcess> children = new ArrayList<>();
+    private final Thread hook = new Thread(this::clear, "stage-hook");
+    private boolean cleared;
+
+    private Stage(Path directory) {
+        this.directory = directory;
+    }
+
+    static Stage open() throws IOException {
+        Stage stage = new Stage(Files.createTempDirectory("escrow-"));
+        Runtime.getRuntime().addShutdownHook(stage.hook);
+        return stage;
+    }
+
+    /** Returns the path for the escrow's socket. */
+    String socket() {
+        return directory.resolve("escrow.sock").toString();
+    }
+
+    /**
+     * Starts a Java process on the class path of this one, and waits until it is ready.
+     *
+     * @param ready how the line begins that it prints when it is ready
+     * @throws IOException with its last line when it ended instead
+     */
+    ChildProcess start(String ready, List<String> options, Class<?> main, String... args)
+            throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
+        if (Runtime.version().feature() >= 24) {
+            command.add("--enable-native-access=ALL-UNNAMED");
+        }
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
+        command.addAll(List.of(args));
+        ChildProcess child;
+        synchronized (this) {
+            if (cleared) {
+                throw new IOException("the end came before " + main.getSimpleName() + " was started");
+            }
+            Process process = new ProcessBuilder(command)
+                    .redirectInput(new File("/dev/null"))
+                    .redirectErrorStream(true)
+                    .start();
+            child = new ChildProcess(process, ready);
+            children.add(child);
+        }
+        child.awaitReady();
+        return child;
+    }
+
+    /** Ends all processes and removes the directory. */
+    @Override
+    public void close() {
+        clear();
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The hook runs already.
+        }
+    }
+
+    private synchronized void clear() {
+        if (cleared) {
+            return;
+        }
+        cleared = true;
+        children.forEach(ChildProcess::kill);
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+            for (Path file : files) {
+                Files.delete(file);
+            }
+            Files.delete(directory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

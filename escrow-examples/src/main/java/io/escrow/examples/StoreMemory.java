@@ -1,0 +1,130 @@
+package io.escrow.examples;
+
+import io.escrow.Entry;
+import io.escrow.SlotKey;
+import io.escrow.client.EscrowClient;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.ByteBufAllocatorMetricProvider;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.IntStream;
+
+/** Measures the memory of client and daemon while requests wait. */
+final class StoreMemory {
+
+    private static final int[] WAITING = {1_000, 30_000, 300_000};
+    private static final int UNITS_PER_MB = 1024;
+
+    private final EscrowClient client;
+    private final StoreLoad load;
+    private final long daemon;
+
+    StoreMemory(EscrowClient client, StoreLoad load, long daemon) {
+        this.client = client;
+        this.load = load;
+        this.daemon = daemon;
+    }
+
+    /** Fills the slots, measures, and prints a table. */
+    void print() throws IOException, InterruptedException, ExecutionException {
+        load.run(StoreLoad.Way.BULK, StoreLoad.Operation.ADD);
+        System.out.printf("%n%-32s %14s %14s %14s%n", "", "client's", "client's heap", "daemon's");
+        System.out.printf("%-32s %14s %14s %14s%n", "requests that wait", "direct buffers", "after GC", "memory");
+        row("none", new Measured(this));
+        for (int waiting : WAITING) {
+            row(String.format("%,d gets of one bulk call", waiting), whileBulkWaits(waiting));
+        }
+        for (int waiting : WAITING) {
+            row(String.format("%,d gets, one call each", waiting), whileSinglesWait(waiting));
+        }
+    }
+
+    private static void row(String text, Measured measured) {
+        System.out.printf(
+                "%-32s %11.1f MB %11.1f MB %11.1f MB%n",
+                text,
+                (double) measured.directKb / UNITS_PER_MB,
+                (double) measured.heapKb / UNITS_PER_MB,
+                (double) measured.daemonKb / UNITS_PER_MB);
+    }
+
+    /** Measures when a bulk call has as many requests before it as behind it. */
+    private Measured whileBulkWaits(int waiting) throws InterruptedException, ExecutionException {
+        CompletableFuture<Measured> measured = new CompletableFuture<>();
+        Iterator<SlotKey> keys = load.keys(2 * waiting);
+        int[] taken = {0};
+        Iterator<SlotKey> watched = new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return keys.hasNext();
+            }
+
+            @Override
+            public SlotKey next() {
+                if (++taken[0] == waiting) {
+                    measured.complete(new Measured(StoreMemory.this));
+                }
+                return keys.next();
+            }
+        };
+        client.getAll(watched, Entry::close).get();
+        return measured.get();
+    }
+
+    /** Measures while the event loop is held, so that all requests wait. */
+    private Measured whileSinglesWait(int waiting) throws InterruptedException, ExecutionException {
+        CountDownLatch held = new CountDownLatch(1);
+        client.eventLoop().execute(() -> awaitUninterruptibly(held));
+        CompletableFuture<?>[] requests = IntStream.range(0, waiting)
+                .mapToObj(i -> load.request(StoreLoad.Operation.GET, i % load.slots()))
+                .toArray(CompletableFuture[]::new);
+        Measured measured = new Measured(this);
+        held.countDown();
+        CompletableFuture.allOf(requests).get();
+        return measured;
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private long daemonKb() {
+        try {
+            return Files.readAllLines(Path.of("/proc", Long.toString(daemon), "status")).stream()
+                    .filter(line -> line.startsWith("VmRSS:"))
+                    .map(line -> line.replaceAll("\\D", ""))
+                    .mapToLong(Long::parseLong)
+                    .findFirst()
+                    .orElse(0);
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** The sizes at one moment. */
+    private static final class Measured {
+        final long directKb;
+        final long heapKb;
+        final long daemonKb;
+
+        Measured(StoreMemory memory) {
+            System.gc();
+            Runtime runtime = Runtime.getRuntime();
+            heapKb = (runtime.totalMemory() - runtime.freeMemory()) / UNITS_PER_MB;
+            directKb = ((ByteBufAllocatorMetricProvider) ByteBufAllocator.DEFAULT)
+                            .metric()
+                            .usedDirectMemory()
+                    / UNITS_PER_MB;
+            daemonKb = memory.daemonKb();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package io.escrow.handover;
+
+import io.escrow.Entry;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.util.Map;
+
+/** Puts an adopted connection together again. */
+final class Assembler {
+
+    private Assembler() {}
+
+    /**
+     * Makes a channel of a stored connection, and gives it to its listener as if it had just been accepted. The guard in
+     * its pipeline holds it until it is {@linkplain #restore restored} and released.
+     *
+     * @return the channel; inactive if the peer has reset the connection meanwhile, and then not given to the listener
+     */
+    static Channel assemble(Channel listener, Entry entry, Guard guard) throws IOException {
+        int number = entry.takeDescriptor().intValue();
+        Channel channel;
+        if (listener instanceof EpollServerDomainSocketChannel) {
+            channel = new EpollDomainSocketChannel(number);
+        } else {
+            // The constructor sets TCP_NODELAY.
+            boolean noDelay = new Socket(number).isTcpNoDelay();
+            EpollSocketChannel tcp = new EpollSocketChannel(number);
+            if (tcp.isActive()) {
+                tcp.config().setTcpNoDelay(noDelay);
+                tcp.attr(Guard.NO_DELAY).set(noDelay);
+            }
+            channel = tcp;
+        }
+        if (channel.isActive()) {
+            channel.pipeline().addLast(Guard.NAME, guard);
+            listener.eventLoop().execute(() -> {
+                listener.pipeline().fireChannelRead(channel);
+                listener.pipeline().fireChannelReadComplete();
+            });
+        } else {
+            // After a reset, Netty would never say that it is inactive.
+            channel.unsafe().closeForcibly();
+        }
+        return channel;
+    }
+
+    /** Brings a held connection to where it was when it was saved. Called on the channel's event loop. */
+    static void restore(Guard guard) {
+        SavedChannel saved = guard.saved();
+        Channel channel = guard.channel();
+        byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
+        if (upgrade != null && guard.gate() != null) {
+            guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
+        }
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (e.getValue() instanceof Movable movable) {
+                byte[] state = saved.sections().get(SavedChannel.HANDLER + movable.section());
+                if (state != null) {
+                    movable.restore(channel.pipeline().context(e.getKey()), Unpooled.wrappedBuffer(state));
+                }
+            }
+        }
+        ChannelHandlerContext ctx = guard.context();
+        ctx.fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
+        Dismantler.feedDecoders(channel, saved);
+        byte[] gate = saved.sections().get(SavedChannel.GATE);
+        if (gate != null) {
+            ByteBuf bytes = Unpooled.copiedBuffer(gate);
+            ctx.fireChannelRead(bytes);
+            ctx.fireChannelReadComplete();
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package io.escrow.handover;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+
+/**
+ * Stands before decoders that keep state in the middle of a message, and lets only whole messages through, so that at
+ * rest nothing of a message is inside them.
+ */
+abstract class Gate extends ChannelDuplexHandler {
+
+    /** Says why this connection can't be moved at all; {@code null} if it can. */
+    abstract String whyImmovable();
+
+    /** Lets the messages under way be finished, and begins no new one, until {@link #open}. */
+    abstract void shut();
+
+    /** Goes on as usual. */
+    abstract void open(ChannelHandlerContext ctx);
+
+    /** Tells whether no message is half-way through. */
+    abstract boolean isAtRest();
+
+    /** Returns a copy of the bytes that were not let through yet. */
+    abstract byte[] held();
+
+    /** Returns what {@link #rebuild} needs; empty if the pipeline is as it was made. */
+    abstract byte[] upgrade();
+
+    /** Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer. */
+    abstract void rebuild(ChannelHandlerContext ctx, ByteBuf upgrade);
+}

@@ -1,0 +1,26 @@
+package io.escrow.handover;
+
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * Tells how a handover went.
+ *
+ * @param listeners how many listeners and datagram sockets the escrow has now
+ * @param connections how many connections the escrow has now
+ * @param staying the connections that can't be moved, and are drained here
+ * @param resting how long it took until every connection was at rest
+ * @param storing how long it took to take them apart and to store them
+ */
+public record HandoverReport(
+        int listeners, int connections, List<Staying> staying, Duration resting, Duration storing) {
+
+    /**
+     * Names a connection that can't be moved.
+     *
+     * @param peer its peer's address; {@code null} when it is not known
+     * @param reason why it can't be moved
+     */
+    public record Staying(SocketAddress peer, String reason) {}
+}

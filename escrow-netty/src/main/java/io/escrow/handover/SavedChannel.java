@@ -1,0 +1,92 @@
+package io.escrow.handover;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Describes a channel that is in the escrow. Encoded as {@code version u8, clean u8, listener text, count u16}, then for
+ * each section {@code name text, length i32, bytes}; a text is {@code length u16} and UTF-8.
+ *
+ * @param listener the name of the listener that the channel is, or came from
+ * @param clean whether it was handed over, and not found after a crash
+ * @param sections state by name, see the constants
+ */
+record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {
+
+    /** The bytes that the peer has not taken yet. */
+    static final String UNSENT = "unsent";
+    /** The bytes that the gate has not let through yet. */
+    static final String GATE = "gate";
+    /** What the gate needs to build the pipeline as it was. */
+    static final String UPGRADE = "upgrade";
+    /** Starts the name of a decoder whose collected bytes follow. */
+    static final String COLLECTED = "collected:";
+    /** Starts the name of a {@link Movable}'s section. */
+    static final String HANDLER = "handler:";
+
+    private static final int VERSION = 1;
+
+    /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
+    SavedChannel withoutBytes() {
+        Map<String, byte[]> kept = new LinkedHashMap<>(sections);
+        kept.keySet().removeIf(name -> name.equals(UNSENT) || name.equals(GATE) || name.startsWith(COLLECTED));
+        return new SavedChannel(listener, false, kept);
+    }
+
+    byte[] encode() {
+        ByteBuf out = Unpooled.buffer(256);
+        out.writeByte(VERSION);
+        out.writeBoolean(clean);
+        writeText(out, listener);
+        out.writeShort(sections.size());
+        sections.forEach((name, bytes) -> {
+            writeText(out, name);
+            out.writeInt(bytes.length);
+            out.writeBytes(bytes);
+        });
+        return ByteBufUtil.getBytes(out);
+    }
+
+    /**
+     * Reads what {@link #encode} wrote.
+     *
+     * @throws IllegalArgumentException if it was written by something else
+     */
+    static SavedChannel decode(byte[] encoded) {
+        ByteBuf in = Unpooled.wrappedBuffer(encoded);
+        try {
+            int version = in.readUnsignedByte();
+            if (version != VERSION) {
+                throw new IllegalArgumentException(
+                        "version of the record: " + version + " (expected: " + VERSION + ")");
+            }
+            boolean clean = in.readBoolean();
+            String listener = readText(in);
+            int count = in.readUnsignedShort();
+            Map<String, byte[]> sections = new LinkedHashMap<>();
+            for (int i = 0; i < count; i++) {
+                String name = readText(in);
+                byte[] bytes = new byte[in.readInt()];
+                in.readBytes(bytes);
+                sections.put(name, bytes);
+            }
+            return new SavedChannel(listener, clean, sections);
+        } catch (IndexOutOfBoundsException | NegativeArraySizeException e) {
+            throw new IllegalArgumentException("not the record of a channel: " + encoded.length + " bytes", e);
+        }
+    }
+
+    private static void writeText(ByteBuf out, String text) {
+        byte[] bytes = text.getBytes(UTF_8);
+        out.writeShort(bytes.length).writeBytes(bytes);
+    }
+
+    private static String readText(ByteBuf in) {
+        return in.readCharSequence(in.readUnsignedShort(), UTF_8).toString();
+    }
+}

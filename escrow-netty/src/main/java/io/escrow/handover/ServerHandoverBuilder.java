@@ -1,0 +1,140 @@
+package io.escrow.handover;
+
+import static java.util.Objects.requireNonNull;
+
+import io.escrow.client.EscrowClientBuilder;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
+
+/** Describes a server that can be handed over. Used by one thread. */
+public final class ServerHandoverBuilder {
+
+    final EscrowClientBuilder escrow;
+    final List<Listener> listeners = new ArrayList<>();
+    boolean crashSafe;
+    boolean bindChangedAddress;
+    int firstTag;
+    Duration drain = Duration.ofSeconds(30);
+    Predicate<Channel> resumeAfterCrash = channel -> true;
+
+    ServerHandoverBuilder(EscrowClientBuilder escrow) {
+        this.escrow = requireNonNull(escrow, "escrow");
+    }
+
+    /**
+     * Adds a listener: TCP, or UNIX-domain if the address is a {@link io.netty.channel.unix.DomainSocketAddress}.
+     *
+     * @param name names it in the escrow; unique, and the same in the next version of the program
+     * @param bootstrap the groups, options and handlers of the server; its channel type is not used
+     * @param address what to bind when the escrow does not hold the listener
+     * @return this builder
+     */
+    public ServerHandoverBuilder listen(String name, ServerBootstrap bootstrap, SocketAddress address) {
+        listeners.add(new Listener(name, bootstrap, address));
+        return this;
+    }
+
+    /**
+     * Adds several listeners on one address; the bootstrap must have the option {@code SO_REUSEPORT}.
+     *
+     * @param name names them in the escrow, with {@code #0}, {@code #1} and so on behind it
+     * @param bootstrap as for {@link #listen(String, ServerBootstrap, SocketAddress)}
+     * @param address what to bind
+     * @param count how many, 1 or more
+     * @return this builder
+     */
+    public ServerHandoverBuilder listen(String name, ServerBootstrap bootstrap, SocketAddress address, int count) {
+        for (int i = 0; i < count; i++) {
+            listen(name + "#" + i, bootstrap, address);
+        }
+        return this;
+    }
+
+    /**
+     * Adds a datagram socket.
+     *
+     * @param name names it in the escrow; unique, and the same in the next version of the program
+     * @param bootstrap its group, options and handler; its channel type is not used
+     * @param address what to bind when the escrow does not hold the socket
+     * @return this builder
+     */
+    public ServerHandoverBuilder datagram(String name, Bootstrap bootstrap, SocketAddress address) {
+        listeners.add(new Listener(name, bootstrap, address));
+        return this;
+    }
+
+    /**
+     * Escrows listeners and connections as they come, so that they outlive a crash of this process. A connection is read
+     * only when the escrow has it.
+     *
+     * @param crashSafe whether to do so; {@code false} by default
+     * @return this builder
+     */
+    public ServerHandoverBuilder crashSafe(boolean crashSafe) {
+        this.crashSafe = crashSafe;
+        return this;
+    }
+
+    /**
+     * Chooses which of the connections that are found after a crash go on.
+     *
+     * @param resume called on the connection's event loop, before its first read; {@code false} closes it. By default all
+     *     go on
+     * @return this builder
+     */
+    public ServerHandoverBuilder resumeAfterCrash(Predicate<Channel> resume) {
+        this.resumeAfterCrash = requireNonNull(resume, "resume");
+        return this;
+    }
+
+    /**
+     * Chooses what happens when the escrow holds a listener that has another address than the one asked for.
+     *
+     * @param bind whether to let it go and bind the new one; by default the start fails
+     * @return this builder
+     */
+    public ServerHandoverBuilder bindChangedAddress(boolean bind) {
+        this.bindChangedAddress = bind;
+        return this;
+    }
+
+    /**
+     * Sets which tags of the escrow are used.
+     *
+     * @param tag the first of three; 0 by default
+     * @return this builder
+     */
+    public ServerHandoverBuilder firstTag(int tag) {
+        this.firstTag = tag;
+        return this;
+    }
+
+    /**
+     * Sets how long connections that can't be moved may go on in this process after the handover.
+     *
+     * @param time the time, then they are closed; 30 seconds by default
+     * @return this builder
+     */
+    public ServerHandoverBuilder drain(Duration time) {
+        this.drain = requireNonNull(time, "time");
+        return this;
+    }
+
+    /**
+     * Starts the server: waits until the process before has gone, takes over what it left in the escrow, and binds what
+     * is not there. As long as the server runs, it holds the escrow's session.
+     *
+     * @return a future of the running server. Fails with an {@link io.escrow.EscrowException} when the escrow can't be
+     *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was
+     */
+    public CompletableFuture<ServerHandover> start() {
+        return Starter.start(this);
+    }
+}
