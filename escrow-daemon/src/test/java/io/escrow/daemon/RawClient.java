@@ -157,11 +157,19 @@ final class RawClient implements AutoCloseable {
     }
 
     void descriptor(FileDescriptor descriptor) throws IOException {
-        long deadline = deadline(TestProcess.PATIENCE_SECONDS);
+        assertTrue(offer(descriptor, TestProcess.PATIENCE_SECONDS), "the daemon does not read");
+    }
+
+    /** Sends a descriptor; returns false if it could not be sent because nobody read for some time. */
+    boolean offer(FileDescriptor descriptor, int patienceSeconds) throws IOException {
+        long deadline = deadline(patienceSeconds);
         while (socket.sendFd(descriptor.intValue()) == 0) {
-            assertTrue(System.nanoTime() < deadline, "the daemon does not read");
+            if (System.nanoTime() > deadline) {
+                return false;
+            }
             relax();
         }
+        return true;
     }
 
     // Receiving

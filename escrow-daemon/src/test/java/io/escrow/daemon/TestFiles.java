@@ -35,6 +35,10 @@ final class TestFiles implements AutoCloseable {
         }
     }
 
+    Path directory() {
+        return directory;
+    }
+
     private Path file(int index) {
         return directory.resolve("f" + index);
     }

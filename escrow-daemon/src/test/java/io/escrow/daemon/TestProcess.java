@@ -96,6 +96,12 @@ class TestProcess implements AutoCloseable {
         }
     }
 
+    /** Sends a line to stdin. */
+    final void say(String line) throws IOException {
+        process.getOutputStream().write((line + "\n").getBytes(UTF_8));
+        process.getOutputStream().flush();
+    }
+
     /** Waits for the end, and for the last of the output. */
     final int awaitExit() {
         try {
