@@ -139,7 +139,7 @@ class EchoServerIT {
     /** Waits until a server serves, and returns its port. */
     private static int port(JarProcess server, int adopted) throws InterruptedException {
         String line = server.awaitLine(EchoServer.READY);
-        assertTrue(line.endsWith(", " + adopted + " connections taken out of the escrow"), line);
+        assertTrue(line.endsWith("(connections taken out of the escrow: " + adopted + ")"), line);
         return Integer.parseInt(line.replaceAll("\\D*(\\d+).*", "$1"));
     }
 
