@@ -38,7 +38,7 @@ class EchoServerIT {
     }
 
     @AfterEach
-    void endDaemon() throws Exception {
+    void endDaemon() {
         escrowd.close();
     }
 
@@ -86,6 +86,8 @@ class EchoServerIT {
             port(server, 1);
             assertArrayEquals(
                     "last words".getBytes(UTF_8), finished.getInputStream().readAllBytes());
+            server.awaitLines("send: {DEL   1 ", 2);
+            server.awaitLines("recv: {REP   0", 2);
         }
         assertSlots(1, 0);
     }

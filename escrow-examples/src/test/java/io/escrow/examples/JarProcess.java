@@ -62,16 +62,21 @@ final class JarProcess implements AutoCloseable {
 
     /** Waits for the next line with a text in it. */
     String awaitLine(String text) throws InterruptedException {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
-        while (true) {
-            String line = lines.poll(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+        String line;
+        do {
+            line = lines.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
             if (line == null) {
                 throw new AssertionError("\"" + text + "\" was not printed, but: " + seen);
             }
             seen.add(line);
-            if (line.contains(text)) {
-                return line;
-            }
+        } while (!line.contains(text));
+        return line;
+    }
+
+    /** Waits until a number of lines with a text in them have been printed, counted from the start. */
+    void awaitLines(String text, int count) throws InterruptedException {
+        while (seen.stream().filter(line -> line.contains(text)).count() < count) {
+            awaitLine(text);
         }
     }
 
@@ -101,14 +106,14 @@ final class JarProcess implements AutoCloseable {
     }
 
     /** Sends SIGKILL, and returns when the process is dead. */
-    void kill() throws InterruptedException {
+    void kill() {
         descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-        process.waitFor();
+        process.onExit().join();
     }
 
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         kill();
     }
 }

@@ -35,7 +35,7 @@ class QuickStartTest {
 
     @Test
     void readmeShowsWhatIsCompiled() throws IOException {
-        String compiled = find("// README begins\n(.*?) *// README ends\n", Files.readString(SOURCE));
+        String compiled = find("// README begins\n(.*?)// README ends\n", Files.readString(SOURCE));
         String shown = find("```java\n(.*?)```\n", Files.readString(README));
         assertEquals(compiled.stripIndent(), shown);
     }
@@ -50,8 +50,8 @@ class QuickStartTest {
     void connectionIsTakenBackFromTheEscrow(@TempDir Path directory) throws Exception {
         String path = directory.resolve("s").toString();
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
-        try (EscrowDaemon daemon = EscrowDaemon.start(DaemonOptions.of(path));
-                ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        EscrowDaemon daemon = EscrowDaemon.start(DaemonOptions.of(path));
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             EpollSocketChannel channel = connect(group, server);
             try (Socket peer = server.accept();
                     BlockingEscrow escrow = client(path, group)) {
@@ -67,6 +67,7 @@ class QuickStartTest {
                 assertEquals(-1, peer.getInputStream().read());
             }
         } finally {
+            daemon.close();
             group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
         }
     }
