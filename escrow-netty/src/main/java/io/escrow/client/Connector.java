@@ -38,6 +38,7 @@ final class Connector {
     private final CompletableFuture<EscrowClient> result = new CompletableFuture<>();
     private boolean launched;
     private boolean toldWaiting;
+    private boolean ownSession;
     private Channel channel;
 
     private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
@@ -171,10 +172,18 @@ final class Connector {
     // Called by HelloHandler.
 
     void tellWaiting() {
-        if (!toldWaiting && !result.isDone()) {
-            toldWaiting = true;
-            options.onWaiting.accept(new Waiting(path, DaemonLauncher.holder(path)));
+        if (toldWaiting || result.isDone()) {
+            return;
         }
+        long holder = DaemonLauncher.holder(path);
+        if (holder == ProcessHandle.current().pid() && !ownSession) {
+            // Most likely this very session, which a daemon that has just started is slow to answer. If it is another
+            // one of this process, the next call tells.
+            ownSession = true;
+            return;
+        }
+        toldWaiting = true;
+        options.onWaiting.accept(new Waiting(path, holder));
     }
 
     void opened(Channel ch, Limits limits) {
