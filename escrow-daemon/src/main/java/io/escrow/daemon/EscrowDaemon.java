@@ -16,11 +16,15 @@ import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +43,8 @@ public final class EscrowDaemon implements AutoCloseable {
     private final Store store;
     private final EventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
+    private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+    private final AtomicBoolean closed = new AtomicBoolean();
     private Channel server;
 
     private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
@@ -107,6 +113,7 @@ public final class EscrowDaemon implements AutoCloseable {
     }
 
     private void beginSession(EpollDomainSocketChannel channel) {
+        sessions.add(channel);
         // A client that is gone can't be answered; what it has asked for is still carried out.
         channel.config().setAutoClose(false);
         Wire.install(channel, true, options.limits());
@@ -134,14 +141,23 @@ public final class EscrowDaemon implements AutoCloseable {
         server.closeFuture().syncUninterruptibly();
     }
 
-    /** Ends the session, closes every descriptor and removes the socket. Returns when it is done. */
+    /**
+     * Ends the session, closes every descriptor and removes the socket. Returns when it is done; does nothing the second
+     * time.
+     */
     @Override
     public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
         if (server != null) {
             server.close().syncUninterruptibly();
         }
-        socketFile.close();
+        // A group that is shut down without a quiet period may leave its channels open.
+        sessions.close().syncUninterruptibly();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        // Only now: the end of the session is still noted in the lock file.
+        socketFile.close();
         if (store.slots() > 0) {
             logger.warn("slots dropped: {}", store.slots());
         }
