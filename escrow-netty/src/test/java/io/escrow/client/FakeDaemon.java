@@ -4,6 +4,7 @@ import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
@@ -12,7 +13,10 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.GlobalEventExecutor;
 import java.nio.file.Path;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -25,21 +29,25 @@ final class FakeDaemon implements AutoCloseable {
     static final Frame HELLO = new Frame.Hello(Frame.VERSION, Limits.DEFAULT);
 
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final Queue<Frame> received = new ConcurrentLinkedQueue<>();
 
     FakeDaemon(Path path, UnaryOperator<Frame> answers) {
-        new ServerBootstrap()
+        Channel server = new ServerBootstrap()
                 .group(group)
                 .channelFactory(EpollServerDomainSocketChannel::new)
                 .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
                     @Override
                     protected void initChannel(EpollDomainSocketChannel channel) {
+                        channels.add(channel);
                         Wire.install(channel, true, Limits.DEFAULT);
                         channel.pipeline().addLast(new Answering(answers));
                     }
                 })
                 .bind(new DomainSocketAddress(path.toFile()))
-                .syncUninterruptibly();
+                .syncUninterruptibly()
+                .channel();
+        channels.add(server);
     }
 
     /** Lets every client in, and answers nothing else. */
@@ -54,6 +62,7 @@ final class FakeDaemon implements AutoCloseable {
 
     @Override
     public void close() {
+        channels.close().syncUninterruptibly();
         group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
