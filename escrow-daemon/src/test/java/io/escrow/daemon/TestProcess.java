@@ -193,5 +193,6 @@ class TestProcess implements AutoCloseable {
     @Override
     public void close() throws IOException {
         kill();
+        process.getOutputStream().close();
     }
 }
