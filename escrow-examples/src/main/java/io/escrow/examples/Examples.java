@@ -22,6 +22,7 @@ public final class Examples {
             usageHelp = true,
             scope = CommandLine.ScopeType.INHERIT,
             description = "print this and exit")
+    @SuppressWarnings("UnusedVariable") // picocli reads it
     private boolean help;
 
     private Examples() {}

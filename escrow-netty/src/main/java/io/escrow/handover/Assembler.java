@@ -6,15 +6,23 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.unix.Socket;
+import io.netty.util.AttributeKey;
 import java.io.IOException;
 import java.util.Map;
 
 /** Puts an adopted connection together again. */
 final class Assembler {
+
+    /** What the options of the socket were when it was stored. */
+    private record Options(boolean noDelay, int linger) {}
+
+    private static final AttributeKey<Options> OPTIONS = AttributeKey.valueOf(Assembler.class, "options");
 
     private Assembler() {}
 
@@ -30,17 +38,15 @@ final class Assembler {
         if (listener instanceof EpollServerDomainSocketChannel) {
             channel = new EpollDomainSocketChannel(number);
         } else {
-            // The constructor sets TCP_NODELAY.
-            boolean noDelay = new Socket(number).isTcpNoDelay();
-            EpollSocketChannel tcp = new EpollSocketChannel(number);
-            if (tcp.isActive()) {
-                tcp.config().setTcpNoDelay(noDelay);
-                tcp.attr(Guard.NO_DELAY).set(noDelay);
-            }
-            channel = tcp;
+            // The constructor sets TCP_NODELAY, and the options of the bootstrap are applied again.
+            Socket socket = new Socket(number);
+            Options options = new Options(socket.isTcpNoDelay(), socket.getSoLinger());
+            channel = new EpollSocketChannel(number);
+            channel.attr(OPTIONS).set(options);
         }
         if (channel.isActive()) {
             channel.pipeline().addLast(Guard.NAME, guard);
+            channel.closeFuture().addListener(f -> guard.settled().complete(null));
             listener.eventLoop().execute(() -> {
                 listener.pipeline().fireChannelRead(channel);
                 listener.pipeline().fireChannelReadComplete();
@@ -53,9 +59,16 @@ final class Assembler {
     }
 
     /** Brings a held connection to where it was when it was saved. Called on the channel's event loop. */
-    static void restore(Guard guard) {
-        SavedChannel saved = guard.saved();
+    static void restore(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
+        Options options = channel.attr(OPTIONS).get();
+        if (options != null && channel.isActive()) {
+            channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
+            channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
+        }
+        if (saved.sections().containsKey(SavedChannel.OUTPUT_SHUT)) {
+            ((DuplexChannel) channel).shutdownOutput();
+        }
         byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
         if (upgrade != null && guard.gate() != null) {
             guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
