@@ -1,15 +1,14 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
-import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.Socket;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.Map;
 
@@ -20,7 +19,7 @@ final class Assembler {
 
     /**
      * Makes a channel of a stored connection, and gives it to its listener as if it had just been accepted. The guard in
-     * its pipeline holds it until it is {@linkplain #restore restored} and released.
+     * its pipeline holds it until it is {@linkplain #restore restored}, {@linkplain #feed fed} and released.
      *
      * @return the channel; inactive if the peer has reset the connection meanwhile, and then not given to the listener
      */
@@ -52,14 +51,34 @@ final class Assembler {
         return channel;
     }
 
-    /** Brings a held connection to where it was when it was saved. Called on the channel's event loop. */
-    static void restore(Guard guard) {
+    /**
+     * Builds the pipeline of a held connection as it was, and gives its handlers their state. Called on the channel's
+     * event loop.
+     *
+     * @return a future that fails if the pipeline can't be built
+     */
+    static Future<Void> restore(Guard guard) {
+        Channel channel = guard.channel();
+        byte[] upgrade = guard.saved().sections().get(SavedChannel.UPGRADE);
+        if (upgrade == null) {
+            restoreHandlers(guard);
+            return channel.eventLoop().newSucceededFuture(null);
+        }
+        if (guard.gate() == null) {
+            return channel.eventLoop().newFailedFuture(new IOException("its listener speaks no HTTP any more"));
+        }
+        Future<Void> built =
+                guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
+        return built.addListener(f -> {
+            if (f.isSuccess()) {
+                restoreHandlers(guard);
+            }
+        });
+    }
+
+    private static void restoreHandlers(Guard guard) {
         SavedChannel saved = guard.saved();
         Channel channel = guard.channel();
-        byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
-        if (upgrade != null && guard.gate() != null) {
-            guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
-        }
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 byte[] state = saved.sections().get(SavedChannel.HANDLER + movable.section());
@@ -68,14 +87,16 @@ final class Assembler {
                 }
             }
         }
-        ChannelHandlerContext ctx = guard.context();
-        ctx.fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
-        Dismantler.feedDecoders(channel, saved);
-        byte[] gate = saved.sections().get(SavedChannel.GATE);
+        guard.context().fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
+    }
+
+    /** Gives a restored connection the bytes that were read and not processed. Called on the channel's event loop. */
+    static void feed(Guard guard) {
+        Dismantler.feedDecoders(guard.channel(), guard.saved());
+        byte[] gate = guard.saved().sections().get(SavedChannel.GATE);
         if (gate != null) {
-            ByteBuf bytes = Unpooled.copiedBuffer(gate);
-            ctx.fireChannelRead(bytes);
-            ctx.fireChannelReadComplete();
+            guard.context().fireChannelRead(Unpooled.copiedBuffer(gate));
+            guard.context().fireChannelReadComplete();
         }
     }
 }

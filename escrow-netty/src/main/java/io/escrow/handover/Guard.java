@@ -11,6 +11,7 @@ import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -49,6 +50,7 @@ final class Guard extends ChannelDuplexHandler {
     private boolean readWanted;
     private boolean flushWanted;
     private boolean autoRead;
+    private Future<Void> restored;
     private volatile EscrowTable.Place place;
 
     /** Guards a connection; {@code saved} is {@code null} for a fresh one. */
@@ -117,6 +119,25 @@ final class Guard extends ChannelDuplexHandler {
         ctx.fireChannelActive();
     }
 
+    /** Brings an adopted connection to where it was when it was saved. */
+    Future<Void> restore() {
+        if (restored == null) {
+            restored = Assembler.restore(this);
+        }
+        return restored;
+    }
+
+    /** Lets an adopted connection go on from where it was. */
+    void begin() {
+        if (restored != null
+                && restored.isSuccess()
+                && state == State.HELD
+                && channel().isActive()) {
+            Assembler.feed(this);
+            release();
+        }
+    }
+
     /** Lets a held connection go on: reads and sends what was asked for meanwhile. */
     void release() {
         state = State.SERVING;
@@ -140,7 +161,7 @@ final class Guard extends ChannelDuplexHandler {
             return false;
         }
         state = State.RESTING;
-        autoRead = channel().config().isAutoRead();
+        autoRead = channel().config().isAutoRead() || (gate != null && gate.hasPaused());
         channel().config().setAutoRead(false);
         ctx.flush();
         return true;
@@ -179,6 +200,11 @@ final class Guard extends ChannelDuplexHandler {
                 channel().flush();
             });
         }
+    }
+
+    /** Renews what the escrow knows about this connection. */
+    CompletableFuture<Void> checkpoint() {
+        return server.checkpoint(channel());
     }
 
     /** Gives the connection up without a word to its peer. */
@@ -224,8 +250,8 @@ final class Guard extends ChannelDuplexHandler {
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
         if (state != State.GONE) {
-            if (state == State.HELD && saved != null) {
-                Assembler.restore(this);
+            if (state == State.HELD && saved != null && restore().isSuccess()) {
+                Assembler.feed(this);
             }
             state = State.SERVING;
             fireKept();

@@ -184,9 +184,18 @@ final class Starter {
         List<CompletableFuture<Void>> all = new ArrayList<>();
         client.getAll(table.connectionTag(), entry -> all.add(adopt(entry))).join();
         CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)).join();
+        // Only now: what one connection is sent may concern any other.
+        List<CompletableFuture<Void>> begun = new ArrayList<>();
+        for (Guard guard : server.guards()) {
+            begun.add(Loops.call(guard.channel().eventLoop(), () -> {
+                guard.begin();
+                return null;
+            }));
+        }
+        CompletableFuture.allOf(begun.toArray(CompletableFuture[]::new)).join();
     }
 
-    /** Adopts one connection; done when it is served, or refused. */
+    /** Adopts one connection; done when it is ready to be served, or refused. */
     private CompletableFuture<Void> adopt(Entry entry) {
         return table.read(entry)
                 .thenCompose(saved -> {
@@ -244,8 +253,8 @@ final class Starter {
     }
 
     /**
-     * Makes an adopted connection this server's own, and lets it go on: first in the escrow, so that no other process
-     * starts from what was saved, then here. Called on the channel's event loop.
+     * Makes an adopted connection this server's own: first in the escrow, so that no other process
+     * starts from what was saved, then here: built, and not yet reading. Called on the channel's event loop.
      */
     static void settle(ServerHandover server, Guard guard) {
         EscrowTable table = server.table();
@@ -258,11 +267,11 @@ final class Starter {
             if (failure != null) {
                 server.logger().warn("slot {} was not settled: {}", place, failure.getMessage());
             }
-            goOn(server, guard);
+            restore(server, guard);
         }));
     }
 
-    private static void goOn(ServerHandover server, Guard guard) {
+    private static void restore(ServerHandover server, Guard guard) {
         Channel channel = guard.channel();
         if (guard.state() == Guard.State.HELD && channel.isActive()) {
             if (!guard.saved().clean() && !server.options().resumeAfterCrash.test(channel)) {
@@ -273,8 +282,18 @@ final class Starter {
                     // The options of the bootstrap have been applied since.
                     tcp.config().setTcpNoDelay(channel.attr(Guard.NO_DELAY).get());
                 }
-                Assembler.restore(guard);
-                guard.release();
+                guard.restore().addListener(f -> {
+                    if (!f.isSuccess()) {
+                        server.logger()
+                                .warn(
+                                        "connection {} can't go on: {}",
+                                        channel,
+                                        f.cause().getMessage());
+                        channel.close();
+                    }
+                    guard.settled().complete(null);
+                });
+                return;
             }
         }
         guard.settled().complete(null);
