@@ -134,6 +134,10 @@ public final class Escrowd implements Callable<Integer> {
         StoreLimits storeLimits;
         Path socket;
         try {
+            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+                throw new IllegalArgumentException(
+                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+            }
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
             limits = new Limits(
                     tags,

@@ -1,5 +1,6 @@
 package io.escrow.daemon;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -104,8 +105,7 @@ class QueueIT {
         }
         try (BlockingEscrow escrow = get(second).toBlocking(TestDaemon.TIMEOUT);
                 Entry entry = escrow.get(TAG, 0)) {
-            assertArrayEquals(
-                    Long.toString(holder.pid()).getBytes(java.nio.charset.StandardCharsets.UTF_8), entry.payload());
+            assertArrayEquals(Long.toString(holder.pid()).getBytes(UTF_8), entry.payload());
         }
     }
 
