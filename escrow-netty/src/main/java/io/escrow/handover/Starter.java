@@ -24,10 +24,13 @@ final class Starter {
 
     private record Stored(Entry entry, SavedChannel saved) {}
 
+    private record Ready(Guard guard, SlotKey key, boolean clean) {}
+
     private final ServerHandover server;
     private final ServerHandoverBuilder options;
     private final List<String> adoptedListeners = new ArrayList<>();
     private final List<String> boundListeners = new ArrayList<>();
+    private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
     private final Queue<String> refused = new ConcurrentLinkedQueue<>();
     private final AtomicInteger adopted = new AtomicInteger();
     private final AtomicInteger foundAfterCrash = new AtomicInteger();
@@ -194,9 +197,27 @@ final class Starter {
         CompletableFuture.allOf(all.toArray(CompletableFuture[]::new))
                 .handle((nothing, failure) -> null)
                 .join();
+        // Only now: what one connection is sent may concern any other.
+        CompletableFuture.allOf(ready.stream()
+                        .map(one -> Loops.call(one.guard().channel().eventLoop(), () -> begin(one)))
+                        .toArray(CompletableFuture[]::new))
+                .join();
     }
 
-    /** Adopts one connection; done when it is served, or refused. */
+    private boolean begin(Ready one) {
+        try {
+            one.guard().begin();
+            (one.clean() ? adopted : foundAfterCrash).incrementAndGet();
+            return true;
+        } catch (RuntimeException e) {
+            // It can't go on in the middle of something.
+            one.guard().refuse(e);
+            refuse(one.key(), e);
+            return false;
+        }
+    }
+
+    /** Adopts one connection; done when it is ready to be served, or refused. */
     private CompletableFuture<Void> adopt(Entry entry) {
         return table.read(entry).thenCompose(saved -> adopt(entry, saved)).exceptionallyCompose(failure -> {
             entry.close();
@@ -207,6 +228,7 @@ final class Starter {
     }
 
     private CompletableFuture<Void> adopt(Entry entry, SavedChannel saved) {
+        SlotKey key = new SlotKey(entry.tag(), entry.index());
         Slot slot = table.slot(entry);
         Listener listener = find(saved.listener());
         if (listener == null) {
@@ -222,9 +244,9 @@ final class Starter {
             return refuse(entry, slot, e.getMessage());
         }
         return guard.settled()
-                .thenRun((saved.clean() ? adopted : foundAfterCrash)::incrementAndGet)
+                .thenRun(() -> ready.add(new Ready(guard, key, saved.clean())))
                 .exceptionally(failure -> {
-                    refuse(new SlotKey(entry.tag(), entry.index()), failure);
+                    refuse(key, failure);
                     return null;
                 });
     }
@@ -258,8 +280,8 @@ final class Starter {
     }
 
     /**
-     * Makes an adopted connection this server's own, and lets it go on: first in the escrow, so that no other process
-     * starts from what was saved, then here. Called on the channel's event loop.
+     * Makes an adopted connection this server's own: first in the escrow, so that no other process starts from what was
+     * saved, then here; built, and not reading yet. Called on the channel's event loop.
      */
     static void settle(ServerHandover server, Guard guard, SavedChannel saved) {
         CompletableFuture<Void> settled = server.options().crashSafe
@@ -269,23 +291,29 @@ final class Starter {
             if (failure != null) {
                 server.logger().warn("the slot of {} was not settled: {}", guard.channel(), failure.getMessage());
             }
-            goOn(server, guard, saved.clean());
+            restore(server, guard, saved.clean());
         }));
     }
 
-    private static void goOn(ServerHandover server, Guard guard, boolean clean) {
+    private static void restore(ServerHandover server, Guard guard, boolean clean) {
         Channel channel = guard.channel();
+        if (!channel.isActive()) {
+            guard.settled().complete(null);
+            return;
+        }
         try {
-            if (!clean
-                    && channel.isActive()
-                    && !server.options().resumeAfterCrash.test(channel)) {
+            if (!clean && !server.options().resumeAfterCrash.test(channel)) {
                 guard.refuse(new IllegalStateException("not to be resumed after a crash"));
-            } else {
-                guard.resume();
-                guard.settled().complete(null);
+                return;
             }
+            guard.restore().addListener(f -> {
+                if (f.isSuccess()) {
+                    guard.settled().complete(null);
+                } else {
+                    guard.refuse(f.cause());
+                }
+            });
         } catch (RuntimeException e) {
-            // It can't go on in the middle of something.
             guard.refuse(e);
         }
     }
