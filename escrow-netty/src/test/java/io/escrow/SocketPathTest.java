@@ -7,12 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,6 +24,11 @@ class SocketPathTest {
 
     @TempDir
     Path directory;
+
+    @BeforeAll
+    static void loadNativeLibrary() {
+        Epoll.ensureAvailability();
+    }
 
     @Test
     void acceptsNewPathOfLongestLength() throws EscrowException {
@@ -91,6 +100,30 @@ class SocketPathTest {
         }
         assertTrue(SocketPath.isSocket(socket));
         assertFalse(SocketPath.isServed(socket));
+    }
+
+    @Test
+    void tellsAtTheLongestPathToo() throws IOException {
+        Path socket = directory.resolve(
+                "x".repeat(SocketPath.MAX_LENGTH - directory.toString().length() - 1));
+        Socket server = Socket.newSocketDomain();
+        server.bind(new DomainSocketAddress(socket.toFile()));
+        server.listen(1);
+
+        assertTrue(SocketPath.isServed(socket));
+        server.close();
+        assertFalse(SocketPath.isServed(socket));
+    }
+
+    @Test
+    void tellsThatSomebodyListensWhoseBacklogIsFull() throws IOException {
+        Path socket = directory.resolve("s");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket), 1);
+            for (int i = 0; i < 4; i++) {
+                assertTrue(SocketPath.isServed(socket));
+            }
+        }
     }
 
     @Test

@@ -140,8 +140,9 @@ public final class EscrowDaemon implements AutoCloseable {
         if (server != null) {
             server.close().syncUninterruptibly();
         }
-        socketFile.close();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        // Behind the end of the session, which is noted in the lock file.
+        socketFile.close();
         if (store.slots() > 0) {
             logger.warn("slots dropped: {}", store.slots());
         }

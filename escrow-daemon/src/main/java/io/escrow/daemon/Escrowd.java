@@ -97,11 +97,16 @@ public final class Escrowd implements Callable<Integer> {
      * @param args the command line; {@code --help} prints what it may be
      */
     public static void main(String[] args) {
-        System.exit(new CommandLine(new Escrowd(args))
+        System.exit(run(args));
+    }
+
+    /** Runs the daemon until it ends; returns the exit status. */
+    static int run(String... args) {
+        return new CommandLine(new Escrowd(args))
                 .setPosixClusteredShortOptionsAllowed(false)
                 .setParameterExceptionHandler((e, given) -> complain(e, CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(e, CommandLine.ExitCode.SOFTWARE))
-                .execute(args));
+                .execute(args);
     }
 
     private static int complain(Exception e, int exitCode) {
@@ -129,6 +134,10 @@ public final class Escrowd implements Callable<Integer> {
         StoreLimits storeLimits;
         Path socket;
         try {
+            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+                throw new IllegalArgumentException(
+                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+            }
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
             limits = new Limits(
                     tags,

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
@@ -22,6 +21,8 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Claims the path of the socket for one daemon, and puts the socket there in one step.
@@ -33,6 +34,8 @@ import java.util.Set;
 final class SocketFile implements AutoCloseable {
 
     private static final String OWNER_ONLY = "rw-------";
+    private static final long LOCK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
     private final FileChannel lockFile;
@@ -84,13 +87,7 @@ final class SocketFile implements AutoCloseable {
                             StandardOpenOption.WRITE,
                             LinkOption.NOFOLLOW_LINKS),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-            FileLock lock;
-            try {
-                lock = channel.tryLock();
-            } catch (OverlappingFileLockException e) {
-                lock = null;
-            }
-            if (lock == null) {
+            if (!lock(channel, path)) {
                 String owner = firstLine(channel);
                 channel.close();
                 throw new EscrowException(
@@ -103,6 +100,26 @@ final class SocketFile implements AutoCloseable {
             throw e;
         } catch (IOException e) {
             throw new EscrowException(Status.EINVAL, "\"" + name + "\" can't be locked: " + e, e);
+        }
+    }
+
+    /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
+    private static boolean lock(FileChannel channel, Path path) throws IOException {
+        long start = System.nanoTime();
+        while (!tryLock(channel)) {
+            if (SocketPath.isServed(path) || System.nanoTime() - start > LOCK_TIMEOUT_NANOS) {
+                return false;
+            }
+            LockSupport.parkNanos(LOCK_RETRY_NANOS);
+        }
+        return true;
+    }
+
+    private static boolean tryLock(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
         }
     }
 

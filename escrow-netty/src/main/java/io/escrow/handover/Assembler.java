@@ -4,16 +4,24 @@ import io.escrow.Entry;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.unix.Socket;
+import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.Map;
 
 /** Puts an adopted connection together again. */
 final class Assembler {
+
+    /** What the options of the socket were when it was stored. */
+    private record Options(boolean noDelay, int linger) {}
+
+    private static final AttributeKey<Options> OPTIONS = AttributeKey.valueOf(Assembler.class, "options");
 
     private Assembler() {}
 
@@ -29,17 +37,15 @@ final class Assembler {
         if (listener instanceof EpollServerDomainSocketChannel) {
             channel = new EpollDomainSocketChannel(number);
         } else {
-            // The constructor sets TCP_NODELAY.
-            boolean noDelay = new Socket(number).isTcpNoDelay();
-            EpollSocketChannel tcp = new EpollSocketChannel(number);
-            if (tcp.isActive()) {
-                tcp.config().setTcpNoDelay(noDelay);
-                tcp.attr(Guard.NO_DELAY).set(noDelay);
-            }
-            channel = tcp;
+            // The constructor sets TCP_NODELAY, and the options of the bootstrap are applied again.
+            Socket socket = new Socket(number);
+            Options options = new Options(socket.isTcpNoDelay(), socket.getSoLinger());
+            channel = new EpollSocketChannel(number);
+            channel.attr(OPTIONS).set(options);
         }
         if (channel.isActive()) {
             channel.pipeline().addLast(Guard.NAME, guard);
+            channel.closeFuture().addListener(f -> guard.settled().complete(null));
             listener.eventLoop().execute(() -> {
                 listener.pipeline().fireChannelRead(channel);
                 listener.pipeline().fireChannelReadComplete();
@@ -57,27 +63,34 @@ final class Assembler {
      *
      * @return a future that fails if the pipeline can't be built
      */
-    static Future<Void> restore(Guard guard) {
+    static Future<Void> restore(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
-        byte[] upgrade = guard.saved().sections().get(SavedChannel.UPGRADE);
+        Options options = channel.attr(OPTIONS).get();
+        if (options != null && channel.isActive()) {
+            channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
+            channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
+        }
+        if (saved.sections().containsKey(SavedChannel.OUTPUT_SHUT)) {
+            ((DuplexChannel) channel).shutdownOutput();
+        }
+        byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
         if (upgrade == null) {
-            restoreHandlers(guard);
+            restoreHandlers(guard, saved);
             return channel.eventLoop().newSucceededFuture(null);
         }
         if (guard.gate() == null) {
             return channel.eventLoop().newFailedFuture(new IOException("its listener speaks no HTTP any more"));
         }
-        Future<Void> built =
-                guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
-        return built.addListener(f -> {
-            if (f.isSuccess()) {
-                restoreHandlers(guard);
-            }
-        });
+        return guard.gate()
+                .rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade))
+                .addListener(f -> {
+                    if (f.isSuccess()) {
+                        restoreHandlers(guard, saved);
+                    }
+                });
     }
 
-    private static void restoreHandlers(Guard guard) {
-        SavedChannel saved = guard.saved();
+    private static void restoreHandlers(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
@@ -91,9 +104,9 @@ final class Assembler {
     }
 
     /** Gives a restored connection the bytes that were read and not processed. Called on the channel's event loop. */
-    static void feed(Guard guard) {
-        Dismantler.feedDecoders(guard.channel(), guard.saved());
-        byte[] gate = guard.saved().sections().get(SavedChannel.GATE);
+    static void feed(Guard guard, SavedChannel saved) {
+        Dismantler.feedDecoders(guard.channel(), saved);
+        byte[] gate = saved.sections().get(SavedChannel.GATE);
         if (gate != null) {
             guard.context().fireChannelRead(Unpooled.copiedBuffer(gate));
             guard.context().fireChannelReadComplete();

@@ -299,7 +299,7 @@ final class HttpGate extends Gate implements HttpTracker.Upgrades {
 
     @Override
     public CompletableFuture<Void> beforeAnswer() {
-        return guard == null || replay != null || guard.place() == null ? null : guard.checkpoint();
+        return guard == null || replay != null || !guard.slot().mayBeFilled() ? null : guard.checkpoint();
     }
 
     @Override
