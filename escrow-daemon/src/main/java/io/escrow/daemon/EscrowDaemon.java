@@ -23,6 +23,7 @@ import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -37,6 +38,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
     private static final int ACCEPT_RETRY_MILLIS = 100;
+    private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
 
     private final DaemonOptions options;
     private final SocketFile socketFile;
@@ -68,7 +70,8 @@ public final class EscrowDaemon implements AutoCloseable {
                     Epoll.unavailabilityCause());
         }
         occupyStandardDescriptors();
-        EscrowDaemon daemon = new EscrowDaemon(options, SocketFile.claim(options.path(), options.force()));
+        EscrowDaemon daemon =
+                new EscrowDaemon(options, SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE));
         try {
             daemon.listen();
             return daemon;
@@ -156,7 +159,7 @@ public final class EscrowDaemon implements AutoCloseable {
         // A group that is shut down without a quiet period may leave its channels open.
         sessions.close().syncUninterruptibly();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
-        // Only now: the end of the session is still noted in the lock file.
+        // Behind the end of the session, which is noted in the lock file.
         socketFile.close();
         if (store.slots() > 0) {
             logger.warn("slots dropped: {}", store.slots());

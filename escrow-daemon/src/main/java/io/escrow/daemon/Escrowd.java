@@ -146,6 +146,10 @@ public final class Escrowd implements Callable<Integer> {
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
                     maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+                throw new IllegalArgumentException(
+                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+            }
             socket = SocketPath.check(path);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);

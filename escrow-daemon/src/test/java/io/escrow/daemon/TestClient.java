@@ -146,7 +146,7 @@ final class TestClient {
     private static Iterator<Deposit> deposits(TestFiles files, int tag, int count, IntConsumer stop) {
         return IntStream.range(0, count)
                 .peek(stop)
-                .mapToObj(i -> new Deposit(tag, i, files.get(i), TestFiles.payload(i)))
+                .mapToObj(i -> files.deposit(tag, i))
                 .iterator();
     }
 

@@ -10,6 +10,7 @@ import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -56,6 +57,13 @@ final class TestDaemon extends TestProcess {
             daemon.kill();
             throw e;
         }
+    }
+
+    /** Starts a daemon that may not be able to say that it listens. */
+    static TestDaemon startSilent(Path path, ProcessBuilder builder) throws IOException {
+        TestDaemon daemon = new TestDaemon(path, builder);
+        await("the daemon's socket").atMost(TIMEOUT).until(() -> Files.exists(path) || !daemon.isAlive());
+        return daemon;
     }
 
     /** Runs a daemon that ends by itself. */

@@ -49,9 +49,11 @@ final class TestFiles implements AutoCloseable {
 
     /** Returns the slots from one index to before another, with the file of their index in each. */
     Iterator<Deposit> deposits(int tag, int from, int to) {
-        return IntStream.range(from, to)
-                .mapToObj(i -> new Deposit(tag, i, get(i), payload(i)))
-                .iterator();
+        return IntStream.range(from, to).mapToObj(i -> deposit(tag, i)).iterator();
+    }
+
+    Deposit deposit(int tag, int index) {
+        return new Deposit(tag, index, get(index), payload(index));
     }
 
     /** Returns a payload that goes with a file. */

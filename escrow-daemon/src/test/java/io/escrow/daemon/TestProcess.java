@@ -125,13 +125,14 @@ class TestProcess implements AutoCloseable {
 
     /** Sends SIGKILL, and waits until the process is gone. */
     final void kill() {
-        process.destroyForcibly();
+        // Not the process's own method: that one throws away what was printed last.
+        process.toHandle().destroyForcibly();
         awaitExit();
     }
 
     /** Sends SIGTERM. */
     final void terminate() {
-        process.destroy();
+        process.toHandle().destroy();
     }
 
     /** Sends SIGSTOP, and waits until every thread has stopped. */
@@ -193,5 +194,6 @@ class TestProcess implements AutoCloseable {
     @Override
     public void close() throws IOException {
         kill();
+        process.getOutputStream().close();
     }
 }

@@ -9,11 +9,13 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandler;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * Takes a connection apart without its peer or its handlers noticing, so that it can be put together elsewhere, or go on
@@ -31,6 +33,8 @@ final class Dismantler {
             "io.netty.handler.codec.http.websocketx.extensions.WebSocketExtensionDecoder", "WebSocket with compression",
             "io.netty.handler.codec.compression.ZlibDecoder", "compression",
             "io.netty.handler.codec.compression.ZlibEncoder", "compression");
+
+    private static final byte[] NOTHING = {};
 
     private Dismantler() {}
 
@@ -59,6 +63,9 @@ final class Dismantler {
         if (guard.gate() != null && !guard.gate().isAtRest()) {
             return false;
         }
+        if (!onlyBytesWait(guard.channel())) {
+            return false;
+        }
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
             if (e.getValue() instanceof Movable movable
                     && !movable.isAtRest(guard.channel().pipeline().context(e.getKey()))) {
@@ -77,20 +84,24 @@ final class Dismantler {
 
     /**
      * Takes out all bytes and state of a connection whose channel is deregistered. The collected bytes of decoders are
-     * out of them afterwards: {@link #undo} puts them back.
+     * out of them afterwards: {@link #feedDecoders} puts them back.
      *
      * @throws IllegalStateException if something other than bytes waits to be written
      */
     static SavedChannel takeApart(Guard guard) {
         Map<String, byte[]> sections = new LinkedHashMap<>();
         put(sections, SavedChannel.UNSENT, unsent(guard.channel()));
+        if (guard.channel() instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
+            sections.put(SavedChannel.OUTPUT_SHUT, NOTHING);
+        }
         saveHandlers(guard, sections);
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
-            if (isDecoder(e.getValue())) {
+            if (isDecoder(e.getValue())
+                    && (guard.gate() == null || !guard.gate().feeds(e.getValue()))) {
                 put(sections, SavedChannel.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
             }
         }
-        ByteBuf held = Unpooled.buffer();
+        ByteBuf held = Unpooled.buffer(0);
         if (guard.gate() != null) {
             held.writeBytes(guard.gate().held());
         }
@@ -99,16 +110,15 @@ final class Dismantler {
         return new SavedChannel(guard.listener(), true, sections);
     }
 
-    /** Gives decoders the bytes back that {@link #takeApart} took out of them. */
-    static void undo(Guard guard, SavedChannel saved) {
-        feedDecoders(guard.channel(), saved);
-    }
-
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */
     static void feedDecoders(Channel channel, SavedChannel saved) {
         saved.sections().forEach((name, bytes) -> {
             if (name.startsWith(SavedChannel.COLLECTED)) {
-                ChannelHandlerContext ctx = channel.pipeline().context(name.substring(SavedChannel.COLLECTED.length()));
+                String decoder = name.substring(SavedChannel.COLLECTED.length());
+                ChannelHandlerContext ctx = channel.pipeline().context(decoder);
+                if (ctx == null) {
+                    throw new IllegalStateException("bytes were collected by " + decoder + ", and there is none");
+                }
                 try {
                     ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
                     ctx.fireChannelReadComplete();
@@ -142,26 +152,40 @@ final class Dismantler {
         }
     }
 
+    /** Tells whether nothing but bytes waits to be written: files, for instance, can't be copied. */
+    private static boolean onlyBytesWait(Channel channel) {
+        boolean[] onlyBytes = {true};
+        forEachUnsent(channel, msg -> onlyBytes[0] &= msg instanceof ByteBuf);
+        return onlyBytes[0];
+    }
+
     private static byte[] unsent(Channel channel) {
-        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
-        ByteBuf copy = Unpooled.buffer();
-        if (outbound != null) {
-            outbound.addFlush();
-            try {
-                outbound.forEachFlushedMessage(msg -> {
-                    if (!(msg instanceof ByteBuf bytes)) {
-                        throw new IllegalStateException("a " + msg.getClass().getSimpleName() + " waits to be written");
-                    }
-                    copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
-                    return true;
-                });
-            } catch (IllegalStateException e) {
-                throw e;
-            } catch (Exception e) {
-                throw new IllegalStateException("what waits to be written can't be copied", e);
+        ByteBuf copy = Unpooled.buffer(0);
+        forEachUnsent(channel, msg -> {
+            if (!(msg instanceof ByteBuf bytes)) {
+                throw new IllegalStateException("a " + msg.getClass().getSimpleName() + " waits to be written");
             }
-        }
+            copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+        });
         return ByteBufUtil.getBytes(copy);
+    }
+
+    private static void forEachUnsent(Channel channel, Consumer<Object> action) {
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        if (outbound == null || outbound.totalPendingWriteBytes() == 0) {
+            return;
+        }
+        outbound.addFlush();
+        try {
+            outbound.forEachFlushedMessage(msg -> {
+                action.accept(msg);
+                return true;
+            });
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException("what waits to be written can't be read", e);
+        }
     }
 
     /**
@@ -183,7 +207,7 @@ final class Dismantler {
     }
 
     private static final class Catcher extends ChannelInboundHandlerAdapter {
-        private final ByteBuf caught = Unpooled.buffer();
+        private final ByteBuf caught = Unpooled.buffer(0);
 
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {

@@ -1,15 +1,13 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
-import io.escrow.TagInfo;
+import io.escrow.SlotKey;
 import io.escrow.client.EscrowClient;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -29,9 +27,11 @@ final class EscrowTable {
     record Place(int tag, int index, int firstChunk, int chunks) {}
 
     private static final int HEADER_LENGTH = 8;
+    private static final int MAX_CHUNKS = 1 << 16;
 
     private final EscrowClient client;
     private final int firstTag;
+    private final AtomicInteger nextListener = new AtomicInteger();
     private final AtomicInteger nextConnection = new AtomicInteger();
     private final AtomicInteger nextChunk = new AtomicInteger();
 
@@ -42,12 +42,14 @@ final class EscrowTable {
 
     /** Finds out which indices are free. To be waited for before anything is stored. */
     CompletableFuture<Void> prepare() {
-        return client.tag(connectionTag())
-                .thenCombine(client.tag(chunkTag()), (TagInfo connections, TagInfo chunks) -> {
-                    nextConnection.set((int) connections.end());
-                    nextChunk.set((int) chunks.end());
-                    return null;
-                });
+        return CompletableFuture.allOf(
+                prepare(listenerTag(), nextListener),
+                prepare(connectionTag(), nextConnection),
+                prepare(chunkTag(), nextChunk));
+    }
+
+    private CompletableFuture<Void> prepare(int tag, AtomicInteger next) {
+        return client.tag(tag).thenAccept(info -> next.set((int) Math.min(info.end(), Integer.MAX_VALUE)));
     }
 
     int listenerTag() {
@@ -62,8 +64,21 @@ final class EscrowTable {
         return firstTag + 2;
     }
 
-    int newConnectionIndex() {
-        return nextConnection.getAndUpdate(n -> n == Integer.MAX_VALUE ? 0 : n + 1);
+    Slot newListenerSlot() {
+        return new Slot(this, listenerTag(), next(nextListener, 1), null);
+    }
+
+    Slot newConnectionSlot() {
+        return new Slot(this, connectionTag(), next(nextConnection, 1), null);
+    }
+
+    private static int next(AtomicInteger next, int count) {
+        return next.getAndUpdate(n -> n > Integer.MAX_VALUE - count ? 0 : n + count);
+    }
+
+    /** Returns the slot of an entry that can be read. */
+    Slot slot(Entry entry) {
+        return new Slot(this, entry.tag(), entry.index(), place(entry));
     }
 
     /** Stores a channel; its descriptor stays the caller's, who keeps it open until the future is done. */
@@ -72,9 +87,9 @@ final class EscrowTable {
     }
 
     /** Replaces what is known about a channel that is stored already, and frees the chunks that it had. */
-    CompletableFuture<Place> update(Place place, SavedChannel channel) {
-        return store(place.tag(), place.index(), channel, payload -> client.update(place.tag(), place.index(), payload))
-                .thenCompose(updated -> freeChunks(place).thenApply(nothing -> updated));
+    CompletableFuture<Place> update(Place old, SavedChannel channel) {
+        return store(old.tag(), old.index(), channel, payload -> client.update(old.tag(), old.index(), payload))
+                .thenCompose(updated -> freeChunks(old).handle((nothing, failure) -> updated));
     }
 
     private CompletableFuture<Place> store(
@@ -83,36 +98,41 @@ final class EscrowTable {
         int room = client.maxPayload();
         int inSlot = Math.min(record.length, room - HEADER_LENGTH);
         int chunks = (record.length - inSlot + room - 1) / room;
-        int first = chunks == 0 ? 0 : nextChunk.getAndAdd(chunks);
-        List<CompletableFuture<Void>> stored = new ArrayList<>(chunks + 1);
-        for (int i = 0; i < chunks; i++) {
-            int from = inSlot + i * room;
-            stored.add(client.add(
-                    chunkTag(), first + i, Arrays.copyOfRange(record, from, Math.min(from + room, record.length))));
-        }
+        Place place = new Place(tag, index, chunks == 0 ? 0 : next(nextChunk, chunks), chunks);
         ByteBuf payload = Unpooled.buffer(HEADER_LENGTH + inSlot);
-        payload.writeInt(chunks).writeInt(first).writeBytes(record, 0, inSlot);
-        stored.add(last.apply(ByteBufUtil.getBytes(payload)));
-        return CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new))
-                .thenApply(nothing -> new Place(tag, index, first, chunks));
+        payload.writeInt(chunks).writeInt(place.firstChunk()).writeBytes(record, 0, inSlot);
+        byte[] bytes = ByteBufUtil.getBytes(payload);
+        if (chunks == 0) {
+            return last.apply(bytes).thenApply(nothing -> place);
+        }
+        return all(chunks, i -> {
+                    int from = inSlot + i * room;
+                    byte[] chunk = Arrays.copyOfRange(record, from, Math.min(from + room, record.length));
+                    return client.add(chunkTag(), place.firstChunk() + i, chunk);
+                })
+                .thenCompose(nothing -> last.apply(bytes))
+                .thenApply(nothing -> place)
+                .exceptionallyCompose(failure -> freeChunks(place)
+                        .handle((nothing, ignored) -> null)
+                        .thenCompose(nothing -> CompletableFuture.failedFuture(failure)));
     }
 
     /** Frees a channel's slot and its chunks. */
     CompletableFuture<Void> remove(Place place) {
-        return client.delete(place.tag(), place.index()).thenCompose(nothing -> freeChunks(place));
+        CompletableFuture<Void> removed = client.delete(place.tag(), place.index());
+        return place.chunks() == 0 ? removed : removed.thenCompose(nothing -> freeChunks(place));
     }
 
     private CompletableFuture<Void> freeChunks(Place place) {
         return all(place.chunks(), i -> client.delete(chunkTag(), place.firstChunk() + i));
     }
 
-    /** Frees a slot that holds something unreadable. */
-    CompletableFuture<Void> discard(Entry entry) {
-        return client.delete(entry.tag(), entry.index());
+    /** Frees a slot, whatever it holds. */
+    CompletableFuture<Void> discard(SlotKey slot) {
+        return client.delete(slot.tag(), slot.index());
     }
 
-    /** Returns where an entry is stored. */
-    static Place place(Entry entry) {
+    private static Place place(Entry entry) {
         ByteBuf header = header(entry);
         return new Place(entry.tag(), entry.index(), header.getInt(4), header.getInt(0));
     }
@@ -123,26 +143,28 @@ final class EscrowTable {
      * @return a future that fails with an {@link IllegalArgumentException} if the slot holds something else
      */
     CompletableFuture<SavedChannel> read(Entry entry) {
-        Place place;
         try {
-            place = place(entry);
+            Place place = place(entry);
+            byte[] payload = entry.payload();
+            ByteBuf record = Unpooled.wrappedBuffer(payload, HEADER_LENGTH, payload.length - HEADER_LENGTH);
+            if (place.chunks() == 0) {
+                return CompletableFuture.completedFuture(SavedChannel.decode(record));
+            }
+            ByteBuf whole = Unpooled.buffer().writeBytes(record);
+            // Answers come in order, so the chunks are appended in order.
+            return all(
+                            place.chunks(),
+                            i -> client.get(chunkTag(), place.firstChunk() + i)
+                                    .thenAccept(chunk -> whole.writeBytes(chunk.payload())))
+                    .thenApply(nothing -> SavedChannel.decode(whole));
         } catch (IllegalArgumentException e) {
             return CompletableFuture.failedFuture(e);
         }
-        byte[] payload = entry.payload();
-        ByteBuf record =
-                Unpooled.buffer(payload.length).writeBytes(payload, HEADER_LENGTH, payload.length - HEADER_LENGTH);
-        // Answers come in order, so the chunks are appended in order.
-        return all(
-                        place.chunks(),
-                        i -> client.get(chunkTag(), place.firstChunk() + i)
-                                .thenAccept(chunk -> record.writeBytes(chunk.payload())))
-                .thenApply(nothing -> SavedChannel.decode(ByteBufUtil.getBytes(record)));
     }
 
     private static ByteBuf header(Entry entry) {
         ByteBuf payload = Unpooled.wrappedBuffer(entry.payload());
-        if (payload.readableBytes() < HEADER_LENGTH || payload.getInt(0) < 0) {
+        if (payload.readableBytes() < HEADER_LENGTH || payload.getInt(0) < 0 || payload.getInt(0) > MAX_CHUNKS) {
             throw new IllegalArgumentException("slot " + entry.tag() + "/" + entry.index() + " holds no channel");
         }
         return payload;

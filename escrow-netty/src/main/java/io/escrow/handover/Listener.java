@@ -15,13 +15,15 @@ import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
-import io.netty.channel.unix.UnixChannel;
 import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.EventExecutor;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 
 /** Binds or adopts one listener, or one datagram socket. Used by one thread at a time. */
 final class Listener {
@@ -31,7 +33,9 @@ final class Listener {
     private final ServerBootstrap server;
     private final Bootstrap datagrams;
     private Channel channel;
-    private EscrowTable.Place place;
+    private Slot slot;
+    private boolean bound;
+    private volatile boolean gone;
 
     Listener(String name, ServerBootstrap server, SocketAddress address) {
         this.name = name;
@@ -68,37 +72,45 @@ final class Listener {
         return config.childGroup() == null ? config.group() : config.childGroup();
     }
 
-    EscrowTable.Place place() {
-        return place;
+    /** Returns this listener's slot in the escrow. */
+    Slot slot() {
+        return slot;
     }
 
-    void place(EscrowTable.Place place) {
-        this.place = place;
+    void slot(Slot slot) {
+        this.slot = slot;
+    }
+
+    /** Stores the listener, or replaces what is known about it. */
+    CompletableFuture<Void> store(boolean clean) {
+        return slot.store(Loops.descriptor(channel), new SavedChannel(name, clean, Map.of()));
     }
 
     /** Binds a fresh socket; reads nothing yet. */
     void bind() throws EscrowException {
-        ChannelFuture bound;
+        ChannelFuture binding;
         if (isDatagram()) {
-            bound = datagrams
+            binding = datagrams
                     .clone()
                     .channelFactory(EpollDatagramChannel::new)
                     .option(ChannelOption.AUTO_READ, false)
                     .bind(address);
         } else if (address instanceof DomainSocketAddress) {
-            bound = copyOfServer(EpollServerDomainSocketChannel::new).bind(address);
+            binding = copyOfServer(EpollServerDomainSocketChannel::new).bind(address);
         } else {
-            bound = copyOfServer(EpollServerSocketChannel::new).bind(address);
+            binding = copyOfServer(EpollServerSocketChannel::new).bind(address);
         }
-        bound.awaitUninterruptibly();
-        if (!bound.isSuccess()) {
+        binding.awaitUninterruptibly();
+        if (!binding.isSuccess()) {
             throw new EscrowException(
                     Status.EINVAL,
                     "listener " + name + " can't be bound to " + address + ": "
-                            + bound.cause().getMessage(),
-                    bound.cause());
+                            + binding.cause().getMessage(),
+                    binding.cause());
         }
-        channel = bound.channel();
+        channel = binding.channel();
+        bound = true;
+        gone = false;
     }
 
     /** Takes over a socket that listens already, and owns its descriptor; reads nothing yet. */
@@ -164,16 +176,47 @@ final class Listener {
         return "asked for " + address + ", has " + channel.localAddress();
     }
 
-    /** Closes the descriptor, and nothing else: a UNIX-domain listener that is closed properly takes its path along. */
+    boolean isGone() {
+        return gone;
+    }
+
+    /** Gives up a socket that the escrow has, and that is off its event loop. */
     void letGo() {
+        gone = true;
         if (channel instanceof EpollServerDomainSocketChannel) {
+            // A UNIX-domain listener that is closed properly takes its path along.
             try {
-                ((UnixChannel) channel).fd().close();
+                Loops.descriptor(channel).close();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
         } else {
-            channel.unsafe().closeForcibly();
+            channel.unsafe().close(channel.voidPromise());
+        }
+    }
+
+    /** Closes the socket, unless it is another process's. */
+    void close() {
+        if (channel != null && !gone) {
+            channel.close().awaitUninterruptibly();
+            if (address instanceof DomainSocketAddress path && !bound) {
+                // Netty does so only for one that was bound here.
+                new File(path.path()).delete();
+            }
+        }
+    }
+
+    /** Closes the socket if it was bound here, else gives it back to the escrow. */
+    void abandon() {
+        if (bound) {
+            close();
+        } else if (channel != null) {
+            Loops.deregister(channel)
+                    .thenCompose(nothing -> Loops.call(channel.eventLoop(), () -> {
+                        letGo();
+                        return null;
+                    }))
+                    .join();
         }
     }
 }

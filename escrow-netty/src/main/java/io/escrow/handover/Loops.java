@@ -4,9 +4,14 @@ import io.netty.channel.Channel;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.concurrent.EventExecutor;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 
 /** Does things on the event loops of channels. */
 final class Loops {
@@ -24,6 +29,26 @@ final class Loops {
             }
         });
         return result;
+    }
+
+    /** Does something for each of many connections on its event loop, in one go for each loop. */
+    static <T> CompletableFuture<Map<Guard, T>> forEach(Collection<Guard> guards, Function<Guard, T> action) {
+        Map<EventExecutor, List<Guard>> byLoop = new LinkedHashMap<>();
+        guards.forEach(guard -> byLoop.computeIfAbsent(guard.channel().eventLoop(), loop -> new ArrayList<>())
+                .add(guard));
+        CompletableFuture<Map<Guard, T>> all = CompletableFuture.completedFuture(new LinkedHashMap<>());
+        for (Map.Entry<EventExecutor, List<Guard>> e : byLoop.entrySet()) {
+            CompletableFuture<Map<Guard, T>> some = call(e.getKey(), () -> {
+                Map<Guard, T> results = new LinkedHashMap<>();
+                e.getValue().forEach(guard -> results.put(guard, action.apply(guard)));
+                return results;
+            });
+            all = all.thenCombine(some, (sum, results) -> {
+                sum.putAll(results);
+                return sum;
+            });
+        }
+        return all;
     }
 
     /** Waits until everything that some event loops had to do, and what that led to, is done. */

@@ -4,10 +4,8 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.netty.channel.Channel;
-import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -18,13 +16,14 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 
 /** Hands a server over: rest, take apart, store, let go; or back again. One use, on a thread of its own. */
 final class Mover {
 
     private record Answer(boolean resting, String whyImmovable) {}
 
-    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final ServerHandover server;
     private final List<Listener> listeners;
@@ -59,19 +58,15 @@ final class Mover {
     private HandoverReport run() throws EscrowException {
         final long began = System.nanoTime();
         reconnect();
-        for (Listener listener : listeners) {
-            await(Loops.call(
-                    listener.channel().eventLoop(),
-                    () -> listener.channel().config().setAutoRead(false)));
-            await(Loops.deregister(listener.channel()));
-        }
+        stopAccepting();
         rest();
-        long rested = System.nanoTime();
+        final long rested = System.nanoTime();
         takeApart();
         store();
-        long stored = System.nanoTime();
+        final long stored = System.nanoTime();
+        // All is acknowledged: from here on there is no way back.
         server.client().close();
-        await(server.client().closed().toCompletableFuture());
+        server.client().closed().toCompletableFuture().join();
         letGo();
         drain();
         List<HandoverReport.Staying> stay = new ArrayList<>();
@@ -85,68 +80,74 @@ final class Mover {
                 Duration.ofNanos(stored - rested));
     }
 
-    /** Finds the escrow again if the session was lost; then nothing of this server is in it any more. */
+    /** Finds the escrow again if the session was lost. */
     private void reconnect() throws EscrowException {
-        if (server.client().closed().toCompletableFuture().isDone()) {
-            EscrowClient client = await(server.options().escrow.connect());
-            EscrowTable table = new EscrowTable(client, server.options().firstTag);
-            await(table.prepare());
-            server.connected(client, table);
-            server.guards().forEach(guard -> guard.place(null));
-            listeners.forEach(listener -> listener.place(null));
+        if (!server.client().closed().toCompletableFuture().isDone()) {
+            return;
         }
+        EscrowClient client = await(server.options().escrow.connect());
+        EscrowTable table = new EscrowTable(client, server.options().firstTag);
+        // If the escrow lives on, it has what this server had stored.
+        Stream<Slot> slots = Stream.concat(
+                listeners.stream().map(Listener::slot), server.guards().stream().map(Guard::slot));
+        List<CompletableFuture<Void>> forgotten = slots.map(Slot::place)
+                .map(place -> place.thenCompose(
+                                old -> old == null ? CompletableFuture.<Void>completedFuture(null) : table.remove(old))
+                        .exceptionally(failure -> null))
+                .toList();
+        await(CompletableFuture.allOf(forgotten.toArray(CompletableFuture[]::new)));
+        await(table.prepare());
+        server.connected(client, table);
+        server.guards().forEach(guard -> guard.slot(table.newConnectionSlot()));
+        listeners.forEach(listener -> listener.slot(table.newListenerSlot()));
+    }
+
+    /** Lets the listeners go on queueing in the kernel, and those come up that were accepted before. */
+    private void stopAccepting() throws EscrowException {
+        for (Listener listener : listeners) {
+            Channel channel = listener.channel();
+            await(Loops.call(channel.eventLoop(), () -> channel.config().setAutoRead(false)));
+            await(Loops.deregister(channel));
+        }
+        while (server.arriving() > 0) {
+            pause("accepted connections are not escrowed yet");
+        }
+        await(Loops.settle(server.loops()));
     }
 
     /** Waits until every connection that can be moved is at rest. */
     private void rest() throws EscrowException {
-        // What was accepted before the listeners stopped comes up first.
-        await(Loops.settle(childLoops()));
         while (true) {
             List<Guard> busy = ask();
             if (busy.isEmpty()) {
                 // What a connection does on its loop may end on another's: let that come to its end, and look again.
-                await(Loops.settle(childLoops()));
+                await(Loops.settle(server.loops()));
                 busy = restless();
                 if (busy.isEmpty()) {
                     return;
                 }
             }
-            if (System.nanoTime() - deadline > 0) {
-                throw new EscrowException(
-                        Status.ETIMEDOUT,
-                        busy.size() + " of " + (busy.size() + resting.size())
-                                + " connections did not come to rest in time, one of them "
-                                + busy.get(0).channel());
-            }
-            LockSupport.parkNanos(POLL_NANOS);
+            pause(busy.size() + " of " + (busy.size() + resting.size())
+                    + " connections did not come to rest in time, one of them "
+                    + busy.get(0).channel());
         }
-    }
-
-    private Set<EventExecutor> childLoops() {
-        Set<EventExecutor> loops = new HashSet<>();
-        listeners.forEach(listener -> listener.childLoops().forEach(loops::add));
-        return loops;
     }
 
     /** Brings to rest those that can be; returns those that are busy. */
     private List<Guard> ask() throws EscrowException {
-        Map<Guard, CompletableFuture<Answer>> answers = new LinkedHashMap<>();
-        for (Guard guard : server.guards()) {
-            if (!resting.contains(guard) && !staying.containsKey(guard)) {
-                answers.put(guard, Loops.call(guard.channel().eventLoop(), () -> ask(guard)));
-            }
-        }
+        List<Guard> asked = server.guards().stream()
+                .filter(guard -> !resting.contains(guard) && !staying.containsKey(guard))
+                .toList();
         List<Guard> busy = new ArrayList<>();
-        for (Map.Entry<Guard, CompletableFuture<Answer>> e : answers.entrySet()) {
-            Answer answer = await(e.getValue());
+        await(Loops.forEach(asked, Mover::ask)).forEach((guard, answer) -> {
             if (answer.resting()) {
-                resting.add(e.getKey());
+                resting.add(guard);
             } else if (answer.whyImmovable() != null) {
-                staying.put(e.getKey(), answer.whyImmovable());
-            } else {
-                busy.add(e.getKey());
+                staying.put(guard, answer.whyImmovable());
+            } else if (guard.channel().isActive()) {
+                busy.add(guard);
             }
-        }
+        });
         return busy;
     }
 
@@ -157,85 +158,56 @@ final class Mover {
 
     /** Lets those go on that are no longer at rest, and returns them. */
     private List<Guard> restless() throws EscrowException {
-        Map<Guard, CompletableFuture<Boolean>> answers = new LinkedHashMap<>();
-        for (Guard guard : resting) {
-            answers.put(
-                    guard, Loops.call(guard.channel().eventLoop(), () -> Dismantler.isAtRest(guard) || !guard.goOn()));
-        }
         List<Guard> busy = new ArrayList<>();
-        for (Map.Entry<Guard, CompletableFuture<Boolean>> e : answers.entrySet()) {
-            if (!await(e.getValue())) {
-                busy.add(e.getKey());
-            }
-        }
+        await(Loops.forEach(resting, guard -> {
+                    boolean still = !guard.channel().isActive() || Dismantler.isAtRest(guard);
+                    if (!still) {
+                        guard.goOn();
+                    }
+                    return still;
+                }))
+                .forEach((guard, still) -> {
+                    if (!still) {
+                        busy.add(guard);
+                    }
+                });
         busy.forEach(resting::remove);
         return busy;
     }
 
     private void takeApart() throws EscrowException {
-        await(CompletableFuture.allOf(
-                resting.stream().map(guard -> Loops.deregister(guard.channel())).toArray(CompletableFuture[]::new)));
-        Map<Guard, CompletableFuture<SavedChannel>> saved = new LinkedHashMap<>();
-        for (Guard guard : resting) {
-            saved.put(
-                    guard,
-                    Loops.call(
-                            guard.channel().eventLoop(),
-                            () -> guard.channel().isActive() ? Dismantler.takeApart(guard) : null));
-        }
-        for (Map.Entry<Guard, CompletableFuture<SavedChannel>> e : saved.entrySet()) {
-            SavedChannel channel = await(e.getValue());
-            if (channel != null) {
-                apart.put(e.getKey(), channel);
+        await(Loops.forEach(resting, guard -> guard.channel().deregister()));
+        // Netty does it a little later.
+        await(Loops.settle(server.loops()));
+        await(Loops.forEach(resting, Guard::takeApart)).forEach((guard, saved) -> {
+            if (saved != null) {
+                apart.put(guard, saved);
             }
-        }
+        });
     }
 
     private void store() throws EscrowException {
-        EscrowTable table = server.table();
-        List<CompletableFuture<?>> stored = new ArrayList<>();
-        for (Listener listener : listeners) {
-            SavedChannel saved = new SavedChannel(listener.name(), true, Map.of());
-            stored.add(
-                    listener.place() != null
-                            ? table.update(listener.place(), saved).thenAccept(listener::place)
-                            : table.put(
-                                            table.listenerTag(),
-                                            listeners.indexOf(listener),
-                                            Loops.descriptor(listener.channel()),
-                                            saved)
-                                    .thenAccept(listener::place));
-        }
-        apart.forEach((guard, saved) -> stored.add(
-                guard.place() != null
-                        ? table.update(guard.place(), saved).thenAccept(guard::place)
-                        : table.put(
-                                        table.connectionTag(),
-                                        table.newConnectionIndex(),
-                                        Loops.descriptor(guard.channel()),
-                                        saved)
-                                .thenAccept(guard::place)));
-        for (Guard guard : staying.keySet()) {
-            EscrowTable.Place place = guard.place();
-            if (place != null) {
-                stored.add(table.remove(place));
-                guard.place(null);
-            }
-        }
+        List<CompletableFuture<Void>> stored = new ArrayList<>();
+        listeners.forEach(listener -> stored.add(listener.store(true)));
+        apart.forEach((guard, saved) -> stored.add(guard.slot().store(Loops.descriptor(guard.channel()), saved)));
+        staying.keySet().forEach(guard -> stored.add(guard.slot().remove()));
         await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
     }
 
-    private void letGo() throws EscrowException {
-        listeners.forEach(Listener::letGo);
-        List<CompletableFuture<Void>> gone = new ArrayList<>();
-        for (Guard guard : apart.keySet()) {
-            gone.add(Loops.call(guard.channel().eventLoop(), () -> {
-                guard.letGo();
-                return null;
-            }));
+    private void letGo() {
+        for (Listener listener : listeners) {
+            Loops.call(listener.channel().eventLoop(), () -> {
+                        listener.letGo();
+                        return null;
+                    })
+                    .join();
         }
-        await(CompletableFuture.allOf(gone.toArray(CompletableFuture[]::new)));
         server.guards().removeAll(apart.keySet());
+        Loops.forEach(apart.keySet(), guard -> {
+                    guard.letGo();
+                    return null;
+                })
+                .join();
     }
 
     private void drain() {
@@ -255,47 +227,56 @@ final class Mover {
 
     /** Serves again, as if nothing had been asked. */
     private void goBack() {
-        boolean connected = !server.client().closed().toCompletableFuture().isDone();
-        for (Guard guard : resting) {
-            SavedChannel saved = apart.get(guard);
-            Loops.call(guard.channel().eventLoop(), () -> {
-                guard.comeBack(saved);
-                return null;
-            });
-            if (connected) {
-                unstore(guard);
-            }
+        Loops.settle(server.loops()).join();
+        List<CompletableFuture<Void>> back = new ArrayList<>();
+        for (Guard guard : server.guards()) {
+            back.add(Loops.call(guard.channel().eventLoop(), guard::comeBack).thenCompose(done -> done));
         }
-        server.guards().forEach(guard -> Loops.call(guard.channel().eventLoop(), guard::openGate));
+        listeners.forEach(listener -> back.add(accept(listener.channel())));
+        CompletableFuture.allOf(back.toArray(CompletableFuture[]::new)).join();
+        // This is for the escrow alone: the session may be lost, so that it fails.
         for (Listener listener : listeners) {
-            Channel channel = listener.channel();
-            if (connected && listener.place() != null && !server.options().crashSafe) {
-                server.table().remove(listener.place());
-                listener.place(null);
-            }
-            if (!channel.isRegistered() && channel.isOpen()) {
-                channel.eventLoop()
-                        .register(channel)
-                        .addListener(f -> channel.config().setAutoRead(true));
-            } else {
-                channel.config().setAutoRead(true);
-            }
+            warn(
+                    server.options().crashSafe
+                            ? listener.store(false)
+                            : listener.slot().remove());
+        }
+        for (Guard guard : server.guards()) {
+            warn(
+                    server.options().crashSafe
+                            ? Loops.call(guard.channel().eventLoop(), () -> ServerHandover.checkpoint(guard))
+                                    .thenCompose(stored -> stored)
+                            : guard.slot().remove());
         }
     }
 
-    private void unstore(Guard guard) {
-        EscrowTable.Place place = guard.place();
-        if (place == null) {
-            return;
-        }
-        if (server.options().crashSafe) {
-            Loops.call(guard.channel().eventLoop(), () -> server.table().update(place, Dismantler.checkpoint(guard)))
-                    .thenCompose(updated -> updated)
-                    .thenAccept(guard::place);
+    private static CompletableFuture<Void> accept(Channel listener) {
+        CompletableFuture<Void> accepting = new CompletableFuture<>();
+        if (listener.isRegistered() || !listener.isOpen()) {
+            listener.config().setAutoRead(true);
+            accepting.complete(null);
         } else {
-            guard.place(null);
-            server.table().remove(place);
+            listener.eventLoop().register(listener).addListener(f -> {
+                listener.config().setAutoRead(true);
+                accepting.complete(null);
+            });
         }
+        return accepting;
+    }
+
+    private void warn(CompletableFuture<Void> request) {
+        request.exceptionally(failure -> {
+            server.logger().debug("after a handover that failed: {}", failure.getMessage());
+            return null;
+        });
+    }
+
+    /** Waits a moment, unless the time is up. */
+    private void pause(String what) throws EscrowException {
+        if (System.nanoTime() - deadline > 0) {
+            throw new EscrowException(Status.ETIMEDOUT, what);
+        }
+        LockSupport.parkNanos(POLL_NANOS);
     }
 
     private <T> T await(CompletableFuture<T> future) throws EscrowException {

@@ -18,6 +18,8 @@ import java.util.Map;
  */
 record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {
 
+    /** There if this side has shut its output. */
+    static final String OUTPUT_SHUT = "output-shut";
     /** The bytes that the peer has not taken yet. */
     static final String UNSENT = "unsent";
     /** The bytes that the gate has not let through yet. */
@@ -39,7 +41,8 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     }
 
     byte[] encode() {
-        ByteBuf out = Unpooled.buffer(256);
+        ByteBuf out = Unpooled.buffer(
+                64 + sections.values().stream().mapToInt(b -> b.length).sum());
         out.writeByte(VERSION);
         out.writeBoolean(clean);
         writeText(out, listener);
@@ -57,8 +60,8 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
      *
      * @throws IllegalArgumentException if it was written by something else
      */
-    static SavedChannel decode(byte[] encoded) {
-        ByteBuf in = Unpooled.wrappedBuffer(encoded);
+    static SavedChannel decode(ByteBuf in) {
+        int length = in.readableBytes();
         try {
             int version = in.readUnsignedByte();
             if (version != VERSION) {
@@ -71,14 +74,21 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
             Map<String, byte[]> sections = new LinkedHashMap<>();
             for (int i = 0; i < count; i++) {
                 String name = readText(in);
-                byte[] bytes = new byte[in.readInt()];
+                byte[] bytes = new byte[checked(in.readInt(), in.readableBytes())];
                 in.readBytes(bytes);
                 sections.put(name, bytes);
             }
             return new SavedChannel(listener, clean, sections);
-        } catch (IndexOutOfBoundsException | NegativeArraySizeException e) {
-            throw new IllegalArgumentException("not the record of a channel: " + encoded.length + " bytes", e);
+        } catch (IndexOutOfBoundsException e) {
+            throw new IllegalArgumentException("not the record of a channel: " + length + " bytes", e);
         }
+    }
+
+    private static int checked(int size, int readable) {
+        if (size < 0 || size > readable) {
+            throw new IndexOutOfBoundsException("section of " + size + " bytes in " + readable);
+        }
+        return size;
     }
 
     private static void writeText(ByteBuf out, String text) {

@@ -7,12 +7,16 @@ import io.escrow.client.EscrowClientBuilder;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +42,7 @@ public final class ServerHandover implements AutoCloseable {
     private final Set<Guard> guards = ConcurrentHashMap.newKeySet();
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
     private final AtomicBoolean handingOver = new AtomicBoolean();
+    private final AtomicInteger arriving = new AtomicInteger();
     private volatile EscrowClient client;
     private volatile EscrowTable table;
     private volatile StartReport startReport;
@@ -92,7 +97,19 @@ public final class ServerHandover implements AutoCloseable {
      */
     public static boolean isAdopted(Channel channel) {
         Guard guard = channel.pipeline().get(Guard.class);
-        return guard != null && guard.saved() != null;
+        return guard != null && guard.isAdopted();
+    }
+
+    /**
+     * Tells whether a connection is just being taken over: its pipeline is built, and an upgrade repeated, but it is
+     * not served yet. A handshake that completes now has been completed before, by the process that had the connection.
+     *
+     * @param channel a connection
+     * @return whether what happens to it now has happened before
+     */
+    public static boolean isRestoring(Channel channel) {
+        Guard guard = channel.pipeline().get(Guard.class);
+        return guard != null && guard.state() == Guard.State.HELD;
     }
 
     /**
@@ -103,23 +120,18 @@ public final class ServerHandover implements AutoCloseable {
      * @return a future that is done when the escrow has the state; already done when the server is not crash-safe
      */
     public CompletableFuture<Void> checkpoint(Channel channel) {
-        CompletableFuture<Void> done = new CompletableFuture<>();
-        channel.eventLoop().execute(() -> {
-            Guard guard = channel.pipeline().get(Guard.class);
-            if (guard == null || guard.place() == null || guard.state() != Guard.State.SERVING) {
-                done.complete(null);
-                return;
-            }
-            table.update(guard.place(), Dismantler.checkpoint(guard)).whenComplete((place, failure) -> {
-                if (failure == null) {
-                    guard.place(place);
-                    done.complete(null);
-                } else {
-                    done.completeExceptionally(failure);
-                }
-            });
-        });
-        return done;
+        return Loops.call(channel.eventLoop(), () -> {
+                    Guard guard = channel.pipeline().get(Guard.class);
+                    boolean useful = options.crashSafe && guard != null && guard.state() == Guard.State.SERVING;
+                    return useful && channel.isActive()
+                            ? checkpoint(guard)
+                            : CompletableFuture.<Void>completedFuture(null);
+                })
+                .thenCompose(stored -> stored);
+    }
+
+    static CompletableFuture<Void> checkpoint(Guard guard) {
+        return guard.slot().store(Loops.descriptor(guard.channel()), Dismantler.checkpoint(guard));
     }
 
     /**
@@ -156,18 +168,32 @@ public final class ServerHandover implements AutoCloseable {
     /** Stops the server without handing it over: closes listeners and connections, and frees their slots. */
     @Override
     public void close() {
-        for (Listener listener : options.listeners) {
-            if (listener.channel() != null) {
-                listener.channel().close().awaitUninterruptibly();
-            }
-            if (listener.place() != null) {
-                table.remove(listener.place());
-            }
-        }
-        guards.forEach(guard -> guard.channel().close().awaitUninterruptibly());
-        // Answers come in order: when this one is there, the slots are free.
-        client.tag(table.listenerTag()).handle((info, failure) -> info).join();
+        options.listeners.forEach(Listener::close);
+        // Those that are on their way to the escrow arrive, and then know that the listeners are closed.
+        awaitAnswers();
+        Loops.settle(loops()).join();
+        guards.forEach(guard -> guard.channel().close());
+        CompletableFuture.allOf(guards.stream().map(Guard::ended).toArray(CompletableFuture[]::new))
+                .join();
+        options.listeners.forEach(listener -> listener.slot().remove());
+        awaitAnswers();
         client.close();
+        client.closed().toCompletableFuture().join();
+    }
+
+    /** Waits until everything that was asked of the escrow is answered: answers come in order. */
+    private void awaitAnswers() {
+        client.tag(table.listenerTag()).handle((info, failure) -> info).join();
+    }
+
+    /** Returns the event loops of the listeners and of what they accept. */
+    Set<EventExecutor> loops() {
+        Set<EventExecutor> loops = new HashSet<>();
+        for (Listener listener : options.listeners) {
+            loops.add(listener.channel().eventLoop());
+            listener.childLoops().forEach(loops::add);
+        }
+        return loops;
     }
 
     // For the classes of this package.
@@ -205,50 +231,23 @@ public final class ServerHandover implements AutoCloseable {
         return drained;
     }
 
+    /** Counts the connections that are accepted, but not served yet. */
+    int arriving() {
+        return arriving.get();
+    }
+
     /** Takes a connection in, on its event loop. */
     void opened(Guard guard) {
         guards.add(guard);
-        if (guard.saved() != null) {
-            Starter.settle(this, guard);
-        } else if (options.crashSafe) {
-            escrow(guard);
-        } else {
-            guard.release();
-        }
-    }
-
-    private void escrow(Guard guard) {
-        EscrowTable slots = table;
-        slots.put(
-                        slots.connectionTag(),
-                        slots.newConnectionIndex(),
-                        Loops.descriptor(guard.channel()),
-                        Dismantler.checkpoint(guard))
-                .whenComplete((place, failure) -> guard.channel().eventLoop().execute(() -> {
-                    if (failure != null) {
-                        logger.warn("connection {} is not escrowed: {}", guard.channel(), failure.getMessage());
-                    } else if (guard.channel().isActive()) {
-                        guard.place(place);
-                    } else {
-                        slots.remove(place);
-                    }
-                    if (guard.state() == Guard.State.HELD) {
-                        guard.release();
-                    }
-                }));
     }
 
     /** Forgets a connection that has ended, on its event loop. */
-    void closed(Guard guard) {
+    CompletableFuture<Void> closed(Guard guard) {
         guards.remove(guard);
-        EscrowTable.Place place = guard.place();
-        if (place != null) {
-            guard.place(null);
-            table.remove(place).exceptionally(failure -> {
-                logger.debug("slot {} was not freed: {}", place, failure.getMessage());
-                return null;
-            });
-        }
+        return guard.slot().remove().exceptionally(failure -> {
+            logger.debug("the slot of {} was not freed: {}", guard.channel(), failure.getMessage());
+            return null;
+        });
     }
 
     /** Puts a guard before everything else in the pipeline of each connection that a listener accepts. */
@@ -264,10 +263,36 @@ public final class ServerHandover implements AutoCloseable {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {
             Channel child = (Channel) msg;
-            if (child.pipeline().get(Guard.NAME) == null) {
-                child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, null, null));
+            if (child.pipeline().get(Guard.NAME) != null) {
+                // It is adopted.
+                ctx.fireChannelRead(child);
+                return;
             }
-            ctx.fireChannelRead(msg);
+            Slot slot = server.table.newConnectionSlot();
+            child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, slot));
+            if (server.options.crashSafe) {
+                escrow(ctx, child, slot);
+            } else {
+                ctx.fireChannelRead(child);
+            }
+        }
+
+        /** Lets a connection in when the escrow has it. Before that nothing can close it, so it is the one that is sent. */
+        private void escrow(ChannelHandlerContext ctx, Channel child, Slot slot) {
+            server.arriving.incrementAndGet();
+            slot.store(Loops.descriptor(child), new SavedChannel(listener, false, Map.of()))
+                    .whenComplete((nothing, failure) -> ctx.executor().execute(() -> {
+                        if (failure != null) {
+                            logger.warn("connection {} is not escrowed: {}", child, failure.getMessage());
+                        }
+                        if (ctx.channel().isOpen()) {
+                            ctx.fireChannelRead(child);
+                        } else {
+                            child.unsafe().closeForcibly();
+                            slot.remove();
+                        }
+                        server.arriving.decrementAndGet();
+                    }));
         }
     }
 }

@@ -1,11 +1,12 @@
 package io.escrow.handover;
 
+import io.escrow.BulkResult;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
+import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.netty.channel.Channel;
-import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,10 +24,13 @@ final class Starter {
 
     private record Stored(Entry entry, SavedChannel saved) {}
 
+    private record Ready(Guard guard, SlotKey key, boolean clean) {}
+
     private final ServerHandover server;
     private final ServerHandoverBuilder options;
     private final List<String> adoptedListeners = new ArrayList<>();
     private final List<String> boundListeners = new ArrayList<>();
+    private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
     private final Queue<String> refused = new ConcurrentLinkedQueue<>();
     private final AtomicInteger adopted = new AtomicInteger();
     private final AtomicInteger foundAfterCrash = new AtomicInteger();
@@ -72,9 +76,12 @@ final class Starter {
         table.prepare().join();
         server.connected(client, table);
         startListeners();
+        // All is had that the start can fail for: what comes is reported.
         adoptConnections();
         for (Listener listener : options.listeners) {
-            settle(listener);
+            if (!options.crashSafe) {
+                ignoreFailure(listener.slot().remove());
+            }
             listener.channel().config().setAutoRead(true);
         }
         server.started(new StartReport(
@@ -89,23 +96,24 @@ final class Starter {
     /** Lets go of everything, so that the escrow is as it was. */
     private void abandon() {
         for (Listener listener : options.listeners) {
-            if (listener.channel() != null) {
-                Loops.deregister(listener.channel()).join();
-                listener.letGo();
+            if (boundListeners.contains(listener.name()) && listener.slot() != null) {
+                ignoreFailure(listener.slot().remove());
             }
+            listener.abandon();
         }
         client.close();
     }
 
     private void startListeners() throws EscrowException {
         Map<String, Stored> stored = storedListeners();
+        List<Slot> useless = new ArrayList<>();
         try {
             for (Listener listener : options.listeners) {
                 Stored held = stored.remove(listener.name());
                 if (held == null) {
                     bind(listener);
                 } else {
-                    adopt(listener, held);
+                    adopt(listener, held, useless);
                 }
                 if (!listener.isDatagram()) {
                     listener.channel()
@@ -113,10 +121,17 @@ final class Starter {
                             .addFirst("escrow-acceptor", new ServerHandover.Acceptor(server, listener.name()));
                 }
             }
+            if (options.crashSafe) {
+                options.listeners.stream()
+                        .map(listener -> listener.store(false))
+                        .toList()
+                        .forEach(CompletableFuture::join);
+            }
             for (Stored left : stored.values()) {
                 refuse("listener " + left.saved().listener() + ": this server has none of that name");
-                table.remove(EscrowTable.place(left.entry())).join();
+                useless.add(table.slot(left.entry()));
             }
+            useless.forEach(slot -> ignoreFailure(slot.remove()));
         } finally {
             stored.values().forEach(left -> left.entry().close());
         }
@@ -131,7 +146,10 @@ final class Starter {
                 SavedChannel saved = table.read(entry).join();
                 stored.put(saved.listener(), new Stored(entry, saved));
             } catch (CompletionException e) {
-                refuseUnreadable(entry, e.getCause());
+                entry.close();
+                SlotKey slot = new SlotKey(entry.tag(), entry.index());
+                refuse("listener in slot " + slot + ": " + e.getCause().getMessage());
+                table.discard(slot);
             }
         }
         return stored;
@@ -139,82 +157,98 @@ final class Starter {
 
     private void bind(Listener listener) throws EscrowException {
         listener.bind();
+        listener.slot(table.newListenerSlot());
         boundListeners.add(listener.name());
     }
 
-    private void adopt(Listener listener, Stored held) throws EscrowException {
+    private void adopt(Listener listener, Stored held, List<Slot> useless) throws EscrowException {
+        Slot slot = table.slot(held.entry());
         listener.adopt(held.entry().takeDescriptor().intValue());
-        listener.place(EscrowTable.place(held.entry()));
         if (listener.hasAddress()) {
+            listener.slot(slot);
             adoptedListeners.add(listener.name());
-        } else if (options.bindChangedAddress) {
-            refuse("listener " + listener.name() + ": " + listener.addressText());
-            listener.channel().close().awaitUninterruptibly();
-            table.remove(listener.place()).join();
-            listener.place(null);
-            bind(listener);
-        } else {
+            return;
+        }
+        String addresses = listener.addressText();
+        listener.abandon();
+        if (!options.bindChangedAddress) {
             throw new EscrowException(
                     Status.EINVAL,
-                    "listener " + listener.name() + " in the escrow has another address: " + listener.addressText()
+                    "listener " + listener.name() + " in the escrow has another address: " + addresses
                             + "; ask to bind a changed address, or use the old one");
         }
-    }
-
-    /** Keeps a listener in the escrow, or takes it out, now that it is served here. */
-    private void settle(Listener listener) {
-        SavedChannel saved = new SavedChannel(listener.name(), false, Map.of());
-        if (options.crashSafe) {
-            listener.place(
-                    listener.place() != null
-                            ? table.update(listener.place(), saved).join()
-                            : table.put(
-                                            table.listenerTag(),
-                                            options.listeners.indexOf(listener),
-                                            Loops.descriptor(listener.channel()),
-                                            saved)
-                                    .join());
-        } else if (listener.place() != null) {
-            table.remove(listener.place()).join();
-            listener.place(null);
-        }
+        refuse("listener " + listener.name() + ": " + addresses);
+        useless.add(slot);
+        bind(listener);
     }
 
     private void adoptConnections() {
         List<CompletableFuture<Void>> all = new ArrayList<>();
-        client.getAll(table.connectionTag(), entry -> all.add(adopt(entry))).join();
-        CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)).join();
+        try {
+            BulkResult fetched = client.getAll(table.connectionTag(), entry -> all.add(adopt(entry)))
+                    .join();
+            fetched.failures().forEach((slot, failure) -> {
+                refuse(slot, failure);
+                all.add(table.discard(slot));
+            });
+        } catch (CompletionException e) {
+            refuse("the rest of the connections: " + e.getCause().getMessage());
+        }
+        CompletableFuture.allOf(all.toArray(CompletableFuture[]::new))
+                .handle((nothing, failure) -> null)
+                .join();
+        // Only now: what one connection is sent may concern any other.
+        CompletableFuture.allOf(ready.stream()
+                        .map(one -> Loops.call(one.guard().channel().eventLoop(), () -> begin(one)))
+                        .toArray(CompletableFuture[]::new))
+                .join();
     }
 
-    /** Adopts one connection; done when it is served, or refused. */
+    private boolean begin(Ready one) {
+        try {
+            one.guard().begin();
+            (one.clean() ? adopted : foundAfterCrash).incrementAndGet();
+            return true;
+        } catch (RuntimeException e) {
+            // It can't go on in the middle of something.
+            one.guard().refuse(e);
+            refuse(one.key(), e);
+            return false;
+        }
+    }
+
+    /** Adopts one connection; done when it is ready to be served, or refused. */
     private CompletableFuture<Void> adopt(Entry entry) {
-        return table.read(entry)
-                .thenCompose(saved -> {
-                    Listener listener = find(saved.listener());
-                    if (listener == null) {
-                        return refuse(entry, "came from listener " + saved.listener() + ", and there is none");
-                    }
-                    return adopt(entry, saved, listener);
-                })
+        return table.read(entry).thenCompose(saved -> adopt(entry, saved)).exceptionallyCompose(failure -> {
+            entry.close();
+            SlotKey slot = new SlotKey(entry.tag(), entry.index());
+            refuse(slot, failure instanceof CompletionException ? failure.getCause() : failure);
+            return table.discard(slot);
+        });
+    }
+
+    private CompletableFuture<Void> adopt(Entry entry, SavedChannel saved) {
+        SlotKey key = new SlotKey(entry.tag(), entry.index());
+        Slot slot = table.slot(entry);
+        Listener listener = find(saved.listener());
+        if (listener == null) {
+            return refuse(entry, slot, "came from listener " + saved.listener() + ", and there is none");
+        }
+        Guard guard = new Guard(server, listener.name(), slot, saved);
+        try {
+            Channel channel = Assembler.assemble(listener.channel(), entry, guard);
+            if (!channel.isActive()) {
+                return refuse(entry, slot, "its peer has reset it");
+            }
+        } catch (IOException | RuntimeException e) {
+            return refuse(entry, slot, e.getMessage());
+        }
+        return guard.settled()
+                .thenRun(() -> ready.add(new Ready(guard, key, saved.clean())))
                 .exceptionally(failure -> {
-                    refuseUnreadable(entry, failure instanceof CompletionException ? failure.getCause() : failure);
+                    refuse(key, failure);
                     return null;
                 });
-    }
-
-    private CompletableFuture<Void> adopt(Entry entry, SavedChannel saved, Listener listener) {
-        Guard guard = new Guard(server, listener.name(), saved, EscrowTable.place(entry));
-        Channel channel;
-        try {
-            channel = Assembler.assemble(listener.channel(), entry, guard);
-        } catch (IOException e) {
-            return refuse(entry, e.getMessage());
-        }
-        if (!channel.isActive()) {
-            return refuse(entry, "its peer has reset it");
-        }
-        (saved.clean() ? adopted : foundAfterCrash).incrementAndGet();
-        return guard.settled();
     }
 
     private Listener find(String name) {
@@ -226,16 +260,14 @@ final class Starter {
         return null;
     }
 
-    private CompletableFuture<Void> refuse(Entry entry, String reason) {
+    private CompletableFuture<Void> refuse(Entry entry, Slot slot, String reason) {
         entry.close();
         refuse("connection " + entry.tag() + "/" + entry.index() + ": " + reason);
-        return table.remove(EscrowTable.place(entry));
+        return slot.remove();
     }
 
-    private void refuseUnreadable(Entry entry, Throwable cause) {
-        entry.close();
-        refuse("slot " + entry.tag() + "/" + entry.index() + ": " + cause.getMessage());
-        table.discard(entry);
+    private void refuse(SlotKey slot, Throwable cause) {
+        refuse("connection " + slot.tag() + "/" + slot.index() + ": " + cause.getMessage());
     }
 
     private void refuse(String reason) {
@@ -243,40 +275,46 @@ final class Starter {
         server.logger().warn("not adopted: {}", reason);
     }
 
+    private static void ignoreFailure(CompletableFuture<Void> request) {
+        request.handle((nothing, failure) -> null).join();
+    }
+
     /**
-     * Makes an adopted connection this server's own, and lets it go on: first in the escrow, so that no other process
-     * starts from what was saved, then here. Called on the channel's event loop.
+     * Makes an adopted connection this server's own: first in the escrow, so that no other process starts from what was
+     * saved, then here; built, and not reading yet. Called on the channel's event loop.
      */
-    static void settle(ServerHandover server, Guard guard) {
-        EscrowTable table = server.table();
-        EscrowTable.Place place = guard.place();
-        CompletableFuture<EscrowTable.Place> settled = server.options().crashSafe
-                ? table.update(place, guard.saved().withoutBytes())
-                : table.remove(place).thenApply(nothing -> null);
-        settled.whenComplete((now, failure) -> guard.channel().eventLoop().execute(() -> {
-            guard.place(now);
+    static void settle(ServerHandover server, Guard guard, SavedChannel saved) {
+        CompletableFuture<Void> settled = server.options().crashSafe
+                ? guard.slot().store(Loops.descriptor(guard.channel()), saved.withoutBytes())
+                : guard.slot().remove();
+        settled.whenComplete((nothing, failure) -> guard.channel().eventLoop().execute(() -> {
             if (failure != null) {
-                server.logger().warn("slot {} was not settled: {}", place, failure.getMessage());
+                server.logger().warn("the slot of {} was not settled: {}", guard.channel(), failure.getMessage());
             }
-            goOn(server, guard);
+            restore(server, guard, saved.clean());
         }));
     }
 
-    private static void goOn(ServerHandover server, Guard guard) {
+    private static void restore(ServerHandover server, Guard guard, boolean clean) {
         Channel channel = guard.channel();
-        if (guard.state() == Guard.State.HELD && channel.isActive()) {
-            if (!guard.saved().clean() && !server.options().resumeAfterCrash.test(channel)) {
-                guard.release();
-                channel.close();
-            } else {
-                if (channel instanceof EpollSocketChannel tcp) {
-                    // The options of the bootstrap have been applied since.
-                    tcp.config().setTcpNoDelay(channel.attr(Guard.NO_DELAY).get());
-                }
-                Assembler.restore(guard);
-                guard.release();
-            }
+        if (!channel.isActive()) {
+            guard.settled().complete(null);
+            return;
         }
-        guard.settled().complete(null);
+        try {
+            if (!clean && !server.options().resumeAfterCrash.test(channel)) {
+                guard.refuse(new IllegalStateException("not to be resumed after a crash"));
+                return;
+            }
+            guard.restore().addListener(f -> {
+                if (f.isSuccess()) {
+                    guard.settled().complete(null);
+                } else {
+                    guard.refuse(f.cause());
+                }
+            });
+        } catch (RuntimeException e) {
+            guard.refuse(e);
+        }
     }
 }

@@ -1,0 +1,238 @@
+package io.escrow.handover;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.escrow.EscrowException;
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.escrow.client.EscrowClientBuilder;
+import io.escrow.daemon.DaemonOptions;
+import io.escrow.daemon.EscrowDaemon;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Runs servers of length-prefixed records and an embedded daemon; at the end of each test the escrow must be empty and no
+ * socket open.
+ */
+abstract class HandoverHarness {
+
+    static final Duration TIME = Duration.ofSeconds(10);
+
+    @TempDir
+    Path directory;
+
+    final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    EscrowDaemon daemon;
+    boolean crashSafe;
+    int port;
+
+    private final List<ServerHandover> servers = new ArrayList<>();
+    private final List<Peer> peers = new ArrayList<>();
+    private long socketsBefore;
+
+    @BeforeEach
+    void startDaemon() throws Exception {
+        daemon = EscrowDaemon.start(daemonOptions());
+        // Loads classes, and the first socket of the JDK makes more than one.
+        try (BlockingEscrow escrow = connectToEscrow()) {
+            assertEquals(0, escrow.tag(0).used());
+        }
+        socketsBefore = 0;
+        socketsBefore = openSockets();
+    }
+
+    @AfterEach
+    void leavesNothingBehind() throws Exception {
+        for (Peer peer : peers) {
+            peer.close();
+        }
+        servers.forEach(ServerHandover::close);
+        try (BlockingEscrow escrow = connectToEscrow()) {
+            for (int tag = 0; tag < 3; tag++) {
+                assertEquals(0, escrow.tag(tag).used(), "tag " + tag);
+            }
+        }
+        await().until(() -> openSockets() <= socketsBefore);
+        daemon.close();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+
+    DaemonOptions daemonOptions() throws EscrowException {
+        return DaemonOptions.of(directory.resolve("s").toString());
+    }
+
+    /** Starts the daemon again after it was closed: its slots are empty. */
+    void restartDaemon() throws EscrowException {
+        daemon = EscrowDaemon.start(daemonOptions());
+    }
+
+    EscrowClientBuilder escrow() {
+        return EscrowClient.builder().path(directory.resolve("s").toString()).connectTimeout(TIME);
+    }
+
+    BlockingEscrow connectToEscrow() throws EscrowException {
+        return escrow().connectBlocking(TIME);
+    }
+
+    /** Describes an echo server on the port of the one before. */
+    ServerHandoverBuilder echoServer() {
+        return server(bootstrap(
+                ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
+    }
+
+    ServerHandoverBuilder server(ServerBootstrap bootstrap) {
+        return ServerHandover.with(escrow())
+                .listen("echo", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
+                .crashSafe(crashSafe);
+    }
+
+    ServerBootstrap bootstrap(Consumer<Channel> initializer) {
+        return new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
+            @Override
+            protected void initChannel(Channel ch) {
+                initializer.accept(ch);
+            }
+        });
+    }
+
+    ServerHandover start() throws EscrowException {
+        return start(echoServer());
+    }
+
+    ServerHandover start(ServerHandoverBuilder description) throws EscrowException {
+        ServerHandover server = done(description);
+        servers.add(server);
+        if (server.listeners().get(0).localAddress() instanceof InetSocketAddress address) {
+            port = address.getPort();
+        }
+        return server;
+    }
+
+    private static ServerHandover done(ServerHandoverBuilder description) throws EscrowException {
+        try {
+            return description.start().join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof EscrowException cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    static HandoverReport handOver(ServerHandover server) throws EscrowException {
+        return handOver(server, TIME);
+    }
+
+    static HandoverReport handOver(ServerHandover server, Duration time) throws EscrowException {
+        try {
+            return server.handOver(time).join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof EscrowException cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    /** Does to a server what SIGKILL does: its session and its descriptors are closed, and nobody says anything. */
+    static void crash(ServerHandover server) {
+        server.client().close();
+        server.client().closed().toCompletableFuture().join();
+        for (Channel listener : server.listeners()) {
+            Loops.deregister(listener).join();
+            Loops.call(listener.eventLoop(), () -> {
+                        Loops.descriptor(listener).close();
+                        return null;
+                    })
+                    .join();
+        }
+        List<Guard> guards = List.copyOf(server.guards());
+        server.guards().clear();
+        Loops.forEach(guards, guard -> {
+                    guard.letGo();
+                    return null;
+                })
+                .join();
+    }
+
+    Peer connect() throws IOException {
+        return add(Peer.tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)));
+    }
+
+    List<Peer> connect(int count) throws IOException {
+        List<Peer> connected = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            connected.add(connect());
+        }
+        return connected;
+    }
+
+    Peer add(Peer peer) {
+        peers.add(peer);
+        return peer;
+    }
+
+    static void awaitConnections(ServerHandover server, int count) {
+        await().until(() -> server.connections() == count);
+    }
+
+    /** Waits until the escrow of a running, crash-safe server has as many connections. */
+    static void awaitEscrowed(ServerHandover server, int count) {
+        await().until(() ->
+                server.client().tag(server.table().connectionTag()).join().used() == count);
+    }
+
+    static Guard onlyGuard(ServerHandover server) {
+        awaitConnections(server, 1);
+        return server.guards().iterator().next();
+    }
+
+    private static long openSockets() throws IOException {
+        long count = 0;
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : all) {
+                try {
+                    count += Files.readSymbolicLink(descriptor).toString().startsWith("socket:") ? 1 : 0;
+                } catch (NoSuchFileException e) {
+                    // It was closed meanwhile.
+                }
+            }
+        }
+        return count;
+    }
+
+    /** Answers each record with the same. */
+    static class Echo extends SimpleChannelInboundHandler<ByteBuf> {
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, ByteBuf msg) {
+            ctx.writeAndFlush(Unpooled.copiedBuffer(msg));
+        }
+    }
+}

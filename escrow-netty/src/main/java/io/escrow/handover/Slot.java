@@ -1,0 +1,58 @@
+package io.escrow.handover;
+
+import io.netty.channel.unix.FileDescriptor;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Keeps one channel's slot. What is asked for is done one after the other, so that nothing of a replaced or removed
+ * channel is left behind. May be used by any thread.
+ */
+final class Slot {
+
+    private final EscrowTable table;
+    private final int tag;
+    private final int index;
+    /** Where the channel is when everything that was asked for is done; of {@code null} when it is nowhere. */
+    private CompletableFuture<EscrowTable.Place> place;
+
+    /** Addresses a slot; {@code place} is {@code null} if it is empty. */
+    Slot(EscrowTable table, int tag, int index, EscrowTable.Place place) {
+        this.table = table;
+        this.tag = tag;
+        this.index = index;
+        this.place = CompletableFuture.completedFuture(place);
+    }
+
+    /**
+     * Stores a channel, or replaces what is known about it.
+     *
+     * @param descriptor stays the caller's, who keeps it open until the future is done
+     * @return done when it is stored; when it fails, the slot is as it was
+     */
+    synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
+        CompletableFuture<EscrowTable.Place> before = place;
+        CompletableFuture<EscrowTable.Place> stored = before.thenCompose(
+                old -> old == null ? table.put(tag, index, descriptor, channel) : table.update(old, channel));
+        place = stored.exceptionallyCompose(failure -> before);
+        return stored.thenAccept(now -> {});
+    }
+
+    /** Empties the slot, if it is filled. The slot counts as empty even when that fails. */
+    synchronized CompletableFuture<Void> remove() {
+        CompletionStage<Void> removed = place.thenCompose(
+                old -> old == null ? CompletableFuture.<Void>completedFuture(null) : table.remove(old));
+        place = removed.<EscrowTable.Place>handle((nothing, failure) -> null).toCompletableFuture();
+        return removed.toCompletableFuture();
+    }
+
+    /** Tells whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
+    synchronized boolean mayBeFilled() {
+        return !place.isDone() || place.join() != null;
+    }
+
+    /** Returns where the channel is; {@code null} if it is nowhere. Waits for what was asked for. */
+    synchronized CompletableFuture<EscrowTable.Place> place() {
+        return place;
+    }
+}
