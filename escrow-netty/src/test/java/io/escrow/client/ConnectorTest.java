@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ConnectorTest {
 
-    private static final Duration SHORT = Duration.ofMillis(400);
+    private static final Duration SHORT = Duration.ofSeconds(2);
 
     @TempDir
     Path directory;
@@ -81,7 +81,7 @@ class ConnectorTest {
 
             assertFails(
                     Status.ETIMEDOUT,
-                    "not connected within 400 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
+                    "not connected within 2000 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
                     client);
             assertEquals(new Waiting(path, 4711), told.join());
             assertTrue(server.isOpen());
@@ -99,7 +99,7 @@ class ConnectorTest {
 
                 assertFails(
                         Status.ETIMEDOUT,
-                        "not connected within 400 ms: waiting for the session of another process on \"" + path
+                        "not connected within 2000 ms: waiting for the session of another process on \"" + path
                                 + "\" to end",
                         builder()
                                 .connectTimeout(SHORT)
