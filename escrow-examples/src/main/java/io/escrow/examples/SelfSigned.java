@@ -45,11 +45,10 @@ final class SelfSigned {
         String options = "-genkeypair -alias server -keyalg EC -dname CN=localhost -validity 30"
                 + " -ext san=dns:localhost,ip:127.0.0.1 -storetype PKCS12 -storepass " + PASSWORD;
         List<String> command = new ArrayList<>(List.of(options.split(" ")));
-        command.add(0, Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+        command.add(
+                0, Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
         command.addAll(List.of("-keystore", store.toString()));
-        Process keytool = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .start();
+        Process keytool = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output = new String(keytool.getInputStream().readAllBytes(), UTF_8);
         if (keytool.waitFor() != 0) {
             throw new IOException("keytool: " + output);
