@@ -134,10 +134,6 @@ public final class Escrowd implements Callable<Integer> {
         StoreLimits storeLimits;
         Path socket;
         try {
-            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
-                throw new IllegalArgumentException(
-                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
-            }
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
             limits = new Limits(
                     tags,
@@ -150,6 +146,10 @@ public final class Escrowd implements Callable<Integer> {
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
                     maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+                throw new IllegalArgumentException(
+                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+            }
             socket = SocketPath.check(path);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);

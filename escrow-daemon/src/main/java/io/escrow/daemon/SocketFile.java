@@ -20,6 +20,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -34,7 +35,6 @@ import java.util.concurrent.locks.LockSupport;
 final class SocketFile implements AutoCloseable {
 
     private static final String OWNER_ONLY = "rw-------";
-    private static final long LOCK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
@@ -52,10 +52,11 @@ final class SocketFile implements AutoCloseable {
      * Claims a path.
      *
      * @param force whether the socket of a dead daemon may be replaced
+     * @param patience how long to wait while another daemon has the claim and does not listen
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
-    static SocketFile claim(Path path, boolean force) throws EscrowException {
-        FileChannel lockFile = lock(path);
+    static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
+        FileChannel lockFile = lock(path, patience);
         SocketFile claimed = new SocketFile(path, lockFile);
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -76,7 +77,7 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    private static FileChannel lock(Path path) throws EscrowException {
+    private static FileChannel lock(Path path, Duration patience) throws EscrowException {
         Path name = SocketPath.lockFile(path);
         try {
             FileChannel channel = FileChannel.open(
@@ -87,7 +88,7 @@ final class SocketFile implements AutoCloseable {
                             StandardOpenOption.WRITE,
                             LinkOption.NOFOLLOW_LINKS),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-            if (!lock(channel, path)) {
+            if (!lock(channel, path, patience)) {
                 String owner = firstLine(channel);
                 channel.close();
                 throw new EscrowException(
@@ -104,10 +105,10 @@ final class SocketFile implements AutoCloseable {
     }
 
     /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
-    private static boolean lock(FileChannel channel, Path path) throws IOException {
+    private static boolean lock(FileChannel channel, Path path, Duration patience) throws IOException {
         long start = System.nanoTime();
         while (!tryLock(channel)) {
-            if (SocketPath.isServed(path) || System.nanoTime() - start > LOCK_TIMEOUT_NANOS) {
+            if (SocketPath.isServed(path) || System.nanoTime() - start > patience.toNanos()) {
                 return false;
             }
             LockSupport.parkNanos(LOCK_RETRY_NANOS);

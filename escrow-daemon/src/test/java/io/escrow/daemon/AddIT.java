@@ -3,6 +3,7 @@ package io.escrow.daemon;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.BulkResult;
 import io.escrow.Deposit;
@@ -88,6 +89,7 @@ class AddIT {
     /** Returns a closed descriptor, whose number is used again only after many lower ones. */
     private static FileDescriptor closed(TestFiles files) throws IOException {
         try (TestFiles lower = new TestFiles(files.directory(), 100)) {
+            assertTrue(lower.get(0).isOpen());
             FileDescriptor last = FileDescriptor.from("/dev/null");
             last.close();
             return last;

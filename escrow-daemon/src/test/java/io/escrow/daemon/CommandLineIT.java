@@ -47,7 +47,7 @@ class CommandLineIT {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', textBlock = """
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
             --colour             | Unknown option: '--colour'
             --tags=0             | tags: 0 (expected: 1..65536)
             -t 65537             | tags: 65537 (expected: 1..65536)

@@ -89,7 +89,7 @@ class CreateIT {
         return daemons.get(0);
     }
 
-    @RepeatedTest(3)
+    @RepeatedTest(2)
     void simultaneousStart() throws IOException {
         int clients = 4;
         List<TestProcess> starters = new ArrayList<>();

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -113,7 +114,7 @@ class EscrowdTest {
     @Test
     void saysInOneLineThatAnotherDaemonServes() throws IOException {
         Path path = directory.resolve("s");
-        SocketFile claimed = SocketFile.claim(path, false);
+        SocketFile claimed = SocketFile.claim(path, false, Duration.ZERO);
         long pid = ProcessHandle.current().pid();
         assertEquals(1, Escrowd.run("--force", path.toString()));
         claimed.close();

@@ -20,6 +20,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -49,7 +50,7 @@ class SocketFileTest {
 
     @Test
     void publishesSocketThatOnlyItsOwnerMayUse() throws IOException {
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
             file.publish();
 
@@ -62,7 +63,7 @@ class SocketFileTest {
 
     @Test
     void showsNothingToOthersBeforeItIsPublished() throws IOException {
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
 
             assertFalse(Files.exists(path));
@@ -76,7 +77,7 @@ class SocketFileTest {
     void publishesAtTheLongestPath() throws IOException {
         path = directory.resolve(
                 "x".repeat(SocketPath.MAX_LENGTH - directory.toString().length() - 1));
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
             file.publish();
 
@@ -87,7 +88,7 @@ class SocketFileTest {
 
     @Test
     void removesItsSocketAndKeepsTheLockFile() throws IOException {
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
             file.publish();
         }
@@ -97,7 +98,7 @@ class SocketFileTest {
 
     @Test
     void leavesSocketThatSomebodyElsePutThere() throws IOException {
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
             file.publish();
             Files.delete(path);
@@ -109,13 +110,13 @@ class SocketFileTest {
 
     @Test
     void refusesPathThatIsClaimed() throws IOException {
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             file.holder(0);
             String text = "escrowd (process " + ProcessHandle.current().pid() + ") already serves \"" + path + "\"";
             assertRefused(text, false);
             assertRefused(text, true);
         }
-        SocketFile.claim(path, false).close();
+        SocketFile.claim(path, false, Duration.ZERO).close();
     }
 
     @Test
@@ -124,7 +125,7 @@ class SocketFileTest {
         assertRefused("\"" + path + "\" is the socket of a daemon that is gone: --force replaces it", false);
 
         Object stale = Files.getAttribute(path, "unix:ino");
-        try (SocketFile file = SocketFile.claim(path, true)) {
+        try (SocketFile file = SocketFile.claim(path, true, Duration.ZERO)) {
             listenOn(file);
             assertEquals(stale, Files.getAttribute(path, "unix:ino"));
             file.publish();
@@ -148,7 +149,7 @@ class SocketFileTest {
     @Test
     void notesWhoseSessionIsOn() throws IOException {
         String own = Long.toString(ProcessHandle.current().pid());
-        try (SocketFile file = SocketFile.claim(path, false)) {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             assertEquals(List.of(own, "0"), Files.readAllLines(SocketPath.lockFile(path)));
             file.holder(4_194_304);
             assertEquals(List.of(own, "4194304"), Files.readAllLines(SocketPath.lockFile(path)));
@@ -162,7 +163,7 @@ class SocketFileTest {
         Path victim = Files.writeString(directory.resolve("victim"), "precious");
         Files.createSymbolicLink(SocketPath.lockFile(path), victim);
 
-        assertThrows(EscrowException.class, () -> SocketFile.claim(path, true));
+        assertThrows(EscrowException.class, () -> SocketFile.claim(path, true, Duration.ZERO));
         assertEquals("precious", Files.readString(victim));
     }
 
@@ -178,7 +179,7 @@ class SocketFileTest {
     }
 
     private void assertRefused(String text, boolean force) {
-        EscrowException e = assertThrows(EscrowException.class, () -> SocketFile.claim(path, force));
+        EscrowException e = assertThrows(EscrowException.class, () -> SocketFile.claim(path, force, Duration.ZERO));
         assertEquals(text, e.text());
         assertEquals(Status.EINVAL, e.status());
     }

@@ -229,7 +229,7 @@ abstract class HandoverHarness {
     }
 
     /** Answers each record with the same. */
-    static final class Echo extends SimpleChannelInboundHandler<ByteBuf> {
+    static class Echo extends SimpleChannelInboundHandler<ByteBuf> {
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, ByteBuf msg) {
             ctx.writeAndFlush(Unpooled.copiedBuffer(msg));

@@ -57,6 +57,7 @@ final class JarProcess implements AutoCloseable {
         try (BufferedReader output = process.inputReader(UTF_8)) {
             output.lines().forEach(lines::add);
         } catch (IOException | UncheckedIOException e) {
+            // kill() closes the stream.
             lines.add(e.toString());
         }
     }

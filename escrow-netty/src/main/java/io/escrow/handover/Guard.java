@@ -131,7 +131,8 @@ final class Guard extends ChannelDuplexHandler {
             byte[] unsent = saved.sections().get(SavedChannel.UNSENT);
             if (unsent != null) {
                 // Before anything that a handler may write.
-                ctx.write(Unpooled.wrappedBuffer(unsent), ctx.voidPromise());
+                ctx.write(Unpooled.wrappedBuffer(unsent));
+                flushWanted = true;
             }
             Starter.settle(server, this, saved);
         }
@@ -154,10 +155,10 @@ final class Guard extends ChannelDuplexHandler {
             flushWanted = false;
             ctx.flush();
         }
-        if (readWanted) {
-            readWanted = false;
+        if (readWanted && !peerHungUp && channel().isActive()) {
             ctx.read();
         }
+        readWanted = false;
         if (peerHungUp) {
             peerHungUp = false;
             if (halfClosure) {
@@ -217,6 +218,9 @@ final class Guard extends ChannelDuplexHandler {
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
     SavedChannel takeApart() {
+        if (!channel().isOpen()) {
+            tellHandlersOfTheEnd();
+        }
         if (state != State.RESTING || !channel().isActive()) {
             return null;
         }
@@ -228,7 +232,10 @@ final class Guard extends ChannelDuplexHandler {
     /** Serves again as if nothing had been asked. */
     CompletableFuture<Void> comeBack() {
         CompletableFuture<Void> done = new CompletableFuture<>();
-        if (channel().isRegistered() || !channel().isOpen()) {
+        if (!channel().isOpen()) {
+            tellHandlersOfTheEnd();
+            done.complete(null);
+        } else if (channel().isRegistered()) {
             goOn();
             done.complete(null);
         } else {
@@ -273,6 +280,15 @@ final class Guard extends ChannelDuplexHandler {
         }
         // Not through the pipeline, in which handlers would say goodbye.
         channel().unsafe().close(closeWanted == null ? channel().voidPromise() : closeWanted);
+        tellHandlersOfTheEnd();
+    }
+
+    /** Says what Netty does not say when a channel is closed that was deregistered before. */
+    private void tellHandlersOfTheEnd() {
+        if (!channel().isRegistered() && !ctx.isRemoved()) {
+            channel().pipeline().fireChannelInactive();
+            channel().pipeline().fireChannelUnregistered();
+        }
     }
 
     /** Fires what came in while the connection was held. */
