@@ -302,7 +302,7 @@ class BadInputIT {
     void bytesInPlaceOfDescriptors() throws IOException {
         try (RawClient client = daemon.open()) {
             client.bytes(prelude(12, 1));
-            await("the end of the session").until(() -> {
+            await("the end of the session").atMost(TestDaemon.TIMEOUT).until(() -> {
                 try {
                     client.bytes(new byte[1]);
                     return false;

@@ -71,10 +71,15 @@ final class EmbeddedServers implements AutoCloseable {
 
     /** Hands over and starts again; nothing may stay behind or be refused. */
     HandoverReport next() {
-        HandoverReport report = current.handOver(TIME).join();
+        HandoverReport report = handOverAndStart();
         assertTrue(report.staying().isEmpty(), report::toString);
-        start();
         assertEquals(List.of(), current.startReport().refused());
+        return report;
+    }
+
+    HandoverReport handOverAndStart() {
+        HandoverReport report = current.handOver(TIME).join();
+        start();
         return report;
     }
 

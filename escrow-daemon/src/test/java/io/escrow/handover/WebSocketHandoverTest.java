@@ -1,25 +1,32 @@
 package io.escrow.handover;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import io.netty.handler.codec.http.websocketx.extensions.compression.WebSocketServerCompressionHandler;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,7 +49,8 @@ class WebSocketHandoverTest {
 
     private void initialize(Channel channel) {
         channel.pipeline()
-                .addLast(new HttpServerCodec(), new HttpObjectAggregator(10_000))
+                .addLast(new HttpServerCodec())
+                .addLast("aggregator", new HttpObjectAggregator(10_000))
                 .addLast(new WebSocketServerCompressionHandler(0))
                 .addLast(new WebSocketServerProtocolHandler("/ws", "numbers", true))
                 .addLast(new WebSocketFrameAggregator(10_000), new Counter());
@@ -169,6 +177,63 @@ class WebSocketHandoverTest {
                 awaitAnswers(clients, 10);
             }
             silence(clients);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anUpgradeMayBeDecidedAboutLater(boolean crashSafe) throws Exception {
+        try (EmbeddedServers servers = new EmbeddedServers(directory, crashSafe, channel -> {
+            initialize(channel);
+            channel.pipeline().addAfter("aggregator", null, new ChannelInboundHandlerAdapter() {
+                @Override
+                public void channelRead(ChannelHandlerContext ctx, Object msg) {
+                    if (msg instanceof FullHttpRequest) {
+                        ctx.executor().schedule(() -> ctx.fireChannelRead(msg), 20, TimeUnit.MILLISECONDS);
+                    } else {
+                        ctx.fireChannelRead(msg);
+                    }
+                }
+            });
+        })) {
+            List<Client> clients = connect(servers, 2);
+            for (int i = 0; i < 3; i++) {
+                awaitAnswers(clients, 5);
+                assertEquals(2, servers.next().connections());
+            }
+            assertEquals(2, handshakes.get());
+            silence(clients);
+        }
+    }
+
+    @Test
+    void compressionStaysAndIsDrained() throws Exception {
+        try (EmbeddedServers servers = servers(false);
+                Socket socket = new Socket(InetAddress.getLoopbackAddress(), servers.port())) {
+            String request = String.join(
+                    "\r\n",
+                    "GET /ws HTTP/1.1",
+                    "Host: h",
+                    "Connection: Upgrade",
+                    "Upgrade: websocket",
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                    "Sec-WebSocket-Version: 13",
+                    "Sec-WebSocket-Protocol: numbers",
+                    "Sec-WebSocket-Extensions: permessage-deflate",
+                    "",
+                    "");
+            socket.getOutputStream().write(request.getBytes(US_ASCII));
+            await().until(() -> handshakes.get() == 1);
+            ServerHandover old = servers.current();
+            HandoverReport report = servers.handOverAndStart();
+            assertEquals(
+                    List.of("WebSocket with compression"),
+                    report.staying().stream()
+                            .map(HandoverReport.Staying::reason)
+                            .toList());
+            assertFalse(old.drained().isDone());
+            socket.close();
+            old.drained().get();
         }
     }
 

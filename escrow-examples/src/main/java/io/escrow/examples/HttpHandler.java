@@ -26,6 +26,8 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
             "escrow-examples " + HttpHandler.class.getPackage().getImplementationVersion() + ", process "
                     + ProcessHandle.current().pid() + "\n";
 
+    private static final int DRAIN_IDLE_SECONDS = 1;
+
     /** Done when what was asked before is answered. */
     private CompletableFuture<Void> answered = CompletableFuture.completedFuture(null);
 
@@ -76,9 +78,8 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event == HandoverEvent.DRAINING) {
             draining = true;
-            if (answered.isDone()) {
-                ctx.close();
-            }
+            // A request may be on its way.
+            ctx.executor().schedule(() -> answered.thenRun(ctx::close), DRAIN_IDLE_SECONDS, TimeUnit.SECONDS);
         }
         ctx.fireUserEventTriggered(event);
     }

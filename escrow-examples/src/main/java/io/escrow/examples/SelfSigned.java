@@ -1,5 +1,7 @@
 package io.escrow.examples;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import java.io.IOException;
@@ -8,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.util.ArrayList;
+import java.util.List;
 import javax.net.ssl.KeyManagerFactory;
 
 /** Makes a certificate that is good for trying TLS out, and for nothing else. */
@@ -38,21 +42,14 @@ final class SelfSigned {
     }
 
     private static void makeKey(Path store) throws IOException, InterruptedException {
-        Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool")
-                                .toString(),
-                        "-genkeypair",
-                        "-alias=server",
-                        "-keyalg=EC",
-                        "-dname=CN=localhost",
-                        "-ext=san=dns:localhost,ip:127.0.0.1",
-                        "-validity=30",
-                        "-storetype=PKCS12",
-                        "-storepass=" + PASSWORD,
-                        "-keystore=" + store)
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(keytool.getInputStream().readAllBytes());
+        String options = "-genkeypair -alias server -keyalg EC -dname CN=localhost -validity 30"
+                + " -ext san=dns:localhost,ip:127.0.0.1 -storetype PKCS12 -storepass " + PASSWORD;
+        List<String> command = new ArrayList<>(List.of(options.split(" ")));
+        command.add(
+                0, Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+        command.addAll(List.of("-keystore", store.toString()));
+        Process keytool = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(keytool.getInputStream().readAllBytes(), UTF_8);
         if (keytool.waitFor() != 0) {
             throw new IOException("keytool: " + output);
         }

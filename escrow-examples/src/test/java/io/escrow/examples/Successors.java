@@ -1,0 +1,81 @@
+package io.escrow.examples;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs an example's server, and one after the other its successors, with an escrow between them. */
+final class Successors implements AutoCloseable {
+
+    private final List<String> arguments;
+    private final JarProcess escrowd;
+    private final int port;
+    private JarProcess current;
+
+    Successors(Path directory, String example, String... more) throws IOException, InterruptedException {
+        Path escrow = directory.resolve("s");
+        escrowd = JarProcess.escrowd(escrow);
+        arguments = new ArrayList<>(List.of(example, "--escrow=" + escrow));
+        arguments.addAll(List.of(more));
+        current = start(0);
+        port = Integer.parseInt(current.awaitLine(HandoverCommand.READY).replaceAll("\\D*(\\d+).*", "$1"));
+    }
+
+    private JarProcess start(int onPort) throws IOException {
+        List<String> all = new ArrayList<>(arguments);
+        all.add("--port=" + onPort);
+        return JarProcess.start(all.toArray(String[]::new));
+    }
+
+    int port() {
+        return port;
+    }
+
+    URI uri(String scheme, String path) {
+        return URI.create(scheme + "://localhost:" + port + path);
+    }
+
+    /** Has the next process wait for its turn, and then ends the current one; returns how the next one came up. */
+    String waitThenEnd() throws IOException, InterruptedException {
+        JarProcess next = start(port);
+        try {
+            next.awaitLine("waiting for the session");
+            endCurrent();
+        } finally {
+            current.close();
+            current = next;
+        }
+        return next.awaitLine(HandoverCommand.READY);
+    }
+
+    /** Ends the current process, and then starts the next one; returns how it came up. */
+    String endThenStart() throws IOException, InterruptedException {
+        endCurrent();
+        current = start(port);
+        return current.awaitLine(HandoverCommand.READY);
+    }
+
+    /** Kills the current process, and then starts the next one; returns how it came up. */
+    String killThenStart() throws IOException, InterruptedException {
+        current.kill();
+        current = start(port);
+        return current.awaitLine(HandoverCommand.READY);
+    }
+
+    /** Asks the current process to end, and waits until it has. */
+    private void endCurrent() throws InterruptedException {
+        current.terminate();
+        int code = current.awaitExit();
+        if (code != 0) {
+            throw new AssertionError("exit code " + code + ": " + current.output());
+        }
+    }
+
+    @Override
+    public void close() {
+        current.close();
+        escrowd.close();
+    }
+}
