@@ -6,6 +6,7 @@ import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
@@ -96,7 +97,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private void listen() throws EscrowException {
         String address = socketFile.bindAddress();
-        server = new ServerBootstrap()
+        ChannelFuture bound = new ServerBootstrap()
                 .group(group)
                 .channelFactory(EpollServerDomainSocketChannel::new)
                 // Nothing is accepted before the session that is on has ended.
@@ -109,8 +110,15 @@ public final class EscrowDaemon implements AutoCloseable {
                     }
                 })
                 .bind(new DomainSocketAddress(address))
-                .syncUninterruptibly()
-                .channel();
+                .awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "no socket can be bound for \"" + options.path() + "\": "
+                            + bound.cause().getMessage(),
+                    bound.cause());
+        }
+        server = bound.channel();
         socketFile.publish();
         server.read();
     }

@@ -6,7 +6,6 @@ import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -24,6 +23,8 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Claims the path of the socket for one daemon, and puts the socket there in one step.
@@ -33,6 +34,8 @@ import java.util.concurrent.locks.LockSupport;
  * listens; so nobody connects before it has its mode, and whoever finds it can connect.
  */
 final class SocketFile implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(SocketFile.class);
 
     private static final String OWNER_ONLY = "rw-------";
     private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
@@ -188,7 +191,8 @@ final class SocketFile implements AutoCloseable {
             lockFile.write(ByteBuffer.wrap(lines), 0);
             lockFile.truncate(lines.length);
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            // The session is worth more than the note.
+            logger.warn("whose session is on can't be noted beside \"{}\"", path, e);
         }
     }
 
