@@ -20,7 +20,12 @@ final class Successors implements AutoCloseable {
         arguments = new ArrayList<>(List.of(example, "--escrow=" + escrow));
         arguments.addAll(List.of(more));
         current = start(0);
-        port = Integer.parseInt(current.awaitLine(HandoverCommand.READY).replaceAll("\\D*(\\d+).*", "$1"));
+        try {
+            port = Integer.parseInt(current.awaitLine(HandoverCommand.READY).replaceAll("\\D*(\\d+).*", "$1"));
+        } catch (AssertionError e) {
+            close();
+            throw e;
+        }
     }
 
     private JarProcess start(int onPort) throws IOException {
