@@ -28,7 +28,7 @@ final class Assembler {
 
     /**
      * Makes a channel of a stored connection, and gives it to its listener as if it had just been accepted. The guard in
-     * its pipeline holds it until it is {@linkplain #restore restored} and released.
+     * its pipeline holds it until it is restored and resumed.
      *
      * @return the channel; inactive if the peer has reset the connection meanwhile, and then not given to the listener
      */
@@ -46,7 +46,7 @@ final class Assembler {
         }
         if (channel.isActive()) {
             channel.pipeline().addLast(Guard.NAME, guard);
-            channel.closeFuture().addListener(f -> guard.settled().complete(null));
+            channel.closeFuture().addListener(f -> guard.held().complete(null));
             listener.eventLoop().execute(() -> {
                 listener.pipeline().fireChannelRead(channel);
                 listener.pipeline().fireChannelReadComplete();
@@ -58,8 +58,8 @@ final class Assembler {
         return channel;
     }
 
-    /** Brings a held connection to where it was when it was saved. Called on the channel's event loop. */
-    static void restore(Guard guard, SavedChannel saved) {
+    /** Gives a held connection its options and its handlers' state back. Called on the channel's event loop. */
+    static void restoreState(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
         Options options = channel.attr(OPTIONS).get();
         if (options != null && channel.isActive()) {
@@ -83,12 +83,15 @@ final class Assembler {
         }
         ChannelHandlerContext ctx = guard.context();
         ctx.fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
-        Dismantler.feedDecoders(channel, saved);
+    }
+
+    /** Gives a held connection the bytes back that were read and not decoded. Called on the channel's event loop. */
+    static void restoreBytes(Guard guard, SavedChannel saved) {
+        Dismantler.feedDecoders(guard.channel(), saved);
         byte[] gate = saved.sections().get(SavedChannel.GATE);
         if (gate != null) {
-            ByteBuf bytes = Unpooled.copiedBuffer(gate);
-            ctx.fireChannelRead(bytes);
-            ctx.fireChannelReadComplete();
+            guard.context().fireChannelRead(Unpooled.copiedBuffer(gate));
+            guard.context().fireChannelReadComplete();
         }
     }
 }

@@ -42,7 +42,7 @@ final class Guard extends ChannelDuplexHandler {
     private final String listener;
     private final boolean adopted;
     private final Queue<Object> kept = new ArrayDeque<>();
-    private final CompletableFuture<Void> settled = new CompletableFuture<>();
+    private final CompletableFuture<Void> held = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
     private Gate gate;
@@ -50,6 +50,7 @@ final class Guard extends ChannelDuplexHandler {
     private SavedChannel saved;
 
     private volatile State state = State.SERVING;
+    private boolean restored;
     private boolean readWanted;
     private boolean flushWanted;
     private ChannelPromise closeWanted;
@@ -96,9 +97,9 @@ final class Guard extends ChannelDuplexHandler {
         return state;
     }
 
-    /** Returns what is done when an adopted connection is served or has ended; it fails when it can't be restored. */
-    CompletableFuture<Void> settled() {
-        return settled;
+    /** Returns what is done when an adopted connection is held, or has ended. */
+    CompletableFuture<Void> held() {
+        return held;
     }
 
     /** Returns what is done when the connection has ended, and its slot is free. */
@@ -132,9 +133,9 @@ final class Guard extends ChannelDuplexHandler {
                 ctx.write(Unpooled.wrappedBuffer(unsent));
                 flushWanted = true;
             }
-            Starter.settle(server, this, saved);
         }
         ctx.fireChannelActive();
+        held.complete(null);
     }
 
     /** Reads nothing more. A peer that hangs up does not end the connection: what it sent before is not answered yet. */
@@ -171,22 +172,29 @@ final class Guard extends ChannelDuplexHandler {
         }
     }
 
-    /** Lets an adopted connection go on from where it was. */
+    /** Gives the handlers of an adopted connection their state back. */
+    void restore() {
+        if (state == State.HELD && !restored) {
+            restored = true;
+            Assembler.restoreState(this, saved);
+        }
+    }
+
+    /** Lets an adopted connection that is restored go on from where it was. */
     void resume() {
-        if (state == State.HELD && saved != null) {
+        if (state == State.HELD) {
             SavedChannel before = saved;
             saved = null;
-            Assembler.restore(this, before);
+            Assembler.restoreBytes(this, before);
             release();
         }
     }
 
     /** Ends an adopted connection that is not to go on, or can't. */
-    void refuse(Throwable reason) {
+    void refuse() {
         saved = null;
         releaseKept();
         state = State.SERVING;
-        settled.completeExceptionally(reason);
         channel().close();
     }
 
@@ -245,6 +253,8 @@ final class Guard extends ChannelDuplexHandler {
                 Dismantler.feedDecoders(channel(), saved);
                 saved = null;
             }
+            // Off its loop, the channel did not learn when there was room again.
+            flushWanted = true;
             release();
             // Somebody may have set it since.
             channel().config().setAutoRead(autoRead || channel().config().isAutoRead());
@@ -327,11 +337,12 @@ final class Guard extends ChannelDuplexHandler {
     public void channelInactive(ChannelHandlerContext ctx) {
         if (state != State.GONE) {
             try {
+                restore();
                 resume();
             } finally {
                 state = State.SERVING;
                 fireKept();
-                settled.complete(null);
+                held.complete(null);
                 server.closed(this).thenAccept(ended::complete);
             }
         }
