@@ -84,7 +84,8 @@ final class ChildProcess {
 
     /** Sends SIGTERM. */
     void terminate() {
-        process.destroy();
+        // Process.destroy() would close the stream of what it prints.
+        process.toHandle().destroy();
     }
 
     /** Returns the line that it printed when it was ready. */
