@@ -75,11 +75,11 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
 
     @Override
     public boolean release(int decrement) {
-        int after = count.addAndGet(-decrement);
-        if (after < 0) {
-            throw new IllegalReferenceCountException(after + decrement, -decrement);
+        int before = count.getAndUpdate(n -> n < decrement ? n : n - decrement);
+        if (before < decrement) {
+            throw new IllegalReferenceCountException(before, -decrement);
         }
-        if (after > 0) {
+        if (before > decrement) {
             return false;
         }
         closeLeak();

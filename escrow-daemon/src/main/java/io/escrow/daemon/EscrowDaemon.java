@@ -20,6 +20,7 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +34,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
     private static final int ACCEPT_RETRY_MILLIS = 100;
+    private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
 
     private final DaemonOptions options;
     private final SocketFile socketFile;
@@ -62,7 +64,8 @@ public final class EscrowDaemon implements AutoCloseable {
                     Epoll.unavailabilityCause());
         }
         occupyStandardDescriptors();
-        EscrowDaemon daemon = new EscrowDaemon(options, SocketFile.claim(options.path(), options.force()));
+        EscrowDaemon daemon =
+                new EscrowDaemon(options, SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE));
         try {
             daemon.listen();
             return daemon;
@@ -140,8 +143,9 @@ public final class EscrowDaemon implements AutoCloseable {
         if (server != null) {
             server.close().syncUninterruptibly();
         }
-        socketFile.close();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        // Behind the end of the session, which is noted in the lock file.
+        socketFile.close();
         if (store.slots() > 0) {
             logger.warn("slots dropped: {}", store.slots());
         }

@@ -97,11 +97,16 @@ public final class Escrowd implements Callable<Integer> {
      * @param args the command line; {@code --help} prints what it may be
      */
     public static void main(String[] args) {
-        System.exit(new CommandLine(new Escrowd(args))
+        System.exit(run(args));
+    }
+
+    /** Runs the daemon until it ends; returns the exit status. */
+    static int run(String... args) {
+        return new CommandLine(new Escrowd(args))
                 .setPosixClusteredShortOptionsAllowed(false)
                 .setParameterExceptionHandler((e, given) -> complain(e, CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(e, CommandLine.ExitCode.SOFTWARE))
-                .execute(args));
+                .execute(args);
     }
 
     private static int complain(Exception e, int exitCode) {
@@ -141,6 +146,10 @@ public final class Escrowd implements Callable<Integer> {
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
                     maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+                throw new IllegalArgumentException(
+                        "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+            }
             socket = SocketPath.check(path);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
@@ -21,7 +20,10 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Claims the path of the socket for one daemon, and puts the socket there in one step.
@@ -33,6 +35,7 @@ import java.util.Set;
 final class SocketFile implements AutoCloseable {
 
     private static final String OWNER_ONLY = "rw-------";
+    private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
     private final FileChannel lockFile;
@@ -49,10 +52,11 @@ final class SocketFile implements AutoCloseable {
      * Claims a path.
      *
      * @param force whether the socket of a dead daemon may be replaced
+     * @param patience how long to wait while another daemon has the claim and does not listen
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
-    static SocketFile claim(Path path, boolean force) throws EscrowException {
-        FileChannel lockFile = lock(path);
+    static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
+        FileChannel lockFile = lock(path, patience);
         SocketFile claimed = new SocketFile(path, lockFile);
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -73,7 +77,7 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    private static FileChannel lock(Path path) throws EscrowException {
+    private static FileChannel lock(Path path, Duration patience) throws EscrowException {
         Path name = SocketPath.lockFile(path);
         try {
             FileChannel channel = FileChannel.open(
@@ -84,13 +88,7 @@ final class SocketFile implements AutoCloseable {
                             StandardOpenOption.WRITE,
                             LinkOption.NOFOLLOW_LINKS),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-            FileLock lock;
-            try {
-                lock = channel.tryLock();
-            } catch (OverlappingFileLockException e) {
-                lock = null;
-            }
-            if (lock == null) {
+            if (!lock(channel, path, patience)) {
                 String owner = firstLine(channel);
                 channel.close();
                 throw new EscrowException(
@@ -103,6 +101,26 @@ final class SocketFile implements AutoCloseable {
             throw e;
         } catch (IOException e) {
             throw new EscrowException(Status.EINVAL, "\"" + name + "\" can't be locked: " + e, e);
+        }
+    }
+
+    /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
+    private static boolean lock(FileChannel channel, Path path, Duration patience) throws IOException {
+        long start = System.nanoTime();
+        while (!tryLock(channel)) {
+            if (SocketPath.isServed(path) || System.nanoTime() - start > patience.toNanos()) {
+                return false;
+            }
+            LockSupport.parkNanos(LOCK_RETRY_NANOS);
+        }
+        return true;
+    }
+
+    private static boolean tryLock(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
         }
     }
 

@@ -88,8 +88,7 @@ class GapTest extends HandoverHarness {
         resting.send(RECORD);
         resting.shutdownOutput();
         // Netty reads until the end, whatever auto-read says.
-        await()
-                .until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
+        await().until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
         HandoverReport report = handOver(server);
         assertEquals(1, report.connections());
         server = start();
@@ -106,8 +105,7 @@ class GapTest extends HandoverHarness {
         Loops.call(guard.channel().eventLoop(), guard::tryToRest).join();
         resting.send(RECORD);
         resting.shutdownOutput();
-        await()
-                .until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
+        await().until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
         Loops.call(guard.channel().eventLoop(), guard::comeBack).join().join();
         resting.assertReceives(RECORD);
         resting.assertEnds();
@@ -255,18 +253,16 @@ class GapTest extends HandoverHarness {
     }
 
     private ServerHandoverBuilder halfClosing(boolean allowed) {
-        ServerBootstrap bootstrap = bootstrap(ch -> ch.pipeline()
-                .addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo() {
+        ServerBootstrap bootstrap =
+                bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo() {
                     @Override
                     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
                         if (event == ChannelInputShutdownEvent.INSTANCE && !keepHalfClosed) {
-                            ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
-                                    .addListener(ChannelFutureListener.CLOSE);
+                            ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
                         }
                     }
                 }));
         bootstrap.childOption(ChannelOption.ALLOW_HALF_CLOSURE, allowed);
         return server(bootstrap);
     }
-
 }

@@ -103,7 +103,8 @@ abstract class HandoverHarness {
 
     /** Describes an echo server on the port of the one before. */
     ServerHandoverBuilder echoServer() {
-        return server(bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
+        return server(bootstrap(
+                ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
     }
 
     ServerHandoverBuilder server(ServerBootstrap bootstrap) {
@@ -204,11 +205,8 @@ abstract class HandoverHarness {
 
     /** Waits until the escrow of a running, crash-safe server has as many connections. */
     static void awaitEscrowed(ServerHandover server, int count) {
-        await().until(() -> server.client()
-                        .tag(server.table().connectionTag())
-                        .join()
-                        .used()
-                == count);
+        await().until(() ->
+                server.client().tag(server.table().connectionTag()).join().used() == count);
     }
 
     static Guard onlyGuard(ServerHandover server) {
@@ -229,7 +227,6 @@ abstract class HandoverHarness {
         }
         return count;
     }
-
 
     /** Answers each record with the same. */
     static class Echo extends SimpleChannelInboundHandler<ByteBuf> {

@@ -97,19 +97,10 @@ final class ChildProcess {
         return process.pid();
     }
 
-    /** Sends SIGKILL, and returns when the process is dead. */
+    /** Sends SIGKILL to the process and what it has started, and returns when it is dead. */
     void kill() {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-        boolean interrupted = false;
-        while (process.isAlive()) {
-            try {
-                process.waitFor();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        process.onExit().join();
     }
 }

@@ -19,7 +19,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
     private final int tag;
     private final BitSet used = new BitSet();
     private ChannelHandlerContext listener;
-    private volatile int adopted;
+    private int adopted;
 
     ConnectionEscrow(EscrowClient escrow, int tag) {
         this.escrow = escrow;
@@ -53,7 +53,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
         EpollSocketChannel connection =
                 new EpollSocketChannel(entry.takeDescriptor().intValue());
         if (connection.isActive()) {
-            adopted = adopted + 1;
+            adopted++;
             used.set(entry.index());
             serve(connection, entry.index());
         } else {
@@ -72,7 +72,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
         listener.fireChannelRead(connection);
     }
 
-    /** Returns how many connections were adopted. */
+    /** Returns how many connections were adopted; to be called when the call that adopts them is done. */
     int adopted() {
         return adopted;
     }

@@ -46,12 +46,12 @@ final class Demo implements Callable<Integer> {
         try (Stage stage = Stage.open();
                 RecordClients clients = new RecordClients()) {
             ChildProcess daemon = stage.start("Listening on", DAEMON_OPTIONS, Escrowd.class, stage.socket());
-            say("escrowd is process %d", daemon.pid());
+            say("escrowd is process " + daemon.pid());
             ChildProcess server = startServer(stage, 0);
             int port = port(server);
             clients.connect("127.0.0.1", port, count);
             await(clients.all(RecordClient::heardAgain));
-            say("%d clients are served and send all the time", count);
+            say(count + " clients are served and send all the time");
 
             for (int kill = 1; kill <= kills; kill++) {
                 serve(clients);
@@ -72,7 +72,7 @@ final class Demo implements Callable<Integer> {
                 "--port=" + port,
                 "--delay=" + delay,
                 stage.socket());
-        say("the server is process %d: %s", server.pid(), server.readyLine());
+        say("the server is process " + server.pid() + ": " + server.readyLine());
         return server;
     }
 
@@ -93,15 +93,15 @@ final class Demo implements Callable<Integer> {
             throws IOException, InterruptedException, ExecutionException, TimeoutException {
         long lostBefore = clients.lost();
         server.kill();
-        say("killed the server, %d of %d, after %,d records", kill, kills, clients.verified());
+        say(String.format("killed the server, %d of %d, after %,d records", kill, kills, clients.verified()));
         CompletableFuture<List<Long>> heard = clients.all(RecordClient::heardAgain);
         ChildProcess next = startServer(stage, port);
         Histogram pausesNow = new Histogram(3);
         await(heard).forEach(nanos -> pausesNow.recordValue(TimeUnit.NANOSECONDS.toMicros(nanos)));
         pauses.add(pausesNow);
-        say(
+        say(String.format(
                 "all %d clients are served again after %.0f ms at most; %,d records were read and never answered",
-                count, pausesNow.getMaxValue() / 1e3, clients.lost() - lostBefore);
+                count, pausesNow.getMaxValue() / 1e3, clients.lost() - lostBefore));
         return next;
     }
 
@@ -143,7 +143,7 @@ final class Demo implements Callable<Integer> {
         }
     }
 
-    private void say(String format, Object... args) {
-        System.out.printf("%5.1f s  %s%n", (System.nanoTime() - start) / 1e9, String.format(format, args));
+    private void say(String text) {
+        System.out.printf("%5.1f s  %s%n", (System.nanoTime() - start) / 1e9, text);
     }
 }

@@ -38,7 +38,7 @@ final class EchoClient implements Callable<Integer> {
                 silentSeconds = verified == before ? silentSeconds + REPORT_SECONDS : 0;
                 before = verified;
                 System.out.printf(
-                        "%,d records, %,d bytes verified; %d lost and repeated%s%n",
+                        "%,d records, %,d bytes verified; %,d were read and not answered, and sent again%s%n",
                         verified,
                         verified * NumberedRecord.LENGTH,
                         clients.lost(),

@@ -98,7 +98,8 @@ final class EchoServer implements Callable<Integer> {
         listener.config().setAutoRead(true);
 
         int actualPort = ((InetSocketAddress) listener.localAddress()).getPort();
-        System.out.println(READY + actualPort + ", " + connections.adopted() + " connections taken out of the escrow");
+        System.out.println(
+                READY + actualPort + " (connections taken out of the escrow: " + connections.adopted() + ")");
         escrow.closed()
                 .thenRun(() ->
                         System.err.println("echo-server: the escrow is gone; what is open will not survive a restart"));

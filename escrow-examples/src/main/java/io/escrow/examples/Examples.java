@@ -11,7 +11,15 @@ import picocli.CommandLine.Option;
 @Command(
         name = "escrow-examples",
         description = "Shows what an escrow does for a server.",
-        subcommands = {EchoServer.class, EchoClient.class, Demo.class, Bench.class},
+        subcommands = {
+            EchoServer.class,
+            EchoClient.class,
+            HttpServer.class,
+            ChatServer.class,
+            UdpEcho.class,
+            Demo.class,
+            Bench.class
+        },
         usageHelpAutoWidth = true,
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {" 0:it went well", " 1:it did not, as a line on stderr says", " 2:bad usage"})
@@ -22,6 +30,7 @@ public final class Examples {
             usageHelp = true,
             scope = CommandLine.ScopeType.INHERIT,
             description = "print this and exit")
+    @SuppressWarnings("UnusedVariable") // picocli reads it
     private boolean help;
 
     private Examples() {}

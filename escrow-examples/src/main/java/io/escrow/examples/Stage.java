@@ -6,7 +6,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 
 /**
@@ -16,7 +18,9 @@ import java.util.List;
 final class Stage implements AutoCloseable {
 
     private final Path directory;
-    private final List<ChildProcess> children = new ArrayList<>();
+    /** The youngest first, as they are to end. */
+    private final Deque<ChildProcess> children = new ArrayDeque<>();
+
     private final Thread hook = new Thread(this::clear, "stage-hook");
     private boolean cleared;
 
@@ -61,7 +65,7 @@ final class Stage implements AutoCloseable {
                     .redirectErrorStream(true)
                     .start();
             child = new ChildProcess(process, ready);
-            children.add(child);
+            children.push(child);
         }
         child.awaitReady();
         return child;

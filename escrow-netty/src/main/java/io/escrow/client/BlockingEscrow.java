@@ -10,6 +10,7 @@ import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.EventExecutorGroup;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
@@ -157,18 +158,19 @@ public final class BlockingEscrow implements AutoCloseable {
     /** Ends the session, and returns when it has ended. */
     @Override
     public void close() {
-        checkThread();
+        checkThread(client.eventLoop().parent());
         client.close();
         client.closed().toCompletableFuture().join();
     }
 
     private <T> T await(Supplier<CompletableFuture<T>> request) throws EscrowException {
-        checkThread();
+        checkThread(client.eventLoop().parent());
         return await(request.get(), timeout);
     }
 
-    private void checkThread() {
-        for (EventExecutor loop : client.eventLoop().parent()) {
+    /** Refuses to go on when this is a thread of the group: waiting would block what is waited for. */
+    static void checkThread(EventExecutorGroup group) {
+        for (EventExecutor loop : group) {
             if (loop.inEventLoop()) {
                 throw new IllegalStateException("a blocking call on an event loop: use the asynchronous client there");
             }

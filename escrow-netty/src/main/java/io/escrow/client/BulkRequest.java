@@ -81,6 +81,11 @@ final class BulkRequest<S> implements RequestSource {
         }
 
         @Override
+        boolean isAbandoned() {
+            return future.isDone();
+        }
+
+        @Override
         void succeed(Frame answer) {
             unanswered--;
             if (future.isDone()) {

@@ -16,6 +16,7 @@ import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.Errors;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class Connector {
 
+    private static final int EACCES = -13;
     private static final long RETRY_MILLIS = 20;
 
     private final EscrowClientBuilder options;
@@ -38,6 +40,7 @@ final class Connector {
     private final CompletableFuture<EscrowClient> result = new CompletableFuture<>();
     private boolean launched;
     private boolean toldWaiting;
+    private boolean ownSession;
     private Channel channel;
 
     private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
@@ -117,11 +120,10 @@ final class Connector {
 
     /** Decides what to do when the socket could not be connected to. */
     private void failed(Throwable cause) {
-        String reason = String.valueOf(cause.getMessage());
-        if (reason.contains("Resource temporarily unavailable")) {
+        if (isErrno(cause, Errors.ERRNO_EAGAIN_NEGATIVE)) {
             tellWaiting();
             retry();
-        } else if (reason.contains("Permission denied")) {
+        } else if (isErrno(cause, EACCES)) {
             result.completeExceptionally(
                     new EscrowException(Status.EACCES, "no permission to connect to \"" + path + "\"", cause));
         } else if (Files.exists(path) && !SocketPath.isSocket(path)) {
@@ -136,6 +138,11 @@ final class Connector {
             result.completeExceptionally(
                     new EscrowException(Status.ECONNREFUSED, what + ": start escrowd, or ask to create one", cause));
         }
+    }
+
+    /** Compares the words of strerror(3), which are all that Netty's exception keeps, in whatever language they are. */
+    private static boolean isErrno(Throwable cause, int errno) {
+        return String.valueOf(cause.getMessage()).contains(new Errors.NativeIoException("", errno).getMessage());
     }
 
     private void launch() {
@@ -171,10 +178,18 @@ final class Connector {
     // Called by HelloHandler.
 
     void tellWaiting() {
-        if (!toldWaiting && !result.isDone()) {
-            toldWaiting = true;
-            options.onWaiting.accept(new Waiting(path, DaemonLauncher.holder(path)));
+        if (toldWaiting || result.isDone()) {
+            return;
         }
+        long holder = DaemonLauncher.holder(path);
+        if (holder == ProcessHandle.current().pid() && !ownSession) {
+            // Most likely this very session, which a daemon that has just started is slow to answer. If it is another
+            // one of this process, the next call tells.
+            ownSession = true;
+            return;
+        }
+        toldWaiting = true;
+        options.onWaiting.accept(new Waiting(path, holder));
     }
 
     void opened(Channel ch, Limits limits) {

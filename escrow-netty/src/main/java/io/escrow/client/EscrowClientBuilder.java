@@ -148,8 +148,12 @@ public final class EscrowClientBuilder {
      * @param timeout how long each call of the view may take
      * @return the blocking view of the client
      * @throws EscrowException when the connection was not made
+     * @throws IllegalStateException when this is called on an event loop of the client's group
      */
     public BlockingEscrow connectBlocking(Duration timeout) throws EscrowException {
+        if (group != null) {
+            BlockingEscrow.checkThread(group);
+        }
         return BlockingEscrow.await(connect(), connectTimeout.plusSeconds(5)).toBlocking(timeout);
     }
 }

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     private static final long TELL_AFTER_MILLIS = 200;
+    private static final long TELL_AGAIN_MILLIS = 2_000;
 
     private final Connector connector;
     private final Wire wire;
@@ -27,7 +28,9 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         ctx.writeAndFlush(new Frame.Hello(Frame.VERSION, null), ctx.voidPromise());
-        telling = ctx.executor().schedule(connector::tellWaiting, TELL_AFTER_MILLIS, TimeUnit.MILLISECONDS);
+        telling = ctx.executor()
+                .scheduleWithFixedDelay(
+                        connector::tellWaiting, TELL_AFTER_MILLIS, TELL_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     @Override

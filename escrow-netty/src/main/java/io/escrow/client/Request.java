@@ -26,6 +26,21 @@ abstract class Request {
         lastOfPacket = true;
     }
 
+    /** Tells whether a frame is of the kind that answers this request when it was carried out. */
+    final boolean isAnsweredBy(Frame answer) {
+        if (frame instanceof Frame.Get) {
+            return answer instanceof Frame.Add;
+        } else if (frame instanceof Frame.Tag) {
+            return answer instanceof Frame.Info;
+        } else if (frame instanceof Frame.ListRequest) {
+            return answer instanceof Frame.ListPage;
+        }
+        return answer instanceof Frame.Reply;
+    }
+
+    /** Tells whether nobody waits for the answer any more, so that it need not be sent. */
+    abstract boolean isAbandoned();
+
     /** Takes the answer, and owns the descriptor in it. */
     abstract void succeed(Frame answer);
 

@@ -111,6 +111,9 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
 
     /** Returns the next request to send without taking it, or {@code null}. */
     private Request peek() {
+        if (nextRequest != null && nextRequest.isAbandoned()) {
+            nextRequest = null;
+        }
         while (nextRequest == null && !waiting.isEmpty()) {
             Request request = waiting.element().next();
             if (request == null) {
@@ -151,8 +154,13 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             request.fail(new EscrowException(reply.status(), reply.text()));
         } else if (answer instanceof Frame.Invalid invalid) {
             request.fail(new EscrowException(invalid.status(), invalid.text()));
-        } else {
+        } else if (request.isAnsweredBy(answer)) {
             request.succeed(answer);
+        } else {
+            Request.discard(answer);
+            String text = "an answer of the wrong kind to " + request.frame() + ": " + answer;
+            request.fail(new EscrowException(Status.EPROTO, text));
+            throw new ProtocolException(text);
         }
     }
 

@@ -40,6 +40,11 @@ final class SingleRequest<T> extends Request implements RequestSource {
     }
 
     @Override
+    boolean isAbandoned() {
+        return future.isDone();
+    }
+
+    @Override
     void succeed(Frame answer) {
         T result = convert.apply(answer);
         if (!future.complete(result)) {

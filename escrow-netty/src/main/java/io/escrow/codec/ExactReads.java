@@ -60,6 +60,7 @@ public final class ExactReads implements RecvByteBufAllocator {
         private int reads;
         private int lastBytesRead;
         private int attemptedBytesRead;
+        private boolean anythingRead;
 
         @Override
         public ByteBuf allocate(ByteBufAllocator alloc) {
@@ -79,6 +80,10 @@ public final class ExactReads implements RecvByteBufAllocator {
             try {
                 int number = ((Socket) channel.fd()).recvFd();
                 if (number == 0) {
+                    if (!anythingRead) {
+                        // Epoll said that something is there: a byte without a descriptor, which recvFd has swallowed.
+                        throw new ProtocolException("a byte came where a descriptor was due");
+                    }
                     throw NOT_YET;
                 }
                 if (number < 0) {
@@ -93,6 +98,7 @@ public final class ExactReads implements RecvByteBufAllocator {
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
+            anythingRead = true;
             channel.pipeline().fireChannelRead(received);
             return true;
         }
@@ -107,11 +113,13 @@ public final class ExactReads implements RecvByteBufAllocator {
             this.config = config;
             reads = 0;
             lastBytesRead = 0;
+            anythingRead = false;
         }
 
         @Override
         public void incMessagesRead(int n) {
             reads += n;
+            anythingRead = true;
         }
 
         @Override

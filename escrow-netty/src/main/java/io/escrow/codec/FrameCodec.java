@@ -34,13 +34,13 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     /** The daemon sends this frame. */
     static final int REPLY = 0x80;
 
-    private static final int MAGIC = 0x45534352;
+    static final int MAGIC = 0x45534352;
     private static final int REST_OF_HEADER = HEADER_LENGTH - 4;
     private static final int HELLO_LENGTH = 8;
     private static final int LIMITS_LENGTH = 24;
     private static final int PAGE_HEADER_LENGTH = 8;
-    private static final int SLOT_LENGTH = 12;
-    private static final int HOLDS_DESCRIPTOR = 1;
+    static final int SLOT_LENGTH = 12;
+    static final int HOLDS_DESCRIPTOR = 1;
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();
@@ -339,66 +339,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     @Override
     protected void encode(ChannelHandlerContext ctx, Frame frame, ByteBuf out) {
-        int start = out.writerIndex();
-        if (frame instanceof Frame.Add add) {
-            header(out, Opcode.ADD, add.descriptor() == null ? 0 : DESCRIPTOR, add.tag(), add.index());
-            out.writeInt(add.number());
-            out.writeInt(add.payload().length);
-            out.writeBytes(add.payload());
-        } else if (frame instanceof Frame.Get get) {
-            header(out, Opcode.GET, 0, get.tag(), get.index());
-        } else if (frame instanceof Frame.Update update) {
-            header(out, Opcode.UPD, 0, update.tag(), update.index());
-            out.writeInt(update.payload().length).writeBytes(update.payload());
-        } else if (frame instanceof Frame.Delete delete) {
-            header(out, Opcode.DEL, 0, delete.tag(), delete.index());
-        } else if (frame instanceof Frame.Reply reply) {
-            header(out, Opcode.REP, 0, 0, 0);
-            out.writeInt(-reply.status().errno());
-            out.writeCharSequence(reply.text(), UTF_8);
-        } else if (frame instanceof Frame.Hello hello) {
-            encodeHello(out, hello);
-        } else if (frame instanceof Frame.Tag tag) {
-            header(out, Opcode.TAG, 0, tag.tag(), 0);
-        } else if (frame instanceof Frame.Info info) {
-            header(out, Opcode.INF, 0, info.tag(), 0);
-            out.writeInt(info.used()).writeInt(0).writeLong(info.end()).writeLong(info.payloadBytes());
-        } else if (frame instanceof Frame.ListRequest list) {
-            header(out, Opcode.LST, 0, list.tag(), list.from());
-            out.writeInt(list.most());
-        } else if (frame instanceof Frame.ListPage page) {
-            encodePage(out, page);
-        } else {
-            throw new IllegalArgumentException("a frame that is never sent: " + frame);
-        }
-        out.setInt(start, out.writerIndex() - start - 4);
-    }
-
-    private void header(ByteBuf out, Opcode opcode, int flags, int tag, int index) {
-        out.writeInt(0);
-        out.writeByte(opcode.code);
-        out.writeByte(daemon ? flags | REPLY : flags);
-        out.writeShort(tag);
-        out.writeInt(index);
-    }
-
-    private void encodeHello(ByteBuf out, Frame.Hello hello) {
-        header(out, Opcode.HEL, 0, 0, 0);
-        out.writeInt(MAGIC).writeShort(hello.version()).writeShort(0);
-        Limits told = hello.limits();
-        if (told != null) {
-            out.writeInt(told.tags()).writeInt(told.payload()).writeInt(told.packetBytes());
-            out.writeInt(told.packetDescriptors()).writeInt(told.packetFrames()).writeInt(told.packetsInFlight());
-        }
-    }
-
-    private void encodePage(ByteBuf out, Frame.ListPage page) {
-        header(out, Opcode.LST, 0, page.tag(), 0);
-        out.writeInt(page.next()).writeInt(page.slots().size());
-        for (SlotInfo slot : page.slots()) {
-            out.writeInt(slot.index()).writeInt(slot.payloadSize());
-            out.writeInt(slot.hasDescriptor() ? HOLDS_DESCRIPTOR : 0);
-        }
+        FrameWriter.write(frame, daemon, out);
     }
 
     @Override

@@ -1,11 +1,9 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
-import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
@@ -13,6 +11,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.unix.Socket;
 import io.netty.util.AttributeKey;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.Map;
 
@@ -28,7 +27,7 @@ final class Assembler {
 
     /**
      * Makes a channel of a stored connection, and gives it to its listener as if it had just been accepted. The guard in
-     * its pipeline holds it until it is restored and resumed.
+     * its pipeline holds it until it is {@linkplain #restore restored}, {@linkplain #feed fed} and released.
      *
      * @return the channel; inactive if the peer has reset the connection meanwhile, and then not given to the listener
      */
@@ -58,8 +57,13 @@ final class Assembler {
         return channel;
     }
 
-    /** Gives a held connection its options and its handlers' state back. Called on the channel's event loop. */
-    static void restoreState(Guard guard, SavedChannel saved) {
+    /**
+     * Builds the pipeline of a held connection as it was, and gives its handlers their state. Called on the channel's
+     * event loop.
+     *
+     * @return a future that fails if the pipeline can't be built
+     */
+    static Future<Void> restore(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
         Options options = channel.attr(OPTIONS).get();
         if (options != null && channel.isActive()) {
@@ -70,9 +74,24 @@ final class Assembler {
             ((DuplexChannel) channel).shutdownOutput();
         }
         byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
-        if (upgrade != null && guard.gate() != null) {
-            guard.gate().rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade));
+        if (upgrade == null) {
+            restoreHandlers(guard, saved);
+            return channel.eventLoop().newSucceededFuture(null);
         }
+        if (guard.gate() == null) {
+            return channel.eventLoop().newFailedFuture(new IOException("its listener speaks no HTTP any more"));
+        }
+        return guard.gate()
+                .rebuild(channel.pipeline().context(guard.gate()), Unpooled.wrappedBuffer(upgrade))
+                .addListener(f -> {
+                    if (f.isSuccess()) {
+                        restoreHandlers(guard, saved);
+                    }
+                });
+    }
+
+    private static void restoreHandlers(Guard guard, SavedChannel saved) {
+        Channel channel = guard.channel();
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 byte[] state = saved.sections().get(SavedChannel.HANDLER + movable.section());
@@ -81,12 +100,11 @@ final class Assembler {
                 }
             }
         }
-        ChannelHandlerContext ctx = guard.context();
-        ctx.fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
+        guard.context().fireUserEventTriggered(saved.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
     }
 
-    /** Gives a held connection the bytes back that were read and not decoded. Called on the channel's event loop. */
-    static void restoreBytes(Guard guard, SavedChannel saved) {
+    /** Gives a restored connection the bytes that were read and not processed. Called on the channel's event loop. */
+    static void feed(Guard guard, SavedChannel saved) {
         Dismantler.feedDecoders(guard.channel(), saved);
         byte[] gate = saved.sections().get(SavedChannel.GATE);
         if (gate != null) {

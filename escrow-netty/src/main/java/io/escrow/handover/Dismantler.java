@@ -96,7 +96,8 @@ final class Dismantler {
         }
         saveHandlers(guard, sections);
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
-            if (isDecoder(e.getValue())) {
+            if (isDecoder(e.getValue())
+                    && (guard.gate() == null || !guard.gate().feeds(e.getValue()))) {
                 put(sections, SavedChannel.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
             }
         }

@@ -2,7 +2,9 @@ package io.escrow.handover;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.util.concurrent.Future;
 
 /**
  * Stands before decoders that keep state in the middle of a message, and lets only whole messages through, so that at
@@ -19,8 +21,14 @@ abstract class Gate extends ChannelDuplexHandler {
     /** Goes on as usual. */
     abstract void open(ChannelHandlerContext ctx);
 
+    /** Tells whether it has turned auto-read off, because it holds as much as it may while it is shut. */
+    abstract boolean hasPaused();
+
     /** Tells whether no message is half-way through. */
     abstract boolean isAtRest();
+
+    /** Tells whether a decoder gets its bytes from this gate only, so that at rest there are none in it. */
+    abstract boolean feeds(ChannelHandler decoder);
 
     /** Returns a copy of the bytes that were not let through yet. */
     abstract byte[] held();
@@ -28,6 +36,10 @@ abstract class Gate extends ChannelDuplexHandler {
     /** Returns what {@link #rebuild} needs; empty if the pipeline is as it was made. */
     abstract byte[] upgrade();
 
-    /** Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer. */
-    abstract void rebuild(ChannelHandlerContext ctx, ByteBuf upgrade);
+    /**
+     * Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer.
+     *
+     * @return a future that fails when the pipeline has not become what it was
+     */
+    abstract Future<Void> rebuild(ChannelHandlerContext ctx, ByteBuf upgrade);
 }

@@ -12,6 +12,7 @@ import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -50,11 +51,11 @@ final class Guard extends ChannelDuplexHandler {
     private SavedChannel saved;
 
     private volatile State state = State.SERVING;
-    private boolean restored;
     private boolean readWanted;
     private boolean flushWanted;
     private ChannelPromise closeWanted;
     private boolean autoRead;
+    private Future<Void> restored;
     private boolean halfClosure;
     private boolean peerHungUp;
     private volatile Slot slot;
@@ -172,20 +173,20 @@ final class Guard extends ChannelDuplexHandler {
         }
     }
 
-    /** Gives the handlers of an adopted connection their state back. */
-    void restore() {
-        if (state == State.HELD && !restored) {
-            restored = true;
-            Assembler.restoreState(this, saved);
+    /** Brings an adopted connection to where it was when it was saved; its bytes are not processed yet. */
+    Future<Void> restore() {
+        if (restored == null) {
+            restored = Assembler.restore(this, saved);
         }
+        return restored;
     }
 
-    /** Lets an adopted connection that is restored go on from where it was. */
-    void resume() {
-        if (state == State.HELD) {
+    /** Lets a restored connection go on from where it was. */
+    void begin() {
+        if (state == State.HELD && saved != null && restored != null && restored.isSuccess()) {
             SavedChannel before = saved;
             saved = null;
-            Assembler.restoreBytes(this, before);
+            Assembler.feed(this, before);
             release();
         }
     }
@@ -207,7 +208,7 @@ final class Guard extends ChannelDuplexHandler {
             ctx.flush();
             if (Dismantler.isAtRest(this)) {
                 hold(State.RESTING);
-                autoRead = channel().config().isAutoRead();
+                autoRead = channel().config().isAutoRead() || (gate != null && gate.hasPaused());
                 channel().config().setAutoRead(false);
             }
         }
@@ -262,6 +263,11 @@ final class Guard extends ChannelDuplexHandler {
         if (gate != null && state == State.SERVING) {
             gate.open(channel().pipeline().context(gate));
         }
+    }
+
+    /** Renews what the escrow knows about this connection. */
+    CompletableFuture<Void> checkpoint() {
+        return server.checkpoint(channel());
     }
 
     /** Gives the connection up without a word to its peer. */
@@ -337,8 +343,10 @@ final class Guard extends ChannelDuplexHandler {
     public void channelInactive(ChannelHandlerContext ctx) {
         if (state != State.GONE) {
             try {
-                restore();
-                resume();
+                if (state == State.HELD && saved != null) {
+                    restore();
+                    begin();
+                }
             } finally {
                 state = State.SERVING;
                 fireKept();

@@ -101,6 +101,18 @@ public final class ServerHandover implements AutoCloseable {
     }
 
     /**
+     * Tells whether a connection is just being taken over: its pipeline is built, and an upgrade repeated, but it is
+     * not served yet. A handshake that completes now has been completed before, by the process that had the connection.
+     *
+     * @param channel a connection
+     * @return whether what happens to it now has happened before
+     */
+    public static boolean isRestoring(Channel channel) {
+        Guard guard = channel.pipeline().get(Guard.class);
+        return guard != null && guard.state() == Guard.State.HELD;
+    }
+
+    /**
      * Renews what the escrow knows about a connection, for the case of a crash: asks its {@link Movable} handlers for
      * their state, on the channel's event loop.
      *

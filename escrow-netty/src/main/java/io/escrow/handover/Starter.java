@@ -203,12 +203,13 @@ final class Starter {
         settle(held);
         Loops.forEach(held.keySet(), guard -> restore(guard, held.get(guard).saved()))
                 .join()
-                .forEach((guard, failure) -> {
+                .forEach((guard, restored) -> {
+                    Throwable failure = restored.join();
                     if (failure != null) {
                         refuse(held.remove(guard).slot(), failure);
                     }
                 });
-        Loops.forEach(held.keySet(), guard -> resume(guard)).join().forEach((guard, failure) -> {
+        Loops.forEach(held.keySet(), guard -> begin(guard)).join().forEach((guard, failure) -> {
             Adopted connection = held.get(guard);
             if (failure != null) {
                 refuse(connection.slot(), failure);
@@ -269,26 +270,34 @@ final class Starter {
                 .join();
     }
 
-    /** Returns why a connection is not restored; {@code null} if it is. Called on its event loop. */
-    private Throwable restore(Guard guard, SavedChannel saved) {
+    /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
+    private CompletableFuture<Throwable> restore(Guard guard, SavedChannel saved) {
         Channel channel = guard.channel();
-        try {
-            if (saved.clean() || !channel.isActive() || options.resumeAfterCrash.test(channel)) {
-                guard.restore();
-                return null;
+        CompletableFuture<Throwable> restored = new CompletableFuture<>();
+        restored.thenAccept(failure -> {
+            if (failure != null) {
+                // It can't go on in the middle of something.
+                guard.refuse();
             }
-            guard.refuse();
-            return new IllegalStateException("it is not to be resumed after a crash");
+        });
+        try {
+            if (!channel.isActive()) {
+                restored.complete(null);
+            } else if (!saved.clean() && !options.resumeAfterCrash.test(channel)) {
+                restored.complete(new IllegalStateException("it is not to be resumed after a crash"));
+            } else {
+                guard.restore().addListener(f -> restored.complete(f.cause()));
+                channel.closeFuture().addListener(f -> restored.complete(null));
+            }
         } catch (RuntimeException e) {
-            // It can't go on in the middle of something.
-            guard.refuse();
-            return e;
+            restored.complete(e);
         }
+        return restored;
     }
 
-    private static Throwable resume(Guard guard) {
+    private static Throwable begin(Guard guard) {
         try {
-            guard.resume();
+            guard.begin();
             return null;
         } catch (RuntimeException e) {
             guard.refuse();

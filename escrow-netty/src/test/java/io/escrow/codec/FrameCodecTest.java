@@ -53,6 +53,7 @@ class FrameCodecTest {
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02000001 00000007 ffffffff 00000002 6869"),
                 arguments(add(new byte[0], 5), "00000010 02000001 00000007 00000005 00000000"),
                 arguments(new Frame.Get(0xffff, 0x7fffffff), "00000008 0300ffff 7fffffff"),
+                arguments(new Frame.Update(1, 7, new byte[] {104, 105}), "0000000e 09000001 00000007 00000002 6869"),
                 arguments(new Frame.Delete(1, 2), "00000008 04000001 00000002"),
                 arguments(new Frame.Tag(31), "00000008 0600001f 00000000"),
                 arguments(new Frame.ListRequest(1, 7, 1024), "0000000c 08000001 00000007 00000400"));
@@ -139,6 +140,9 @@ class FrameCodecTest {
         00000010 02000001 00000007 00000005 00000041          | EMSGSIZE | payload length: 65 (expected: <= 64)
         00000010 02000001 00000007 00000005 00000001          | EINVAL   | payload length: 1 (expected: 0, as the frame has)
         00000011 02000001 00000007 00000005 00000000 00       | EINVAL   | payload length: 0 (expected: 1, as the frame has)
+        00000008 09000001 00000007                            | EINVAL   | length of UPD: 0 (expected: >= 4)
+        0000000c 09000001 00000007 ffffffff                   | EINVAL   | payload length: -1 (expected: 0..64)
+        0000000c 09000001 00000007 00000041                   | EMSGSIZE | payload length: 65 (expected: <= 64)
         00000010 02010001 00000007 00000005 00000000          | EINVAL   | the descriptor announced for slot 1/7 did not come
         """)
     void turnsWrongFieldsIntoInvalidAndGoesOn(String hex, Status status, String text) {
@@ -154,6 +158,7 @@ class FrameCodecTest {
         00000008 03010001 00000007                            | EINVAL   | a descriptor came with GET (expected: only with ADD)
         00000008 04010001 00000007                            | EINVAL   | a descriptor came with DEL (expected: only with ADD)
         00000008 06010001 00000000                            | EINVAL   | a descriptor came with TAG (expected: only with ADD)
+        0000000c 09010001 00000007 00000000                   | EINVAL   | a descriptor came with UPD (expected: only with ADD)
         0000000c 08010001 00000000 00000001                   | EINVAL   | a descriptor came with LST (expected: only with ADD)
         00000010 02010001 00000007 00000005 00000041          | EMSGSIZE | payload length: 65 (expected: <= 64)
         00000010 02030001 00000007 00000005 00000000          | EBADF    | the descriptor for slot 1/7 could not be sent: closed, or of a kind that can't
@@ -185,7 +190,7 @@ class FrameCodecTest {
         ffffffff                                              | frame length: 4294967295 (expected: 8..252)
         000000fd                                              | frame length: 253 (expected: 8..252)
         00000008 00000000 00000000                            | opcode: 0 with flags 0 (expected: a request)
-        00000008 09000000 00000000                            | opcode: 9 with flags 0 (expected: a request)
+        00000008 0a000000 00000000                            | opcode: 10 with flags 0 (expected: a request)
         00000008 ff000000 00000000                            | opcode: 255 with flags 0 (expected: a request)
         00000008 03800000 00000000                            | opcode: 3 with flags 128 (expected: a request)
         00000009 03000000 00000000 00                         | length of GET: 1 (expected: 0)
@@ -293,11 +298,10 @@ class FrameCodecTest {
         assertNull(receiver.readInbound());
     }
 
+    /** Describes a message; records compare arrays by identity only. */
     private static String describe(Object message) {
-        return message instanceof Frame.Add add
-                ? "ADD " + add.tag() + "/" + add.index() + " " + add.number() + " "
-                        + HexFormat.of().formatHex(add.payload())
-                : String.valueOf(message);
+        String payload = message instanceof Frame frame ? HexFormat.of().formatHex(frame.payload()) : "";
+        return String.valueOf(message).replaceAll("\\[B@\\w+", payload);
     }
 
     private static void assertUntrusted(EmbeddedChannel receiver, String hex, String text) {

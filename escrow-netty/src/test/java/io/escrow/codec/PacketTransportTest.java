@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.OwnedDescriptor;
@@ -215,7 +216,21 @@ class PacketTransportTest {
     }
 
     @Test
-    void passesNothingOnWhenBytesComeWhereDescriptorIsDue() throws Exception {
+    void refusesBytesWithoutDescriptorWhereOneIsDue() throws Exception {
+        AddCollector received = receive(pair.channel());
+        pair.peer().send("00000014" + "00000001");
+        letReceiverRead();
+        pair.peer().send(addHex(0));
+
+        received.assertClosedWith(1);
+        assertInstanceOf(ProtocolException.class, received.failures().get(0));
+        assertEquals(0, received.count());
+        pair.peer().close();
+    }
+
+    /** Those that come together with the prelude are swallowed unseen; what follows must not be taken for the packet. */
+    @Test
+    void passesNothingOnWhenBytesCameInPlaceOfDescriptor() throws Exception {
         AddCollector received = receive(pair.channel());
         pair.peer().send("00000014" + "00000001" + addHex(0));
         pair.peer().sendDescriptor(open.get(0).intValue());

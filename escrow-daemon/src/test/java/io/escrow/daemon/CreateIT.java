@@ -1,0 +1,196 @@
+package io.escrow.daemon;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Daemons that are started in the background, by a client or by themselves: one for a path, and they outlive it. */
+class CreateIT {
+
+    private static final int TAG = 1;
+
+    /** The class path of these tests without the daemon. */
+    private static final String LIBRARY_ONLY = Arrays.stream(
+                    System.getProperty("java.class.path").split(File.pathSeparator, -1))
+            .filter(entry -> !entry.matches(".*/escrow-daemon/target/(classes/?|escrow-daemon-[^/]*\\.jar)"))
+            .collect(Collectors.joining(File.pathSeparator));
+
+    @TempDir
+    Path directory;
+
+    @AutoClose
+    private TestFiles files;
+
+    private Path socket;
+
+    @BeforeEach
+    void nameSocket() throws IOException {
+        files = new TestFiles(directory.resolve("files"), 0);
+        socket = directory.resolve("s");
+    }
+
+    /** Ends the daemons of this test's path, however many there are; they are nobody's children. */
+    @AfterEach
+    void endDaemons() throws Exception {
+        for (ProcessHandle daemon : daemons()) {
+            daemon.destroyForcibly();
+            daemon.onExit().get(TestProcess.PATIENCE_SECONDS, TimeUnit.SECONDS);
+        }
+    }
+
+    private List<ProcessHandle> daemons() {
+        return ProcessHandle.allProcesses()
+                .filter(process -> {
+                    List<String> arguments = List.of(process.info().arguments().orElse(new String[0]));
+                    return arguments.contains(socket.toString())
+                            && arguments.stream().anyMatch(a -> a.endsWith("escrowd.jar") || a.endsWith(".Escrowd"));
+                })
+                .toList();
+    }
+
+    private BlockingEscrow connect() throws IOException {
+        return EscrowClient.builder()
+                .path(socket.toString())
+                .connectTimeout(TestDaemon.TIMEOUT)
+                .connectBlocking(TestDaemon.TIMEOUT);
+    }
+
+    /** Checks that one daemon serves the path, and holds what was stored. */
+    private ProcessHandle assertOneDaemon(Set<Integer> used) throws IOException {
+        try (BlockingEscrow escrow = connect()) {
+            assertEquals(used, TestDaemon.used(escrow, TAG));
+        }
+        List<ProcessHandle> daemons = daemons();
+        assertEquals(1, daemons.size(), daemons::toString);
+        List<String> lock = Files.readAllLines(directory.resolve("s.lock"), UTF_8);
+        assertEquals(Long.toString(daemons.get(0).pid()), lock.get(0));
+        return daemons.get(0);
+    }
+
+    @RepeatedTest(2)
+    void simultaneousStart() throws IOException {
+        int clients = 4;
+        List<TestProcess> starters = new ArrayList<>();
+        try {
+            for (int i = 0; i < clients; i++) {
+                starters.add(TestClient.start("create", socket, files, TAG, i));
+            }
+            for (TestProcess starter : starters) {
+                starter.say("end");
+            }
+            for (TestProcess starter : starters) {
+                starter.awaitLine("ended");
+            }
+        } finally {
+            for (TestProcess starter : starters) {
+                starter.close();
+            }
+        }
+        assertOneDaemon(IntStream.range(0, clients).boxed().collect(Collectors.toSet()));
+    }
+
+    @Test
+    void outlivesTheProcessGroupOfItsStarter() throws IOException {
+        List<String> command = new ArrayList<>(List.of("setsid"));
+        command.addAll(TestClient.command(System.getProperty("java.class.path"), "create", socket, directory, TAG, 7));
+        try (TestProcess starter = new TestProcess(new ProcessBuilder(command))) {
+            starter.awaitLine("holding");
+            assertEquals(starter.pid(), starter.group());
+            try (TestProcess kill = new TestProcess(new ProcessBuilder("kill", "-KILL", "--", "-" + starter.pid()))) {
+                assertEquals(0, kill.awaitExit(), () -> kill.lines().toString());
+            }
+            assertEquals(128 + 9, starter.awaitExit());
+        }
+        assertOneDaemon(Set.of(7));
+    }
+
+    @Test
+    void forceReplacesADeadSocket() throws IOException {
+        try (TestDaemon dead = TestDaemon.start(directory)) {
+            dead.kill();
+        }
+        try (TestProcess client = TestClient.start("create", socket, files, TAG, 1)) {
+            assertNotEquals(0, client.awaitExit());
+            client.awaitLine(line -> line.contains("ECONNREFUSED") && line.contains("--force replaces it"), "--force");
+        }
+        try (TestProcess client = TestClient.start("force", socket, files, TAG, 2)) {
+            client.awaitLine("holding");
+        }
+        assertOneDaemon(Set.of(2));
+    }
+
+    private TestProcess startWithout(String escrowd) throws IOException {
+        ProcessBuilder builder =
+                new ProcessBuilder(TestClient.command(LIBRARY_ONLY, "create", socket, directory, TAG, 3));
+        builder.environment().remove("ESCROWD");
+        if (escrowd != null) {
+            builder.environment().put("ESCROWD", escrowd);
+        }
+        return new TestProcess(builder);
+    }
+
+    @Test
+    void foundThroughTheEnvironment() throws IOException {
+        try (TestProcess client = startWithout(System.getProperty("escrowd.jar"))) {
+            client.awaitLine("holding");
+        }
+        ProcessHandle daemon = assertOneDaemon(Set.of(3));
+        assertTrue(List.of(daemon.info().arguments().orElseThrow()).contains(System.getProperty("escrowd.jar")));
+    }
+
+    @Test
+    void foundNowhere() throws IOException {
+        try (TestProcess client = startWithout(null)) {
+            client.awaitLine(
+                    line -> line.contains("escrowd not found: put escrow-daemon on the class path"), "not found");
+            assertNotEquals(0, client.awaitExit());
+        }
+        try (TestProcess client = startWithout("/no/escrowd.jar")) {
+            client.awaitLine(line -> line.contains("no readable file \"/no/escrowd.jar\""), "no readable file");
+            assertNotEquals(0, client.awaitExit());
+        }
+        assertFalse(Files.exists(socket));
+    }
+
+    @Test
+    void daemonise() throws IOException {
+        TestProcess starter = TestDaemon.run("-t", "3", "-d", socket.toString());
+        assertEquals(0, starter.awaitExit(), () -> starter.lines().toString());
+        ProcessHandle daemon = assertOneDaemon(Set.of());
+        assertNotEquals(starter.pid(), daemon.pid());
+        try (BlockingEscrow escrow = connect()) {
+            escrow.add(2, 0, new byte[1]);
+        }
+        TestProcess second = TestDaemon.run("--daemonise", "-f", socket.toString());
+        assertEquals(1, second.awaitExit());
+        assertEquals(1, second.lines().size(), () -> second.lines().toString());
+        assertTrue(
+                second.lines().get(0).contains("(process " + daemon.pid() + ") already serves"),
+                () -> second.lines().toString());
+        try (BlockingEscrow escrow = connect()) {
+            assertEquals(1, escrow.tag(2).used());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package io.escrow.daemon;
+
+import io.escrow.Deposit;
+import io.escrow.Entry;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** Open files, each of which can be told from the others by whoever gets a duplicate of its descriptor. */
+final class TestFiles implements AutoCloseable {
+
+    static {
+        Epoll.ensureAvailability();
+    }
+
+    private final Path directory;
+    private final List<FileDescriptor> open = new ArrayList<>();
+
+    /** Opens files 0 to count-1 of a directory, and makes them if need be. */
+    TestFiles(Path directory, int count) throws IOException {
+        this.directory = Files.createDirectories(directory).toRealPath();
+        for (int i = 0; i < count; i++) {
+            Path file = file(i);
+            if (!Files.exists(file)) {
+                Files.createFile(file);
+            }
+            open.add(FileDescriptor.from(file.toFile()));
+        }
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    private Path file(int index) {
+        return directory.resolve("f" + index);
+    }
+
+    FileDescriptor get(int index) {
+        return open.get(index);
+    }
+
+    /** Returns the slots from one index to before another, with the file of their index in each. */
+    Iterator<Deposit> deposits(int tag, int from, int to) {
+        return IntStream.range(from, to).mapToObj(i -> deposit(tag, i)).iterator();
+    }
+
+    Deposit deposit(int tag, int index) {
+        return new Deposit(tag, index, get(index), payload(index));
+    }
+
+    /** Returns a payload that goes with a file. */
+    static byte[] payload(int index) {
+        return Integer.toString(index).getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    }
+
+    /** Tells whether a descriptor of this process leads to the file of an index. */
+    boolean is(int index, int descriptor) {
+        try {
+            return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor))
+                    .equals(file(index));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Takes the descriptor out of an entry and notes whether anything is not that of its index. */
+    void check(Entry entry, List<String> wrong) {
+        boolean right = java.util.Arrays.equals(payload(entry.index()), entry.payload()) && entry.hasDescriptor();
+        if (right) {
+            FileDescriptor taken = entry.takeDescriptor();
+            right = is(entry.index(), taken.intValue());
+            close(taken);
+        }
+        if (!right) {
+            wrong.add(entry.toString());
+        }
+    }
+
+    private static void close(FileDescriptor descriptor) {
+        try {
+            descriptor.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        open.forEach(TestFiles::close);
+        open.clear();
+    }
+}

@@ -1,0 +1,105 @@
+package io.escrow.handover;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.daemon.DaemonOptions;
+import io.escrow.daemon.EscrowDaemon;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** Runs one server after the other within this process, and an escrow for them. */
+final class EmbeddedServers implements AutoCloseable {
+
+    static final Duration TIME = Duration.ofSeconds(20);
+
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    private final String path;
+    private final boolean crashSafe;
+    private final Consumer<Channel> initializer;
+    private final EscrowDaemon daemon;
+    private int port;
+    private ServerHandover current;
+
+    EmbeddedServers(Path directory, boolean crashSafe, Consumer<Channel> initializer) throws Exception {
+        this.path = directory.resolve("s").toString();
+        this.crashSafe = crashSafe;
+        this.initializer = initializer;
+        this.daemon = EscrowDaemon.start(DaemonOptions.of(path));
+        start();
+    }
+
+    private void start() {
+        ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
+            @Override
+            protected void initChannel(Channel channel) {
+                initializer.accept(channel);
+            }
+        });
+        current = ServerHandover.with(EscrowClient.builder().path(path))
+                .listen("http", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
+                .crashSafe(crashSafe)
+                .start()
+                .join();
+        port = ((InetSocketAddress) current.listeners().get(0).localAddress()).getPort();
+    }
+
+    int port() {
+        return port;
+    }
+
+    URI uri(String scheme, String pathAndQuery) {
+        return URI.create(scheme + "://127.0.0.1:" + port + pathAndQuery);
+    }
+
+    ServerHandover current() {
+        return current;
+    }
+
+    /** Hands over and starts again; nothing may stay behind or be refused. */
+    HandoverReport next() {
+        HandoverReport report = current.handOver(TIME).join();
+        assertTrue(report.staying().isEmpty(), report::toString);
+        start();
+        assertEquals(List.of(), current.startReport().refused());
+        return report;
+    }
+
+    /** Ends as a process that is killed does, and starts again. */
+    void crash() throws Exception {
+        current.client().close();
+        current.client().closed().toCompletableFuture().get();
+        for (Channel listener : current.listeners()) {
+            Loops.deregister(listener).join();
+            listener.unsafe().closeForcibly();
+        }
+        for (Guard guard : current.guards()) {
+            Loops.call(guard.channel().eventLoop(), () -> {
+                        guard.letGo();
+                        return null;
+                    })
+                    .join();
+        }
+        start();
+    }
+
+    @Override
+    public void close() {
+        current.close();
+        daemon.close();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+}

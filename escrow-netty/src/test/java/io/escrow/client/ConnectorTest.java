@@ -1,0 +1,162 @@
+package io.escrow.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.escrow.codec.Frame;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class ConnectorTest {
+
+    private static final Duration SHORT = Duration.ofMillis(400);
+
+    @TempDir
+    Path directory;
+
+    private Path path;
+
+    @BeforeEach
+    void choosePath() {
+        path = directory.resolve("s");
+    }
+
+    @Test
+    void saysThatThereIsNoSocket() {
+        assertFails(
+                Status.ECONNREFUSED,
+                "no socket \"" + path + "\": start escrowd, or ask to create one",
+                builder().connect());
+    }
+
+    @Test
+    void saysThatNobodyListens() throws IOException {
+        listen().close();
+
+        assertFails(
+                Status.ECONNREFUSED,
+                "nobody listens on \"" + path + "\": start escrowd, or ask to create one",
+                builder().connect());
+    }
+
+    @Test
+    void saysThatPathIsNoSocket() throws IOException {
+        Files.createFile(path);
+
+        assertFails(Status.EINVAL, "not a socket: " + path, builder().connect());
+    }
+
+    @Test
+    void saysWhyTheDaemonRefused() {
+        try (FakeDaemon daemon = new FakeDaemon(path, frame -> new Frame.Reply(Status.EPROTO, "version"))) {
+            assertFails(Status.EPROTO, "version", builder().connect());
+            assertEquals(1, daemon.received().size());
+        }
+    }
+
+    @Test
+    void saysWhoseSessionIsOnWhenItsTurnDoesNotCome() throws IOException {
+        Files.writeString(SocketPath.lockFile(path), "1\n4711\n");
+        CompletableFuture<Waiting> told = new CompletableFuture<>();
+        try (ServerSocketChannel server = listen()) {
+            CompletableFuture<EscrowClient> client =
+                    builder().connectTimeout(SHORT).onWaiting(told::complete).connect();
+
+            assertFails(
+                    Status.ETIMEDOUT,
+                    "not connected within 400 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
+                    client);
+            assertEquals(new Waiting(path, 4711), told.join());
+            assertTrue(server.isOpen());
+        }
+    }
+
+    @Test
+    void waitsWhileTheBacklogIsFull() throws IOException {
+        CompletableFuture<Waiting> told = new CompletableFuture<>();
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(path), 1);
+            try (SocketChannel first = SocketChannel.open(UnixDomainSocketAddress.of(path));
+                    SocketChannel second = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+                assertTrue(first.isConnected() && second.isConnected());
+
+                assertFails(
+                        Status.ETIMEDOUT,
+                        "not connected within 400 ms: waiting for the session of another process on \"" + path
+                                + "\" to end",
+                        builder()
+                                .connectTimeout(SHORT)
+                                .onWaiting(told::complete)
+                                .connect());
+            }
+        }
+        assertEquals(new Waiting(path, 0), told.join());
+    }
+
+    @Test
+    void goesOnWhenTheDaemonHangsUpBeforeItsTurn() throws Exception {
+        try (ServerSocketChannel server = listen()) {
+            CompletableFuture<EscrowClient> client = builder().connect();
+            server.accept().close();
+
+            try (SocketChannel second = server.accept()) {
+                assertTrue(second.isConnected());
+                client.cancel(false);
+            }
+        }
+    }
+
+    @Test
+    void hangsUpWhenCancelled() throws IOException {
+        try (ServerSocketChannel server = listen()) {
+            CompletableFuture<EscrowClient> client = builder().connect();
+            try (SocketChannel accepted = server.accept()) {
+                client.cancel(false);
+
+                assertEndsAfterHello(accepted);
+            }
+        }
+    }
+
+    private static void assertEndsAfterHello(SocketChannel accepted) throws IOException {
+        ByteBuffer hello = ByteBuffer.allocate(1024);
+        while (accepted.read(hello) >= 0) {
+            assertTrue(hello.hasRemaining());
+        }
+        assertTrue(hello.position() == 0 || hello.position() == 8 + 20, "bytes: " + hello.position());
+    }
+
+    private ServerSocketChannel listen() throws IOException {
+        return ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(path));
+    }
+
+    private EscrowClientBuilder builder() {
+        return EscrowClient.builder().path(path.toString());
+    }
+
+    private static void assertFails(Status status, String text, CompletableFuture<EscrowClient> client) {
+        CompletionException e = assertThrows(CompletionException.class, client::join);
+        EscrowException cause = assertInstanceOf(EscrowException.class, e.getCause());
+        assertEquals(text, cause.text());
+        assertEquals(status, cause.status());
+    }
+}

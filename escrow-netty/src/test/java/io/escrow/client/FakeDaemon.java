@@ -1,0 +1,79 @@
+package io.escrow.client;
+
+import io.escrow.codec.Frame;
+import io.escrow.codec.Limits;
+import io.escrow.codec.Wire;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.nio.file.Path;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+
+/** Listens, and answers each frame as a test says; no answer when that is {@code null}. */
+final class FakeDaemon implements AutoCloseable {
+
+    static final Frame HELLO = new Frame.Hello(Frame.VERSION, Limits.DEFAULT);
+
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final Queue<Frame> received = new ConcurrentLinkedQueue<>();
+
+    FakeDaemon(Path path, UnaryOperator<Frame> answers) {
+        new ServerBootstrap()
+                .group(group)
+                .channelFactory(EpollServerDomainSocketChannel::new)
+                .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollDomainSocketChannel channel) {
+                        Wire.install(channel, true, Limits.DEFAULT);
+                        channel.pipeline().addLast(new Answering(answers));
+                    }
+                })
+                .bind(new DomainSocketAddress(path.toFile()))
+                .syncUninterruptibly();
+    }
+
+    /** Lets every client in, and answers nothing else. */
+    static FakeDaemon silent(Path path) {
+        return new FakeDaemon(path, frame -> frame instanceof Frame.Hello ? HELLO : null);
+    }
+
+    /** Returns what was received from all clients. */
+    Queue<Frame> received() {
+        return received;
+    }
+
+    @Override
+    public void close() {
+        group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+
+    private final class Answering extends ChannelInboundHandlerAdapter {
+
+        private final UnaryOperator<Frame> answers;
+
+        Answering(UnaryOperator<Frame> answers) {
+            this.answers = answers;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            if (msg instanceof Frame frame) {
+                received.add(frame);
+                Frame answer = answers.apply(frame);
+                if (answer != null) {
+                    ctx.writeAndFlush(answer);
+                }
+            }
+        }
+    }
+}

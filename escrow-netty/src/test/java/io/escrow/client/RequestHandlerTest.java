@@ -1,0 +1,323 @@
+package io.escrow.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.Deposit;
+import io.escrow.Entry;
+import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.TagInfo;
+import io.escrow.codec.Frame;
+import io.escrow.codec.Limits;
+import io.escrow.codec.PacketEnd;
+import io.escrow.testing.TestFile;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Asks through a client, plays the daemon by hand, and looks at the packets that would be sent. */
+class RequestHandlerTest {
+
+    private static final Frame OK = new Frame.Reply(Status.OK, "");
+    private static final Frame NOT_FOUND = new Frame.Reply(Status.ENOENT, "empty");
+
+    /** At most 2 descriptors and 3 frames in a packet, and 2 packets in flight. */
+    private static final Limits LIMITS = new Limits(32, 64, 192, 2, 3, 2);
+
+    private final List<List<Frame>> packets = new ArrayList<>();
+    private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
+    private final RequestHandler handler = new RequestHandler(channel, LIMITS);
+    private final EscrowClient client = new EscrowClient(channel, handler, LIMITS, null);
+
+    @TempDir
+    Path directory;
+
+    private TestFile file;
+
+    @BeforeEach
+    void open() throws IOException {
+        channel.pipeline().addLast(handler);
+        file = new TestFile(directory, "a");
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        assertFalse(channel.finish());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void givesAnswersToRequestsInOrder() {
+        CompletableFuture<Void> added = client.add(1, 1, new byte[1]);
+        CompletableFuture<Void> deleted = client.delete(1, 2);
+        CompletableFuture<TagInfo> info = client.tag(1);
+        send();
+
+        answer(OK, NOT_FOUND, new Frame.Info(1, 2, 3, 4));
+
+        assertTrue(added.isDone() && !added.isCompletedExceptionally());
+        assertEquals(Status.ENOENT, failureOf(deleted).status());
+        assertEquals(new TagInfo(2, 3, 4), info.join());
+    }
+
+    @Test
+    void sendsNothingBeyondThePacketsInFlight() {
+        for (int i = 0; i < 8; i++) {
+            client.delete(0, i);
+        }
+        send();
+        assertPackets("012", "345");
+
+        answer(OK, OK, OK);
+
+        assertPackets("012", "345", "67");
+    }
+
+    @Test
+    void waitsForTheLastAnswerOfPacket() {
+        for (int i = 0; i < 8; i++) {
+            client.delete(0, i);
+        }
+        send();
+
+        answer(OK, OK);
+        assertPackets("012", "345");
+        answer(OK);
+        assertPackets("012", "345", "67");
+    }
+
+    @Test
+    void putsWhatIsAskedMeanwhileIntoTheNextPacket() {
+        for (int i = 0; i < 2; i++) {
+            client.delete(0, i);
+            send();
+        }
+        for (int i = 2; i < 5; i++) {
+            client.delete(0, i);
+            send();
+        }
+        assertPackets("0", "1");
+
+        answer(OK);
+
+        assertPackets("0", "1", "234");
+    }
+
+    @Test
+    void putsNoMoreDescriptorsIntoPacketThanAllowed() {
+        for (int i = 0; i < 3; i++) {
+            client.get(0, i);
+        }
+        client.delete(0, 3);
+        send();
+
+        assertPackets("01", "23");
+    }
+
+    @Test
+    void putsNoMoreBytesIntoPacketThanAllowed() {
+        for (int i = 0; i < 4; i++) {
+            client.add(0, i, new byte[64]);
+        }
+        send();
+
+        assertPackets("01", "23");
+    }
+
+    @Test
+    void refusesPayloadThatIsTooLongAndGoesOn() {
+        CompletableFuture<Void> tooLong = client.add(0, 0, new byte[65]);
+        client.delete(0, 1);
+        send();
+
+        assertEquals(Status.EMSGSIZE, failureOf(tooLong).status());
+        assertEquals("payload length: 65 (expected: <= 64)", failureOf(tooLong).text());
+        assertPackets("1");
+    }
+
+    @Test
+    void doesNotSendWhatWasCancelledBefore() {
+        CompletableFuture<Void> first = client.delete(0, 0);
+        client.delete(0, 1);
+        first.cancel(false);
+        send();
+
+        assertPackets("1");
+    }
+
+    @Test
+    void doesNotSendWhatWasCancelledWhileThePacketBeforeItWasFull() {
+        List<CompletableFuture<Void>> futures = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            futures.add(client.delete(0, i));
+        }
+        send();
+
+        futures.get(6).cancel(false);
+        answer(OK, OK, OK);
+
+        assertPackets("012", "345", "7");
+    }
+
+    @Test
+    void closesDescriptorThatComesAfterCancel() throws IOException {
+        CompletableFuture<Entry> cancelled = client.get(1, 7);
+        CompletableFuture<Void> next = client.delete(1, 8);
+        send();
+        cancelled.cancel(false);
+
+        answer(entry(7), OK);
+
+        assertEquals(0, file.openCount());
+        assertTrue(next.isDone() && !next.isCompletedExceptionally());
+    }
+
+    @Test
+    void closesDescriptorThatComesAfterTimeout() throws IOException {
+        CompletableFuture<Entry> late = client.get(1, 7);
+        send();
+        late.completeExceptionally(new TimeoutException());
+
+        answer(entry(7));
+
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void saysOfEachRequestWhetherItMayHaveBeenCarriedOut() {
+        List<CompletableFuture<Void>> futures = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            futures.add(client.delete(0, i));
+        }
+        send();
+        answer(OK);
+        futures.add(client.delete(0, 8));
+
+        channel.close();
+        channel.runPendingTasks();
+        futures.add(client.delete(0, 9));
+        send();
+
+        assertFalse(futures.get(0).isCompletedExceptionally());
+        for (int i = 1; i < 10; i++) {
+            EscrowConnectionException lost = (EscrowConnectionException) failureOf(futures.get(i));
+            assertEquals(i < 6, lost.maybeCarriedOut(), "request " + i);
+        }
+    }
+
+    @Test
+    void namesTheCauseOfLostConnection() {
+        CompletableFuture<Void> deleted = client.delete(0, 0);
+        send();
+
+        channel.pipeline().fireExceptionCaught(new IOException("cable cut"));
+
+        assertEquals(
+                "the connection to escrowd ended: cable cut; the request may have been carried out",
+                failureOf(deleted).text());
+    }
+
+    @Test
+    void endsSessionWhenAnswerIsOfAnotherKind() throws IOException {
+        CompletableFuture<Void> deleted = client.delete(0, 0);
+        CompletableFuture<Entry> got = client.get(0, 1);
+        send();
+
+        answer(entry(0));
+
+        assertEquals(Status.EPROTO, failureOf(deleted).status());
+        assertInstanceOf(EscrowConnectionException.class, failureOf(got));
+        assertFalse(channel.isOpen());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void endsSessionWhenNobodyAskedForTheAnswer() throws IOException {
+        answer(entry(0));
+
+        assertFalse(channel.isOpen());
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void refusesDepositWithoutDescriptorWhereOneIsNeeded() {
+        assertThrows(NullPointerException.class, () -> client.add(0, 0, null, new byte[0]));
+        assertThrows(NullPointerException.class, () -> new Deposit(0, 0, null, null));
+    }
+
+    private void send() {
+        channel.runPendingTasks();
+    }
+
+    private void answer(Frame... answers) {
+        channel.writeInbound((Object[]) answers);
+        if (channel.isOpen()) {
+            channel.writeInbound(PacketEnd.INSTANCE);
+        }
+    }
+
+    private Frame entry(int index) throws IOException {
+        return new Frame.Add(1, index, 5, new byte[0], file.openOwned());
+    }
+
+    /** Compares the indices that are in the packets so far. */
+    private void assertPackets(String... expected) {
+        List<String> indices = new ArrayList<>();
+        for (List<Frame> packet : packets) {
+            StringBuilder all = new StringBuilder();
+            for (Frame frame : packet) {
+                all.append(indexOf(frame));
+            }
+            indices.add(all.toString());
+        }
+        assertEquals(List.of(expected), indices);
+    }
+
+    private static int indexOf(Frame frame) {
+        if (frame instanceof Frame.Add add) {
+            return add.index();
+        } else if (frame instanceof Frame.Get get) {
+            return get.index();
+        }
+        return ((Frame.Delete) frame).index();
+    }
+
+    private static EscrowException failureOf(CompletableFuture<?> future) {
+        assertTrue(future.isDone());
+        CompletionException e = assertThrows(CompletionException.class, future::join);
+        return assertInstanceOf(EscrowException.class, e.getCause());
+    }
+
+    private final class PacketRecorder extends ChannelOutboundHandlerAdapter {
+
+        private List<Frame> packet = new ArrayList<>();
+
+        @Override
+        public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            packet.add((Frame) msg);
+        }
+
+        @Override
+        public void flush(ChannelHandlerContext ctx) {
+            packets.add(packet);
+            packet = new ArrayList<>();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+package io.escrow.codec;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class LimitsTest {
+
+    private static final int MIB = 1024 * 1024;
+
+    @Test
+    void acceptsEveryBound() {
+        assertEquals(64, new Limits(1, 0, 64, 1, 1, 1).packetBytes());
+        assertEquals(65_536, new Limits(65_536, 16 * MIB, 64 * MIB, 1024, 65_536, 64).tags());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            0     | 64       | 256      | 4    | 3     | 2  | tags: 0 (expected: 1..65536)
+            65537 | 64       | 256      | 4    | 3     | 2  | tags: 65537 (expected: 1..65536)
+            32    | -1       | 256      | 4    | 3     | 2  | payload: -1 (expected: 0..16777216)
+            32    | 16777217 | 67108864 | 4    | 3     | 2  | payload: 16777217 (expected: 0..16777216)
+            32    | 64       | 127      | 4    | 3     | 2  | packet bytes: 127 (expected: 128..67108864)
+            32    | 64       | 67108865 | 4    | 3     | 2  | packet bytes: 67108865 (expected: 128..67108864)
+            32    | 64       | 256      | 0    | 3     | 2  | descriptors in a packet: 0 (expected: 1..1024)
+            32    | 64       | 256      | 1025 | 3     | 2  | descriptors in a packet: 1025 (expected: 1..1024)
+            32    | 64       | 256      | 4    | 0     | 2  | frames in a packet: 0 (expected: 1..65536)
+            32    | 64       | 256      | 4    | 65537 | 2  | frames in a packet: 65537 (expected: 1..65536)
+            32    | 64       | 256      | 4    | 3     | 0  | packets in flight: 0 (expected: 1..64)
+            32    | 64       | 256      | 4    | 3     | 65 | packets in flight: 65 (expected: 1..64)
+            """)
+    void namesValueAndBound(int tags, int payload, int bytes, int descriptors, int frames, int inFlight, String text) {
+        Exception e = assertThrows(
+                IllegalArgumentException.class, () -> new Limits(tags, payload, bytes, descriptors, frames, inFlight));
+        assertEquals(text, e.getMessage());
+    }
+}
