@@ -2,7 +2,6 @@ package io.escrow.handover;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
@@ -251,16 +250,6 @@ class GapTest extends HandoverHarness {
             peer.assertReceives(records[i]);
         }
         sender.join();
-    }
-
-    @Test
-    void isAdoptedTellsFreshConnectionsFromOthers() throws Exception {
-        ServerHandover server = start();
-        connect();
-        assertFalse(ServerHandover.isAdopted(onlyGuard(server).channel()));
-        handOver(server);
-        server = start();
-        assertTrue(ServerHandover.isAdopted(onlyGuard(server).channel()));
     }
 
     private ServerHandoverBuilder halfClosing(boolean allowed) {

@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
@@ -13,6 +15,8 @@ final class ChildProcess {
     private final Process process;
     private final String ready;
     private final CompletableFuture<String> readyLine = new CompletableFuture<>();
+    private final List<String> printed = new ArrayList<>();
+    private boolean ended;
 
     /** Takes over a process, which prints a line that begins with {@code ready} when it is ready. */
     ChildProcess(Process process, String ready) {
@@ -33,9 +37,14 @@ final class ChildProcess {
                     System.err.println("[" + process.pid() + "] " + line);
                 }
                 last = line;
+                printed(line);
             }
         } catch (IOException e) {
             last = e.toString();
+        }
+        synchronized (printed) {
+            ended = true;
+            printed.notifyAll();
         }
         readyLine.completeExceptionally(
                 new IOException("process " + process.pid() + " ended before it was ready: " + last));
@@ -47,6 +56,36 @@ final class ChildProcess {
         } catch (ExecutionException e) {
             throw (IOException) e.getCause();
         }
+    }
+
+    private void printed(String line) {
+        synchronized (printed) {
+            printed.add(line);
+            printed.notifyAll();
+        }
+    }
+
+    /** Waits for a line that begins with {@code start}, and returns the first. */
+    String awaitLine(String start) throws InterruptedException, IOException {
+        synchronized (printed) {
+            while (true) {
+                for (String line : printed) {
+                    if (line.startsWith(start)) {
+                        return line;
+                    }
+                }
+                if (ended) {
+                    throw new IOException("process " + process.pid() + " ended without a line \"" + start + " ...\"");
+                }
+                printed.wait();
+            }
+        }
+    }
+
+    /** Sends SIGTERM. */
+    void terminate() {
+        // Process.destroy() would close the stream of what it prints.
+        process.toHandle().destroy();
     }
 
     /** Returns the line that it printed when it was ready. */

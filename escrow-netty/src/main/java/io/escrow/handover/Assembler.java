@@ -45,7 +45,7 @@ final class Assembler {
         }
         if (channel.isActive()) {
             channel.pipeline().addLast(Guard.NAME, guard);
-            channel.closeFuture().addListener(f -> guard.settled().complete(null));
+            channel.closeFuture().addListener(f -> guard.held().complete(null));
             listener.eventLoop().execute(() -> {
                 listener.pipeline().fireChannelRead(channel);
                 listener.pipeline().fireChannelReadComplete();

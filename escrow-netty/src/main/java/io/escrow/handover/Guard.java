@@ -43,7 +43,7 @@ final class Guard extends ChannelDuplexHandler {
     private final String listener;
     private final boolean adopted;
     private final Queue<Object> kept = new ArrayDeque<>();
-    private final CompletableFuture<Void> settled = new CompletableFuture<>();
+    private final CompletableFuture<Void> held = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
     private Gate gate;
@@ -98,9 +98,9 @@ final class Guard extends ChannelDuplexHandler {
         return state;
     }
 
-    /** Returns what is done when an adopted connection is restored or has ended; it fails when it can't be restored. */
-    CompletableFuture<Void> settled() {
-        return settled;
+    /** Returns what is done when an adopted connection is held, or has ended. */
+    CompletableFuture<Void> held() {
+        return held;
     }
 
     /** Returns what is done when the connection has ended, and its slot is free. */
@@ -134,9 +134,9 @@ final class Guard extends ChannelDuplexHandler {
                 ctx.write(Unpooled.wrappedBuffer(unsent));
                 flushWanted = true;
             }
-            Starter.settle(server, this, saved);
         }
         ctx.fireChannelActive();
+        held.complete(null);
     }
 
     /** Reads nothing more. A peer that hangs up does not end the connection: what it sent before is not answered yet. */
@@ -192,11 +192,10 @@ final class Guard extends ChannelDuplexHandler {
     }
 
     /** Ends an adopted connection that is not to go on, or can't. */
-    void refuse(Throwable reason) {
+    void refuse() {
         saved = null;
         releaseKept();
         state = State.SERVING;
-        settled.completeExceptionally(reason);
         channel().close();
     }
 
@@ -255,6 +254,8 @@ final class Guard extends ChannelDuplexHandler {
                 Dismantler.feedDecoders(channel(), saved);
                 saved = null;
             }
+            // Off its loop, the channel did not learn when there was room again.
+            flushWanted = true;
             release();
             // Somebody may have set it since.
             channel().config().setAutoRead(autoRead || channel().config().isAutoRead());
@@ -349,7 +350,7 @@ final class Guard extends ChannelDuplexHandler {
             } finally {
                 state = State.SERVING;
                 fireKept();
-                settled.complete(null);
+                held.complete(null);
                 server.closed(this).thenAccept(ended::complete);
             }
         }

@@ -27,13 +27,18 @@ final class Slot {
     /**
      * Stores a channel, or replaces what is known about it.
      *
-     * @param descriptor stays the caller's, who keeps it open until the future is done
+     * @param descriptor stays the caller's, who keeps it open until the future is done; {@code null} if an empty slot is
+     *     to stay empty
      * @return done when it is stored; when it fails, the slot is as it was
      */
     synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
         CompletableFuture<EscrowTable.Place> before = place;
-        CompletableFuture<EscrowTable.Place> stored = before.thenCompose(
-                old -> old == null ? table.put(tag, index, descriptor, channel) : table.update(old, channel));
+        CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
+            if (old != null) {
+                return table.update(old, channel);
+            }
+            return descriptor == null ? before : table.put(tag, index, descriptor, channel);
+        });
         place = stored.exceptionallyCompose(failure -> before);
         return stored.thenAccept(now -> {});
     }

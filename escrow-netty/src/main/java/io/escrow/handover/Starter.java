@@ -17,23 +17,21 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /** Starts a server: adopts what the escrow holds, and binds what is not there. One use, on a thread of its own. */
 final class Starter {
 
     private record Stored(Entry entry, SavedChannel saved) {}
 
-    private record Ready(Guard guard, SlotKey key, boolean clean) {}
+    private record Adopted(Guard guard, SlotKey slot, SavedChannel saved) {}
 
     private final ServerHandover server;
     private final ServerHandoverBuilder options;
     private final List<String> adoptedListeners = new ArrayList<>();
     private final List<String> boundListeners = new ArrayList<>();
-    private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
     private final Queue<String> refused = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger adopted = new AtomicInteger();
-    private final AtomicInteger foundAfterCrash = new AtomicInteger();
+    private int adopted;
+    private int foundAfterCrash;
     private EscrowClient client;
     private EscrowTable table;
 
@@ -87,8 +85,8 @@ final class Starter {
         server.started(new StartReport(
                 adoptedListeners,
                 boundListeners,
-                adopted.get(),
-                foundAfterCrash.get(),
+                adopted,
+                foundAfterCrash,
                 List.copyOf(refused),
                 Duration.ofNanos(System.nanoTime() - began)));
     }
@@ -182,73 +180,129 @@ final class Starter {
         bind(listener);
     }
 
+    /** Adopts all connections before the first goes on: what one says may be meant for another. */
     private void adoptConnections() {
-        List<CompletableFuture<Void>> all = new ArrayList<>();
+        List<CompletableFuture<Adopted>> all = new ArrayList<>();
         try {
-            BulkResult fetched = client.getAll(table.connectionTag(), entry -> all.add(adopt(entry)))
+            BulkResult fetched = client.getAll(table.connectionTag(), entry -> all.add(assemble(entry)))
                     .join();
             fetched.failures().forEach((slot, failure) -> {
                 refuse(slot, failure);
-                all.add(table.discard(slot));
+                table.discard(slot);
             });
         } catch (CompletionException e) {
             refuse("the rest of the connections: " + e.getCause().getMessage());
         }
-        CompletableFuture.allOf(all.toArray(CompletableFuture[]::new))
-                .handle((nothing, failure) -> null)
-                .join();
-        // Only now: what one connection is sent may concern any other.
-        CompletableFuture.allOf(ready.stream()
-                        .map(one -> Loops.call(one.guard().channel().eventLoop(), () -> begin(one)))
-                        .toArray(CompletableFuture[]::new))
-                .join();
-    }
-
-    private boolean begin(Ready one) {
-        try {
-            one.guard().begin();
-            (one.clean() ? adopted : foundAfterCrash).incrementAndGet();
-            return true;
-        } catch (RuntimeException e) {
-            // It can't go on in the middle of something.
-            one.guard().refuse(e);
-            refuse(one.key(), e);
-            return false;
+        Map<Guard, Adopted> held = new LinkedHashMap<>();
+        for (CompletableFuture<Adopted> assembled : all) {
+            Adopted connection = assembled.join();
+            if (connection != null) {
+                held.put(connection.guard(), connection);
+            }
         }
-    }
-
-    /** Adopts one connection; done when it is ready to be served, or refused. */
-    private CompletableFuture<Void> adopt(Entry entry) {
-        return table.read(entry).thenCompose(saved -> adopt(entry, saved)).exceptionallyCompose(failure -> {
-            entry.close();
-            SlotKey slot = new SlotKey(entry.tag(), entry.index());
-            refuse(slot, failure instanceof CompletionException ? failure.getCause() : failure);
-            return table.discard(slot);
+        settle(held);
+        Loops.forEach(held.keySet(), guard -> restore(guard, held.get(guard).saved()))
+                .join()
+                .forEach((guard, restored) -> {
+                    Throwable failure = restored.join();
+                    if (failure != null) {
+                        refuse(held.remove(guard).slot(), failure);
+                    }
+                });
+        Loops.forEach(held.keySet(), guard -> begin(guard)).join().forEach((guard, failure) -> {
+            Adopted connection = held.get(guard);
+            if (failure != null) {
+                refuse(connection.slot(), failure);
+            } else if (connection.saved().clean()) {
+                adopted++;
+            } else {
+                foundAfterCrash++;
+            }
         });
     }
 
-    private CompletableFuture<Void> adopt(Entry entry, SavedChannel saved) {
-        SlotKey key = new SlotKey(entry.tag(), entry.index());
-        Slot slot = table.slot(entry);
-        Listener listener = find(saved.listener());
-        if (listener == null) {
-            return refuse(entry, slot, "came from listener " + saved.listener() + ", and there is none");
-        }
-        Guard guard = new Guard(server, listener.name(), slot, saved);
-        try {
-            Channel channel = Assembler.assemble(listener.channel(), entry, guard);
-            if (!channel.isActive()) {
-                return refuse(entry, slot, "its peer has reset it");
-            }
-        } catch (IOException | RuntimeException e) {
-            return refuse(entry, slot, e.getMessage());
-        }
-        return guard.settled()
-                .thenRun(() -> ready.add(new Ready(guard, key, saved.clean())))
+    /** Makes a held channel of an entry; of {@code null} when it is refused. */
+    private CompletableFuture<Adopted> assemble(Entry entry) {
+        SlotKey slot = new SlotKey(entry.tag(), entry.index());
+        return table.read(entry)
+                .thenCompose(saved -> assemble(entry, slot, saved))
                 .exceptionally(failure -> {
-                    refuse(key, failure);
+                    entry.close();
+                    refuse(slot, failure);
+                    table.discard(slot);
                     return null;
                 });
+    }
+
+    private CompletableFuture<Adopted> assemble(Entry entry, SlotKey key, SavedChannel saved) {
+        Slot slot = table.slot(entry);
+        String reason;
+        try {
+            Listener listener = find(saved.listener());
+            Guard guard = new Guard(server, saved.listener(), slot, saved);
+            if (listener == null) {
+                reason = "it came from listener " + saved.listener() + ", and there is none";
+            } else if (Assembler.assemble(listener.channel(), entry, guard).isActive()) {
+                return guard.held().thenApply(nothing -> new Adopted(guard, key, saved));
+            } else {
+                reason = "its peer has reset it";
+            }
+        } catch (IOException | RuntimeException e) {
+            reason = e.toString();
+        }
+        entry.close();
+        refuse(key, new IOException(reason));
+        return slot.remove().handle((nothing, failure) -> null);
+    }
+
+    /** Makes held connections this server's own in the escrow, so that no other process starts from what was saved. */
+    private void settle(Map<Guard, Adopted> held) {
+        List<CompletableFuture<Void>> settled = new ArrayList<>();
+        held.forEach((guard, connection) -> settled.add(
+                options.crashSafe
+                        ? guard.slot().store(null, connection.saved().withoutBytes())
+                        : guard.slot().remove()));
+        CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))
+                .exceptionally(failure -> {
+                    server.logger().warn("not all connections are settled in the escrow: {}", failure.getMessage());
+                    return null;
+                })
+                .join();
+    }
+
+    /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
+    private CompletableFuture<Throwable> restore(Guard guard, SavedChannel saved) {
+        Channel channel = guard.channel();
+        CompletableFuture<Throwable> restored = new CompletableFuture<>();
+        restored.thenAccept(failure -> {
+            if (failure != null) {
+                // It can't go on in the middle of something.
+                guard.refuse();
+            }
+        });
+        try {
+            if (!channel.isActive()) {
+                restored.complete(null);
+            } else if (!saved.clean() && !options.resumeAfterCrash.test(channel)) {
+                restored.complete(new IllegalStateException("it is not to be resumed after a crash"));
+            } else {
+                guard.restore().addListener(f -> restored.complete(f.cause()));
+                channel.closeFuture().addListener(f -> restored.complete(null));
+            }
+        } catch (RuntimeException e) {
+            restored.complete(e);
+        }
+        return restored;
+    }
+
+    private static Throwable begin(Guard guard) {
+        try {
+            guard.begin();
+            return null;
+        } catch (RuntimeException e) {
+            guard.refuse();
+            return e;
+        }
     }
 
     private Listener find(String name) {
@@ -260,13 +314,8 @@ final class Starter {
         return null;
     }
 
-    private CompletableFuture<Void> refuse(Entry entry, Slot slot, String reason) {
-        entry.close();
-        refuse("connection " + entry.tag() + "/" + entry.index() + ": " + reason);
-        return slot.remove();
-    }
-
-    private void refuse(SlotKey slot, Throwable cause) {
+    private void refuse(SlotKey slot, Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
         refuse("connection " + slot.tag() + "/" + slot.index() + ": " + cause.getMessage());
     }
 
@@ -277,44 +326,5 @@ final class Starter {
 
     private static void ignoreFailure(CompletableFuture<Void> request) {
         request.handle((nothing, failure) -> null).join();
-    }
-
-    /**
-     * Makes an adopted connection this server's own: first in the escrow, so that no other process starts from what was
-     * saved, then here; built, and not reading yet. Called on the channel's event loop.
-     */
-    static void settle(ServerHandover server, Guard guard, SavedChannel saved) {
-        CompletableFuture<Void> settled = server.options().crashSafe
-                ? guard.slot().store(Loops.descriptor(guard.channel()), saved.withoutBytes())
-                : guard.slot().remove();
-        settled.whenComplete((nothing, failure) -> guard.channel().eventLoop().execute(() -> {
-            if (failure != null) {
-                server.logger().warn("the slot of {} was not settled: {}", guard.channel(), failure.getMessage());
-            }
-            restore(server, guard, saved.clean());
-        }));
-    }
-
-    private static void restore(ServerHandover server, Guard guard, boolean clean) {
-        Channel channel = guard.channel();
-        if (!channel.isActive()) {
-            guard.settled().complete(null);
-            return;
-        }
-        try {
-            if (!clean && !server.options().resumeAfterCrash.test(channel)) {
-                guard.refuse(new IllegalStateException("not to be resumed after a crash"));
-                return;
-            }
-            guard.restore().addListener(f -> {
-                if (f.isSuccess()) {
-                    guard.settled().complete(null);
-                } else {
-                    guard.refuse(f.cause());
-                }
-            });
-        } catch (RuntimeException e) {
-            guard.refuse(e);
-        }
     }
 }

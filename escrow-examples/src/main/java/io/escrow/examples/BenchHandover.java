@@ -1,0 +1,138 @@
+package io.escrow.examples;
+
+import io.escrow.daemon.Escrowd;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeoutException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.HdrHistogram.Histogram;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Measures the pause that clients see when their server is handed over to a process that already waits. */
+@Command(name = "handover", description = "Measures the pause that clients see when their server is handed over.")
+final class BenchHandover implements Callable<Integer> {
+
+    private static final Pattern HANDED_OVER = Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us");
+    private static final Pattern SERVING = Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us");
+    private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
+
+    /** The talking connections talk before and after a handover, so that it is not the first that happens. */
+    private static final int SETTLE_MILLIS = 2000;
+
+    @Option(names = "--connections", paramLabel = "N", description = "live connections; default: ${DEFAULT-VALUE}")
+    private int connections = 10_000;
+
+    @Option(names = "--talking", paramLabel = "N", description = "how many of them talk; default: ${DEFAULT-VALUE}")
+    private int talking = 1000;
+
+    @Option(
+            names = "--interval",
+            paramLabel = "MILLIS",
+            description = "how often each of those sends; default: ${DEFAULT-VALUE}")
+    private int interval = 50;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "handovers to measure; default: ${DEFAULT-VALUE}")
+    private int rounds = 5;
+
+    @Option(names = "--crash-safe", description = "escrow connections as they come")
+    private boolean crashSafe;
+
+    @Option(names = "--svg", paramLabel = "FILE", description = "where to draw the pauses; default: ${DEFAULT-VALUE}")
+    private Path picture = Path.of("handover.svg");
+
+    private final List<long[]> rows = new ArrayList<>();
+
+    @Override
+    public Integer call() throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        Histogram all = new Histogram(3);
+        int kept;
+        try (Stage stage = Stage.open();
+                PauseClients clients = new PauseClients()) {
+            stage.start("Listening on", List.of("-XX:+UseSerialGC"), Escrowd.class, stage.socket());
+            ChildProcess server = startServer(stage, HandoverEcho.SERVING, 0);
+            int port = Integer.parseInt(match(SERVING, server.readyLine()).group(1));
+            clients.connect(port, connections);
+            clients.talk(talking, interval);
+            System.out.printf(
+                    "%,d connections, %,d of them send once in %d ms; milliseconds%n%n", connections, talking, interval);
+            System.out.printf(
+                    "%-8s %8s %8s %8s %10s %10s %10s %14s%n",
+                    "round", "p50", "p99", "max", "resting", "storing", "adopting", "connections/s");
+            for (int round = 1; round <= rounds; round++) {
+                ChildProcess next = startServer(stage, HandoverEcho.WAITING, port);
+                Thread.sleep(SETTLE_MILLIS);
+                clients.forget();
+                server.terminate();
+                Matcher old = match(HANDED_OVER, server.awaitLine(HandoverEcho.HANDED_OVER));
+                Matcher adopted = match(SERVING, next.awaitLine(HandoverEcho.SERVING));
+                clients.askAll();
+                Histogram pauses = clients.longestWaits();
+                all.add(pauses);
+                report(round, pauses, old, adopted);
+                server = next;
+            }
+            kept = clients.askAll();
+        }
+        printRow("median", median());
+        PausePicture.write(picture, all, String.format("%,d connections handed over, %d times", connections, rounds));
+        System.out.printf("%n%,d of %,d connections kept; pauses drawn in %s%n", kept, connections, picture);
+        return kept == connections ? 0 : 1;
+    }
+
+    private ChildProcess startServer(Stage stage, String ready, int port) throws IOException, InterruptedException {
+        return stage.start(
+                ready,
+                SERVER_OPTIONS,
+                HandoverEcho.class,
+                stage.socket(),
+                String.valueOf(port),
+                crashSafe ? "crash-safe" : "handover");
+    }
+
+    private void report(int round, Histogram pauses, Matcher old, Matcher adopted) {
+        long resting = Long.parseLong(old.group(2));
+        long storing = Long.parseLong(old.group(3));
+        long adopting = Long.parseLong(adopted.group(4));
+        long rate = Long.parseLong(adopted.group(2)) * 1_000_000 / (resting + storing + adopting);
+        long[] row = {
+            pauses.getValueAtPercentile(50),
+            pauses.getValueAtPercentile(99),
+            pauses.getMaxValue(),
+            resting,
+            storing,
+            adopting,
+            rate
+        };
+        rows.add(row);
+        printRow(String.valueOf(round), row);
+    }
+
+    private long[] median() {
+        long[] medians = new long[rows.get(0).length];
+        for (int i = 0; i < medians.length; i++) {
+            int column = i;
+            medians[i] = rows.stream().mapToLong(row -> row[column]).sorted().toArray()[rows.size() / 2];
+        }
+        return medians;
+    }
+
+    private static void printRow(String name, long[] row) {
+        System.out.printf(
+                "%-8s %8.0f %8.0f %8.0f %10.0f %10.0f %10.0f %,14d%n",
+                name, row[0] / 1e3, row[1] / 1e3, row[2] / 1e3, row[3] / 1e3, row[4] / 1e3, row[5] / 1e3, row[6]);
+    }
+
+    private static Matcher match(Pattern pattern, String line) throws IOException {
+        Matcher matcher = pattern.matcher(line);
+        if (!matcher.matches()) {
+            throw new IOException("a server says: " + line);
+        }
+        return matcher;
+    }
+}
