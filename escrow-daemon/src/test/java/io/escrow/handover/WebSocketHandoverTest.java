@@ -232,7 +232,8 @@ class WebSocketHandoverTest {
                             .map(HandoverReport.Staying::reason)
                             .toList());
             assertFalse(old.drained().isDone());
-            socket.close();
+            // The server ends a WebSocket whose peer sends no more.
+            socket.shutdownOutput();
             old.drained().get();
         }
     }
