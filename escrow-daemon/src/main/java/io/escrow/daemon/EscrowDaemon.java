@@ -42,6 +42,7 @@ public final class EscrowDaemon implements AutoCloseable {
     private final EventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
     private Channel server;
+    private volatile Channel session;
 
     private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
         this.options = options;
@@ -110,6 +111,7 @@ public final class EscrowDaemon implements AutoCloseable {
     }
 
     private void beginSession(EpollDomainSocketChannel channel) {
+        session = channel;
         // A client that is gone can't be answered; what it has asked for is still carried out.
         channel.config().setAutoClose(false);
         Wire.install(channel, true, options.limits());
@@ -142,6 +144,11 @@ public final class EscrowDaemon implements AutoCloseable {
     public void close() {
         if (server != null) {
             server.close().syncUninterruptibly();
+        }
+        // The end of its event loop does not always close it.
+        Channel last = session;
+        if (last != null) {
+            last.close().syncUninterruptibly();
         }
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
         // Behind the end of the session, which is noted in the lock file.
