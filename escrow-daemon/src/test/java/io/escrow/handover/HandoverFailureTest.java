@@ -78,6 +78,7 @@ class HandoverFailureTest extends HandoverHarness {
         ServerHandover server = start();
         Traffic traffic = new Traffic(server);
         daemon.close();
+        server.client().closed().toCompletableFuture().join();
         assertThrows(EscrowException.class, () -> handOver(server));
         traffic.assertUnharmed();
         connect().assertEchoes(RECORD);
@@ -98,6 +99,7 @@ class HandoverFailureTest extends HandoverHarness {
         daemon.close();
         peers.get(0).close();
         awaitConnections(server, 2);
+        server.client().closed().toCompletableFuture().join();
         restartDaemon();
         handOver(server);
         ServerHandover next = start();
@@ -153,6 +155,7 @@ class HandoverFailureTest extends HandoverHarness {
 
     private HandoverReport handOverInto(ServerHandover server, StoreLimits limits) throws EscrowException {
         limitStore(limits);
+        server.client().closed().toCompletableFuture().join();
         return handOver(server);
     }
 

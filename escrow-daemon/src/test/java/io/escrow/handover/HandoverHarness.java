@@ -20,6 +20,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -180,6 +181,10 @@ abstract class HandoverHarness {
                     return null;
                 })
                 .join();
+        // Netty tells handlers that a channel is inactive a moment later.
+        List<EventExecutor> loops = new ArrayList<>();
+        guards.forEach(guard -> loops.add(guard.channel().eventLoop()));
+        Loops.settle(loops).join();
     }
 
     Peer connect() throws IOException {
