@@ -30,7 +30,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -48,6 +50,7 @@ class ServerHandoverTest {
     Path directory;
 
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    private final Queue<Progress> progress = new ConcurrentLinkedQueue<>();
     private EscrowDaemon daemon;
     private int port;
 
@@ -101,6 +104,26 @@ class ServerHandoverTest {
     }
 
     @Test
+    void eachStepTellsWhenItIsDone() throws Exception {
+        ServerHandover server = start(false);
+        Socket client = connect();
+        awaitConnections(server, 1);
+        progress.clear();
+        server.handOver(TIME).join();
+        server = start(false);
+        assertEquals(
+                List.of(
+                        new Progress(Progress.Step.RESTING, 1, 1),
+                        // A connection and a listener.
+                        new Progress(Progress.Step.STORING, 2, 2),
+                        new Progress(Progress.Step.ADOPTING, 1, 1)),
+                progress.stream().filter(p -> p.done() == p.total()).distinct().toList());
+        client.close();
+        awaitConnections(server, 0);
+        server.close();
+    }
+
+    @Test
     void unsentBytesReachAPeerThatReadsLate() throws Exception {
         ServerHandover server = start(false);
         Socket client = connect();
@@ -140,6 +163,7 @@ class ServerHandoverTest {
         ServerHandover server = ServerHandover.with(escrow)
                 .listen("echo", bootstrap(), new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
                 .crashSafe(crashSafe)
+                .onProgress(progress::add)
                 .start()
                 .join();
         port = ((InetSocketAddress) server.listeners().get(0).localAddress()).getPort();

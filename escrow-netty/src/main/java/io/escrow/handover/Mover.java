@@ -30,6 +30,7 @@ final class Mover {
     private final long deadline;
     private final Set<Guard> resting = new LinkedHashSet<>();
     private final Map<Guard, SavedChannel> apart = new LinkedHashMap<>();
+    private volatile int atRest;
     private final Map<Guard, String> staying = new LinkedHashMap<>();
 
     private Mover(ServerHandover server, Duration time) {
@@ -115,10 +116,25 @@ final class Mover {
         await(Loops.settle(server.loops()));
     }
 
-    /** Waits until every connection that can be moved is at rest. */
     private void rest() throws EscrowException {
+        ProgressTicker ticker = new ProgressTicker(
+                server.client().eventLoop(),
+                server.options().onProgress,
+                Progress.Step.RESTING,
+                () -> atRest,
+                server.connections());
+        try {
+            awaitRest();
+        } finally {
+            ticker.stop();
+        }
+    }
+
+    /** Waits until every connection that can be moved is at rest. */
+    private void awaitRest() throws EscrowException {
         while (true) {
             List<Guard> busy = ask();
+            atRest = resting.size();
             if (busy.isEmpty()) {
                 // What a connection does on its loop may end on another's: let that come to its end, and look again.
                 await(Loops.settle(server.loops()));
@@ -191,7 +207,13 @@ final class Mover {
         listeners.forEach(listener -> stored.add(listener.store(true)));
         apart.forEach((guard, saved) -> stored.add(guard.slot().store(Loops.descriptor(guard.channel()), saved)));
         staying.keySet().forEach(guard -> stored.add(guard.slot().remove()));
-        await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+        ProgressTicker ticker = ProgressTicker.follow(
+                server.client().eventLoop(), server.options().onProgress, Progress.Step.STORING, stored);
+        try {
+            await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+        } finally {
+            ticker.stop();
+        }
     }
 
     private void letGo() {

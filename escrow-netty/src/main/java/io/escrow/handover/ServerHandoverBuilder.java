@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /** Describes a server that can be handed over. Used by one thread. */
@@ -23,6 +24,7 @@ public final class ServerHandoverBuilder {
     int firstTag;
     Duration drain = Duration.ofSeconds(30);
     Predicate<Channel> resumeAfterCrash = channel -> true;
+    Consumer<Progress> onProgress = progress -> {};
 
     ServerHandoverBuilder(EscrowClientBuilder escrow) {
         this.escrow = requireNonNull(escrow, "escrow");
@@ -124,6 +126,18 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder drain(Duration time) {
         this.drain = requireNonNull(time, "time");
+        return this;
+    }
+
+    /**
+     * Sets who is told how far a start or a handover has come.
+     *
+     * @param listener called four times a second while a step lasts, and once when it is done; on an event loop, which it
+     *     must not block, or on a thread of the server's own
+     * @return this builder
+     */
+    public ServerHandoverBuilder onProgress(Consumer<Progress> listener) {
+        this.onProgress = requireNonNull(listener, "listener");
         return this;
     }
 

@@ -194,11 +194,17 @@ final class Starter {
             refuse("the rest of the connections: " + e.getCause().getMessage());
         }
         Map<Guard, Adopted> held = new LinkedHashMap<>();
-        for (CompletableFuture<Adopted> assembled : all) {
-            Adopted connection = assembled.join();
-            if (connection != null) {
-                held.put(connection.guard(), connection);
+        ProgressTicker ticker =
+                ProgressTicker.follow(client.eventLoop(), options.onProgress, Progress.Step.ADOPTING, all);
+        try {
+            for (CompletableFuture<Adopted> assembled : all) {
+                Adopted connection = assembled.join();
+                if (connection != null) {
+                    held.put(connection.guard(), connection);
+                }
             }
+        } finally {
+            ticker.stop();
         }
         settle(held);
         Loops.forEach(held.keySet(), guard -> restore(guard, held.get(guard).saved()))

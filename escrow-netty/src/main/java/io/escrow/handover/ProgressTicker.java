@@ -1,0 +1,52 @@
+package io.escrow.handover;
+
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.IntSupplier;
+
+/** Tells four times a second how far a step has come, and once more when it is done. */
+final class ProgressTicker {
+
+    private static final int PERIOD_MILLIS = 250;
+
+    private final Consumer<Progress> listener;
+    private final Progress.Step step;
+    private final IntSupplier done;
+    private final int total;
+    private final Future<?> ticking;
+
+    ProgressTicker(EventLoop loop, Consumer<Progress> listener, Progress.Step step, IntSupplier done, int total) {
+        this.listener = listener;
+        this.step = step;
+        this.done = done;
+        this.total = total;
+        this.ticking = loop.scheduleWithFixedDelay(this::tell, PERIOD_MILLIS, PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Follows requests that were made already. */
+    static ProgressTicker follow(
+            EventLoop loop,
+            Consumer<Progress> listener,
+            Progress.Step step,
+            List<? extends CompletableFuture<?>> requests) {
+        return new ProgressTicker(
+                loop,
+                listener,
+                step,
+                () -> (int) requests.stream().filter(CompletableFuture::isDone).count(),
+                requests.size());
+    }
+
+    private void tell() {
+        listener.accept(new Progress(step, done.getAsInt(), total));
+    }
+
+    void stop() {
+        ticking.cancel(false);
+        tell();
+    }
+}
