@@ -119,7 +119,8 @@ class HandoverFailureTest extends HandoverHarness {
         awaitEmpty(server);
         traffic.assertUnharmed();
 
-        assertEquals(6, handOverInto(server, new StoreLimits(1000, 1L << 30, 1000)).connections());
+        assertEquals(
+                6, handOverInto(server, new StoreLimits(1000, 1L << 30, 1000)).connections());
         assertEquals(6, start().startReport().adopted());
     }
 
@@ -171,8 +172,7 @@ class HandoverFailureTest extends HandoverHarness {
         this.crashSafe = crashSafe;
         Busy busy = new Busy();
         ServerHandover server = start(server(bootstrap(ch -> {
-            ch.pipeline()
-                    .addLast(new io.netty.handler.codec.LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo());
+            ch.pipeline().addLast(new io.netty.handler.codec.LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo());
             if (ServerHandover.isAdopted(ch)) {
                 return;
             }
@@ -226,7 +226,8 @@ class HandoverFailureTest extends HandoverHarness {
                     .pollInterval(Duration.ofMillis(1))
                     .until(() -> handover.isDone() || escrowedChunks(server) >= chunks);
             daemon.close();
-            boolean failed = handover.handle((report, failure) -> failure != null).join();
+            boolean failed =
+                    handover.handle((report, failure) -> failure != null).join();
             restartDaemon();
             if (!failed) {
                 // It was quicker; then the daemon took everything with it, but nobody promised otherwise.
@@ -252,9 +253,8 @@ class HandoverFailureTest extends HandoverHarness {
         try (ServerSocket occupied = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             InetSocketAddress taken = (InetSocketAddress) occupied.getLocalSocketAddress();
             for (boolean safe : new boolean[] {false, true}) {
-                ServerHandoverBuilder description = echoServer()
-                        .listen("other", bootstrap(ch -> {}), taken)
-                        .crashSafe(safe);
+                ServerHandoverBuilder description =
+                        echoServer().listen("other", bootstrap(ch -> {}), taken).crashSafe(safe);
                 assertThrows(EscrowException.class, () -> start(description));
             }
         }
@@ -293,7 +293,9 @@ class HandoverFailureTest extends HandoverHarness {
         assertEquals(6, next.startReport().adopted());
         traffic.assertUnharmed();
         connect().assertEchoes(RECORD);
-        assertThrows(java.io.IOException.class, () -> Peer.tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), before)));
+        assertThrows(
+                java.io.IOException.class,
+                () -> Peer.tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), before)));
     }
 
     @Test
@@ -320,7 +322,10 @@ class HandoverFailureTest extends HandoverHarness {
         awaitConnections(server, 1);
         handOver(server);
         try (BlockingEscrow other = connectToEscrow()) {
-            other.add(1, 77, "a greeting from another program, quite long".getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            other.add(
+                    1,
+                    77,
+                    "a greeting from another program, quite long".getBytes(java.nio.charset.StandardCharsets.UTF_8));
             other.add(1, 78, new byte[0]);
             other.add(0, 79, new byte[8]);
         }

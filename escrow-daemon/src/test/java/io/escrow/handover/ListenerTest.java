@@ -123,7 +123,9 @@ class ListenerTest extends HandoverHarness {
 
     private ServerHandoverBuilder reusing(InetSocketAddress address, boolean crashSafe) {
         ServerBootstrap bootstrap = echo().option(EpollChannelOption.SO_REUSEPORT, true);
-        return ServerHandover.with(escrow()).listen("many", bootstrap, address, 4).crashSafe(crashSafe);
+        return ServerHandover.with(escrow())
+                .listen("many", bootstrap, address, 4)
+                .crashSafe(crashSafe);
     }
 
     @Test

@@ -144,7 +144,7 @@ class MovableTest extends HandoverHarness {
         assertEquals(List.of("restore", HandoverEvent.FOUND_AFTER_CRASH), List.copyOf(events));
         assertCount(peer, 3);
         crash(server);
-        server = start(counting());
+        start(counting());
         assertCount(peer, 3);
     }
 
@@ -214,7 +214,8 @@ class MovableTest extends HandoverHarness {
         Guard guard = onlyGuard(server);
         Peer moving = connect();
         awaitConnections(server, 2);
-        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because").join();
+        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because")
+                .join();
         HandoverReport report = handOver(server);
         assertEquals(1, report.connections());
         assertEquals(1, report.staying().size());
@@ -237,7 +238,8 @@ class MovableTest extends HandoverHarness {
         ServerHandover server = start(counting().drain(java.time.Duration.ofMillis(50)));
         Peer staying = connect();
         Guard guard = onlyGuard(server);
-        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because").join();
+        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because")
+                .join();
         handOver(server);
         server.drained().get(10, java.util.concurrent.TimeUnit.SECONDS);
         start(counting());
@@ -261,7 +263,8 @@ class MovableTest extends HandoverHarness {
         server = start(server(bootstrap(ch -> {
             boolean isFirst = first[0];
             first[0] = false;
-            ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), isFirst ? new Counter() : new Failing());
+            ch.pipeline()
+                    .addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), isFirst ? new Counter() : new Failing());
         })));
         assertEquals(1, server.startReport().adopted(), server.startReport()::toString);
         assertEquals(1, server.startReport().refused().size());

@@ -3,5 +3,8 @@ package io.escrow.examples;
 import picocli.CommandLine.Command;
 
 /** Gathers the benchmarks. */
-@Command(name = "bench", description = "Measures.", subcommands = {BenchStore.class, BenchHandover.class})
+@Command(
+        name = "bench",
+        description = "Measures.",
+        subcommands = {BenchStore.class, BenchHandover.class})
 final class Bench {}

@@ -19,7 +19,8 @@ import picocli.CommandLine.Option;
 final class BenchHandover implements Callable<Integer> {
 
     private static final Pattern HANDED_OVER = Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us");
-    private static final Pattern SERVING = Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us");
+    private static final Pattern SERVING =
+            Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us");
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
 
     /** The talking connections talk before and after a handover, so that it is not the first that happens. */
@@ -60,7 +61,8 @@ final class BenchHandover implements Callable<Integer> {
             clients.connect(port, connections);
             clients.talk(talking, interval);
             System.out.printf(
-                    "%,d connections, %,d of them send once in %d ms; milliseconds%n%n", connections, talking, interval);
+                    "%,d connections, %,d of them send once in %d ms; milliseconds%n%n",
+                    connections, talking, interval);
             System.out.printf(
                     "%-8s %8s %8s %8s %10s %10s %10s %14s%n",
                     "round", "p50", "p99", "max", "resting", "storing", "adopting", "connections/s");
