@@ -1,0 +1,155 @@
+package io.escrow.daemon;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Hands real processes over, or kills them, at random moments, under the eyes of clients that miss nothing.
+ *
+ * <p>The system properties {@code handover.connections} and {@code handover.rounds} make it larger.
+ */
+class HandoverIT {
+
+    private static final int CONNECTIONS = Integer.getInteger("handover.connections", 200);
+    private static final int ROUNDS = Integer.getInteger("handover.rounds", 8);
+    private static final List<RecordPeer.Kind> KINDS = List.of(
+            RecordPeer.Kind.TALKING,
+            RecordPeer.Kind.NOT_READING,
+            RecordPeer.Kind.HALF_SENDING,
+            RecordPeer.Kind.IDLE,
+            RecordPeer.Kind.HALF_CLOSING);
+
+    @TempDir
+    Path directory;
+
+    private final Random random = new Random(5);
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final CompletableFuture<Void> failed = new CompletableFuture<>();
+    private final List<RecordPeer> peers = new ArrayList<>();
+    private final List<TestProcess> servers = new ArrayList<>();
+    private TestDaemon daemon;
+    private int port;
+
+    @BeforeEach
+    void startDaemon() throws IOException {
+        daemon = TestDaemon.start(directory);
+    }
+
+    @AfterEach
+    void endProcesses() throws IOException {
+        servers.forEach(TestProcess::kill);
+        daemon.close();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+
+    @Test
+    void nothingIsLostThroughHandovers() throws Exception {
+        TestProcess server = start(false);
+        connect(KINDS);
+        for (int round = 0; round < ROUNDS; round++) {
+            goOn();
+            TestProcess next;
+            if (round % 2 == 0) {
+                next = launch(false);
+                next.awaitLine(RecordServer.WAITING);
+                server.terminate();
+            } else {
+                server.terminate();
+                server.awaitExit();
+                next = launch(false);
+            }
+            next.awaitLine(RecordServer.SERVING);
+            server.awaitExit();
+            server = next;
+        }
+        finish();
+        server.terminate();
+        server.awaitExit();
+        assertOnlyTheListenerIsLeft();
+    }
+
+    @Test
+    void connectionsOutliveKills() throws Exception {
+        TestProcess server = start(true);
+        connect(List.of(RecordPeer.Kind.ASKING));
+        for (int round = 0; round < ROUNDS; round++) {
+            goOn();
+            server.kill();
+            server = start(true);
+            peers.forEach(RecordPeer::repeat);
+        }
+        finish();
+        server.terminate();
+        server.awaitExit();
+        assertOnlyTheListenerIsLeft();
+    }
+
+    private TestProcess start(boolean crashSafe) throws IOException {
+        TestProcess server = launch(crashSafe);
+        port = Integer.parseInt(server.awaitLine(RecordServer.SERVING).split(" ", 3)[1]);
+        return server;
+    }
+
+    private TestProcess launch(boolean crashSafe) throws IOException {
+        TestProcess server = new TestProcess(new ProcessBuilder(TestProcess.java(
+                "-cp",
+                System.getProperty("java.class.path"),
+                RecordServer.class.getName(),
+                directory.resolve("s").toString(),
+                String.valueOf(port),
+                String.valueOf(crashSafe))));
+        servers.add(server);
+        return server;
+    }
+
+    private void connect(List<RecordPeer.Kind> kinds) {
+        for (int i = 0; i < CONNECTIONS; i++) {
+            RecordPeer peer = new RecordPeer(group.next(), port, kinds.get(i % kinds.size()), i, failed);
+            peers.add(peer);
+            group.next().execute(peer::connect);
+        }
+    }
+
+    /** Lets the clients talk for a random while; fails when one of them has seen something wrong. */
+    private void goOn() throws Exception {
+        try {
+            failed.get(300 + random.nextInt(700), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            // It is what should be.
+        }
+    }
+
+    private void finish() throws Exception {
+        CompletableFuture<Void> all =
+                CompletableFuture.allOf(peers.stream().map(RecordPeer::finish).toArray(CompletableFuture[]::new));
+        CompletableFuture.anyOf(all, failed).get(60, TimeUnit.SECONDS);
+    }
+
+    private void assertOnlyTheListenerIsLeft() throws Exception {
+        try (BlockingEscrow escrow = EscrowClient.builder()
+                .path(directory.resolve("s").toString())
+                .connectBlocking(Duration.ofSeconds(30))) {
+            assertEquals(1, escrow.tag(0).used());
+            assertEquals(0, escrow.tag(1).used());
+            assertEquals(0, escrow.tag(2).used());
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package io.escrow.daemon;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.ServerHandover;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+
+/** Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket, the port, crash-safe or not. */
+public final class RecordServer {
+
+    static final String WAITING = "Waiting";
+    static final String SERVING = "Serving ";
+
+    private RecordServer() {}
+
+    /** Runs until SIGTERM. */
+    public static void main(String[] args) {
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory()))
+                .option(ChannelOption.SO_BACKLOG, 4096)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                // Large enough for a record, so that none is read in part when the process is killed.
+                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(1 << 16))
+                .childHandler(new ChannelInitializer<Channel>() {
+                    @Override
+                    protected void initChannel(Channel ch) {
+                        ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo());
+                    }
+                });
+        ServerHandover server = ServerHandover.with(EscrowClient.builder()
+                        .path(args[0])
+                        .connectTimeout(Duration.ofMinutes(5))
+                        .onWaiting(waiting -> System.out.println(WAITING)))
+                .listen(
+                        "records",
+                        bootstrap,
+                        new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1])))
+                .crashSafe(Boolean.parseBoolean(args[2]))
+                .start()
+                .join();
+        InetSocketAddress address =
+                (InetSocketAddress) server.listeners().get(0).localAddress();
+        System.out.println(SERVING + address.getPort() + " " + server.startReport());
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(() -> System.out.println(server.handOver(Duration.ofSeconds(20))
+                        .handle((report, failure) -> failure == null ? report : failure)
+                        .join())));
+    }
+
+    private static final class Echo extends SimpleChannelInboundHandler<ByteBuf> {
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, ByteBuf record) {
+            ctx.writeAndFlush(record.retain());
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event == ChannelInputShutdownReadComplete.INSTANCE) {
+                ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            cause.printStackTrace();
+            ctx.close();
+        }
+    }
+}
