@@ -16,6 +16,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -80,26 +81,26 @@ class HandoverIT {
             server.awaitExit();
             server = next;
         }
-        finish();
+        await(RecordPeer::finish);
         server.terminate();
-        server.awaitExit();
-        assertOnlyTheListenerIsLeft();
+        assertOnlyTheListenerIsLeft(start(false));
     }
 
     @Test
     void connectionsOutliveKills() throws Exception {
         TestProcess server = start(true);
         connect(List.of(RecordPeer.Kind.ASKING));
+        // A connection that is accepted, but not in the escrow yet, dies with its process.
+        await(RecordPeer::served);
         for (int round = 0; round < ROUNDS; round++) {
             goOn();
             server.kill();
             server = start(true);
             peers.forEach(RecordPeer::repeat);
         }
-        finish();
+        await(RecordPeer::finish);
         server.terminate();
-        server.awaitExit();
-        assertOnlyTheListenerIsLeft();
+        assertOnlyTheListenerIsLeft(start(true));
     }
 
     private TestProcess start(boolean crashSafe) throws IOException {
@@ -137,13 +138,16 @@ class HandoverIT {
         }
     }
 
-    private void finish() throws Exception {
+    private void await(Function<RecordPeer, CompletableFuture<Void>> event) throws Exception {
         CompletableFuture<Void> all =
-                CompletableFuture.allOf(peers.stream().map(RecordPeer::finish).toArray(CompletableFuture[]::new));
+                CompletableFuture.allOf(peers.stream().map(event).toArray(CompletableFuture[]::new));
         CompletableFuture.anyOf(all, failed).get(60, TimeUnit.SECONDS);
     }
 
-    private void assertOnlyTheListenerIsLeft() throws Exception {
+    /** Looks into the escrow behind one more server, which has seen the end of the connections that it was handed. */
+    private void assertOnlyTheListenerIsLeft(TestProcess last) throws Exception {
+        last.terminate();
+        last.awaitExit();
         try (BlockingEscrow escrow = EscrowClient.builder()
                 .path(directory.resolve("s").toString())
                 .connectBlocking(Duration.ofSeconds(30))) {

@@ -42,8 +42,6 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
         ASKING
     }
 
-    private static final int HEADER_LENGTH = Integer.BYTES + Long.BYTES;
-
     private final EventLoop loop;
     private final int port;
     private final Kind kind;
@@ -51,11 +49,11 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
     private final Random random;
     private final CompletableFuture<Void> failed;
     private final Queue<Long> unanswered = new ArrayDeque<>();
+    private final CompletableFuture<Void> served = new CompletableFuture<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
     private Channel channel;
     private ByteBuf rest = Unpooled.EMPTY_BUFFER;
     private long next;
-    private long answered;
     private boolean shut;
     private boolean finishing;
     private int repeated;
@@ -86,7 +84,7 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
                 .addListener(f -> {
                     if (f.isSuccess()) {
                         later(this::act);
-                    } else {
+                    } else if (!finished.isDone()) {
                         failed.completeExceptionally(f.cause());
                     }
                 });
@@ -169,7 +167,7 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
             failed.completeExceptionally(new AssertionError(kind + " got " + answer.readableBytes() + " bytes, record "
                     + number + ", where " + expected + " was due"));
         }
-        answered++;
+        served.complete(null);
         if (kind == Kind.ASKING && !finishing) {
             later(this::act);
         }
@@ -206,8 +204,9 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
         }
     }
 
-    long answered() {
-        return answered;
+    /** Returns what is done when the first answer is there. */
+    CompletableFuture<Void> served() {
+        return served;
     }
 
     @Override
