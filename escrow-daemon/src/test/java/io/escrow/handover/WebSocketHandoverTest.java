@@ -125,10 +125,11 @@ class WebSocketHandoverTest {
                     failure = text + " (expected: " + expected + ")";
                 }
                 text.setLength(0);
-                received.incrementAndGet();
                 if (talking) {
                     send(socket);
                 }
+                // Last, so that as many are received as sent only when no more is to be sent.
+                received.incrementAndGet();
             }
             socket.request(1);
             return null;
