@@ -23,16 +23,30 @@ import java.util.function.Consumer;
  */
 final class Dismantler {
 
-    /** Handlers of Netty with state that can't be moved, by class name: their modules need not be there. */
-    private static final Map<String, String> IMMOVABLE = Map.of(
-            "io.netty.handler.ssl.SslHandler", "TLS",
-            "io.netty.handler.ssl.AbstractSniHandler", "TLS",
-            "io.netty.handler.ssl.SslClientHelloHandler", "TLS",
-            "io.netty.handler.codec.http2.Http2ConnectionHandler", "HTTP/2",
-            "io.netty.handler.codec.http2.Http2FrameCodec", "HTTP/2",
-            "io.netty.handler.codec.http.websocketx.extensions.WebSocketExtensionDecoder", "WebSocket with compression",
-            "io.netty.handler.codec.compression.ZlibDecoder", "compression",
-            "io.netty.handler.codec.compression.ZlibEncoder", "compression");
+    private static final String INSIDE_A_MESSAGE = "a decoder that keeps state inside a message";
+
+    /**
+     * Handlers of Netty with state that can't be moved, by class name: their modules need not be there. One that extends
+     * them and is {@link Movable} speaks for itself.
+     */
+    private static final Map<String, String> IMMOVABLE = Map.ofEntries(
+            Map.entry("io.netty.handler.ssl.SslHandler", "TLS"),
+            Map.entry("io.netty.handler.ssl.AbstractSniHandler", "TLS"),
+            Map.entry("io.netty.handler.ssl.SslClientHelloHandler", "TLS"),
+            Map.entry("io.netty.handler.codec.http2.Http2ConnectionHandler", "HTTP/2"),
+            Map.entry("io.netty.handler.codec.http2.Http2FrameCodec", "HTTP/2"),
+            Map.entry("io.netty.handler.codec.spdy.SpdyFrameCodec", "SPDY"),
+            Map.entry(
+                    "io.netty.handler.codec.http.websocketx.extensions.WebSocketExtensionDecoder",
+                    "WebSocket with compression"),
+            Map.entry("io.netty.handler.codec.compression.ZlibDecoder", "compression"),
+            Map.entry("io.netty.handler.codec.compression.ZlibEncoder", "compression"),
+            Map.entry("io.netty.handler.codec.ReplayingDecoder", INSIDE_A_MESSAGE),
+            Map.entry("io.netty.handler.codec.json.JsonObjectDecoder", INSIDE_A_MESSAGE),
+            Map.entry("io.netty.handler.codec.memcache.AbstractMemcacheObjectDecoder", INSIDE_A_MESSAGE),
+            Map.entry("io.netty.handler.codec.redis.RedisDecoder", INSIDE_A_MESSAGE),
+            Map.entry("io.netty.handler.codec.xml.XmlDecoder", INSIDE_A_MESSAGE),
+            Map.entry("io.netty.handler.traffic.AbstractTrafficShapingHandler", "traffic shaping"));
 
     private static final byte[] NOTHING = {};
 
@@ -41,21 +55,26 @@ final class Dismantler {
     /** Says why a connection can't be moved at all; {@code null} if it can. */
     static String whyImmovable(Guard guard) {
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
-            ChannelHandler handler = e.getValue();
-            for (Class<?> c = handler.getClass(); c != null; c = c.getSuperclass()) {
-                String reason = IMMOVABLE.get(c.getName());
-                if (reason != null) {
-                    return reason;
-                }
-            }
-            if (handler instanceof Movable movable) {
-                String reason = movable.whyImmovable(guard.channel().pipeline().context(handler));
-                if (reason != null) {
-                    return reason;
-                }
+            String reason = whyImmovable(guard.channel().pipeline().context(e.getKey()));
+            if (reason != null) {
+                return reason;
             }
         }
         return guard.gate() == null ? null : guard.gate().whyImmovable();
+    }
+
+    /** Says why the connection of a handler can't be moved because of this handler; {@code null} if it can. */
+    static String whyImmovable(ChannelHandlerContext ctx) {
+        if (ctx.handler() instanceof Movable movable) {
+            return movable.whyImmovable(ctx);
+        }
+        for (Class<?> c = ctx.handler().getClass(); c != null; c = c.getSuperclass()) {
+            String reason = IMMOVABLE.get(c.getName());
+            if (reason != null) {
+                return reason;
+            }
+        }
+        return null;
     }
 
     /** Tells whether nothing is half-read or half-processed. */
