@@ -55,11 +55,12 @@ public final class RecordServer {
                 .join();
         InetSocketAddress address =
                 (InetSocketAddress) server.listeners().get(0).localAddress();
-        System.out.println(SERVING + address.getPort() + " " + server.startReport());
         Runtime.getRuntime()
                 .addShutdownHook(new Thread(() -> System.out.println(server.handOver(Duration.ofSeconds(20))
                         .handle((report, failure) -> failure == null ? report : failure)
                         .join())));
+        // Only now: whoever reads this may send SIGTERM.
+        System.out.println(SERVING + address.getPort() + " " + server.startReport());
     }
 
     private static final class Echo extends SimpleChannelInboundHandler<ByteBuf> {
