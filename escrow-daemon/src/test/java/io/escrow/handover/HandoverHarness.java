@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
@@ -24,6 +25,7 @@ import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -65,8 +67,19 @@ abstract class HandoverHarness {
         try (BlockingEscrow escrow = connectToEscrow()) {
             assertEquals(0, escrow.tag(0).used());
         }
+        useSocketsOfJdk();
         socketsBefore = 0;
         socketsBefore = openSockets();
+    }
+
+    /** Accepts, refuses and closes: the JDK keeps a socket of its own from the first time that it needs it. */
+    private static void useSocketsOfJdk() throws IOException {
+        InetSocketAddress address;
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            address = (InetSocketAddress) server.getLocalSocketAddress();
+            Peer.tcp(address).close();
+        }
+        assertThrows(IOException.class, () -> Peer.tcp(address));
     }
 
     @AfterEach
