@@ -78,7 +78,7 @@ public final class RecordServer {
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            cause.printStackTrace();
+            System.err.println(ctx.channel() + ": " + cause);
             ctx.close();
         }
     }
