@@ -22,9 +22,9 @@ final class UpgradeRequest {
 
     /** Returns a copy of a request that asks for a WebSocket; {@code null} if it is another one. */
     static UpgradeRequest of(HttpRequest request) {
-        // Older drafts have other frames and no version.
+        // Older drafts have other frames and no version. Some clients, as that of JDK 17.0.15, announce an empty body.
         return request.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_VERSION)
-                        && !request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
+                        && "0".equals(request.headers().get(HttpHeaderNames.CONTENT_LENGTH, "0"))
                         && !request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING)
                 ? new UpgradeRequest(new DefaultHttpRequest(
                         request.protocolVersion(),

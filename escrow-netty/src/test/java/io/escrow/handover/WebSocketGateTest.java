@@ -226,6 +226,21 @@ class WebSocketGateTest {
     }
 
     @Test
+    void anAnnouncedEmptyBodyMakesNoDifference() {
+        channel.finishAndReleaseAll();
+        open("chat");
+        channel.writeInbound(Unpooled.copiedBuffer(REQUEST.replace("Host: h", "Content-Length: 0"), US_ASCII));
+        assertTrue(sent().startsWith("HTTP/1.1 101 "));
+        assertTrue(gate.isAtRest());
+        assertNull(gate.whyImmovable());
+        byte[] upgrade = gate.upgrade();
+        channel.finishAndReleaseAll();
+        open("chat");
+        assertTrue(rebuild(upgrade).isSuccess());
+        assertTrue(gate.isAtRest());
+    }
+
+    @Test
     void anUpgradeThatEndsOtherwiseFails() {
         byte[] upgrade = gate.upgrade();
         channel.finishAndReleaseAll();
