@@ -5,17 +5,10 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelInputShutdownReadComplete;
-import io.netty.channel.unix.Socket;
-import io.netty.channel.unix.UnixChannel;
-import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
-import java.io.IOException;
-import java.util.ArrayDeque;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -42,7 +35,7 @@ final class Guard extends ChannelDuplexHandler {
     private final ServerHandover server;
     private final String listener;
     private final boolean adopted;
-    private final Queue<Object> kept = new ArrayDeque<>();
+    private final Hold hold = new Hold();
     private final CompletableFuture<Void> held = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
@@ -51,13 +44,8 @@ final class Guard extends ChannelDuplexHandler {
     private SavedChannel saved;
 
     private volatile State state = State.SERVING;
-    private boolean readWanted;
-    private boolean flushWanted;
-    private ChannelPromise closeWanted;
     private boolean autoRead;
     private Future<Void> restored;
-    private boolean halfClosure;
-    private boolean peerHungUp;
     private volatile Slot slot;
 
     /** Guards a fresh connection. */
@@ -132,44 +120,23 @@ final class Guard extends ChannelDuplexHandler {
             if (unsent != null) {
                 // Before anything that a handler may write.
                 ctx.write(Unpooled.wrappedBuffer(unsent));
-                flushWanted = true;
+                hold.flush();
             }
         }
         ctx.fireChannelActive();
         held.complete(null);
     }
 
-    /** Reads nothing more. A peer that hangs up does not end the connection: what it sent before is not answered yet. */
     private void hold(State next) {
         state = next;
-        halfClosure = Boolean.TRUE.equals(channel().config().getOption(ChannelOption.ALLOW_HALF_CLOSURE));
-        channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+        hold.begin(channel());
     }
 
-    /** Does what was asked for while the connection was held. */
     private void release() {
         state = State.SERVING;
-        channel().config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
-        fireKept();
-        if (flushWanted) {
-            flushWanted = false;
-            ctx.flush();
-        }
-        if (readWanted && !peerHungUp && channel().isActive()) {
-            ctx.read();
-        }
-        readWanted = false;
-        if (peerHungUp) {
-            peerHungUp = false;
-            if (halfClosure) {
-                ctx.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
-                ctx.fireUserEventTriggered(ChannelInputShutdownReadComplete.INSTANCE);
-            } else {
-                channel().unsafe().close(channel().voidPromise());
-            }
-        }
-        if (closeWanted != null) {
-            close(ctx, closeWanted);
+        hold.end(ctx);
+        if (hold.closeWanted() != null) {
+            close(ctx, hold.closeWanted());
         }
     }
 
@@ -194,7 +161,7 @@ final class Guard extends ChannelDuplexHandler {
     /** Ends an adopted connection that is not to go on, or can't. */
     void refuse() {
         saved = null;
-        releaseKept();
+        hold.discard();
         state = State.SERVING;
         channel().close();
     }
@@ -255,7 +222,7 @@ final class Guard extends ChannelDuplexHandler {
                 saved = null;
             }
             // Off its loop, the channel did not learn when there was room again.
-            flushWanted = true;
+            hold.flush();
             release();
             // Somebody may have set it since.
             channel().config().setAutoRead(autoRead || channel().config().isAutoRead());
@@ -275,9 +242,10 @@ final class Guard extends ChannelDuplexHandler {
         state = State.GONE;
         saved = null;
         ctx.fireUserEventTriggered(HandoverEvent.HANDED_OVER);
+        ChannelPromise closeWanted = hold.closeWanted();
         if (closeWanted != null) {
             // It was to be closed, so the next process must not go on with it.
-            tellPeer();
+            Ending.shutDown(channel());
         }
         // Not through the pipeline, in which handlers would say goodbye.
         channel().unsafe().close(closeWanted == null ? channel().voidPromise() : closeWanted);
@@ -292,23 +260,9 @@ final class Guard extends ChannelDuplexHandler {
         }
     }
 
-    /** Fires what came in while the connection was held. */
-    private void fireKept() {
-        if (!kept.isEmpty()) {
-            for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
-                ctx.fireChannelRead(msg);
-            }
-            ctx.fireChannelReadComplete();
-        }
-    }
-
-    /** Returns a copy of the bytes that came in while the connection was held, and keeps them. */
+    /** Copies the bytes that came in while the connection was held, and keeps them. */
     void copyKept(ByteBuf out) {
-        for (Object msg : kept) {
-            if (msg instanceof ByteBuf bytes) {
-                out.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
-            }
-        }
+        hold.copyKept(out);
     }
 
     @Override
@@ -316,8 +270,7 @@ final class Guard extends ChannelDuplexHandler {
         if (state == State.SERVING) {
             ctx.fireChannelRead(msg);
         } else {
-            // A hang-up makes Netty read, whatever auto-read says.
-            kept.add(msg);
+            hold.keep(msg);
         }
     }
 
@@ -333,7 +286,7 @@ final class Guard extends ChannelDuplexHandler {
         if (state == State.SERVING || state == State.GONE) {
             ctx.fireUserEventTriggered(event);
         } else if (event == ChannelInputShutdownEvent.INSTANCE) {
-            peerHungUp = true;
+            hold.peerHungUp();
         } else if (event != ChannelInputShutdownReadComplete.INSTANCE) {
             ctx.fireUserEventTriggered(event);
         }
@@ -349,7 +302,7 @@ final class Guard extends ChannelDuplexHandler {
                 }
             } finally {
                 state = State.SERVING;
-                fireKept();
+                hold.fireKept(ctx);
                 held.complete(null);
                 server.closed(this).thenAccept(ended::complete);
             }
@@ -359,12 +312,7 @@ final class Guard extends ChannelDuplexHandler {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
-        releaseKept();
-    }
-
-    private void releaseKept() {
-        kept.forEach(ReferenceCountUtil::release);
-        kept.clear();
+        hold.discard();
     }
 
     @Override
@@ -372,7 +320,7 @@ final class Guard extends ChannelDuplexHandler {
         if (state == State.SERVING) {
             ctx.read();
         } else {
-            readWanted = true;
+            hold.read();
         }
     }
 
@@ -381,7 +329,7 @@ final class Guard extends ChannelDuplexHandler {
         if (state == State.SERVING || state == State.RESTING) {
             ctx.flush();
         } else {
-            flushWanted = true;
+            hold.flush();
         }
     }
 
@@ -389,24 +337,12 @@ final class Guard extends ChannelDuplexHandler {
     public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
         if (state == State.APART) {
             // The descriptor is on its way to the escrow.
-            closeWanted = promise;
+            hold.close(promise);
         } else {
-            // With SO_LINGER 0 a reset is asked for: that goes out when the slot is freed.
-            Integer linger = ctx.channel().config().getOption(ChannelOption.SO_LINGER);
-            if (state != State.GONE && slot.mayBeFilled() && (linger == null || linger != 0)) {
-                tellPeer();
+            if (state != State.GONE && slot.mayBeFilled()) {
+                Ending.beforeClose(ctx.channel());
             }
             ctx.close(promise);
-        }
-    }
-
-    /** Makes the peer see the end at once, although the escrow has a duplicate of the connection. */
-    private void tellPeer() {
-        try {
-            ((Socket) ((UnixChannel) ctx.channel()).fd()).shutdown(true, true);
-        } catch (IOException e) {
-            // Then the peer has gone already.
-            server.logger().debug("shutting down {} failed", ctx.channel(), e);
         }
     }
 }

@@ -1,0 +1,107 @@
+package io.escrow.handover;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.Queue;
+
+/**
+ * Keeps what comes in while a connection is held, and remembers what is asked for, until it goes on. Lives on the
+ * channel's event loop.
+ */
+final class Hold {
+
+    private final Queue<Object> kept = new ArrayDeque<>();
+    private boolean halfClosure;
+    private boolean peerHungUp;
+    private boolean readWanted;
+    private boolean flushWanted;
+    private ChannelPromise closeWanted;
+
+    /** Sees to it that a peer that hangs up does not end the connection: what it sent before is not answered yet. */
+    void begin(Channel channel) {
+        halfClosure = Boolean.TRUE.equals(channel.config().getOption(ChannelOption.ALLOW_HALF_CLOSURE));
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    }
+
+    /** Keeps what came in all the same: a hang-up makes Netty read, whatever auto-read says. */
+    void keep(Object msg) {
+        kept.add(msg);
+    }
+
+    void peerHungUp() {
+        peerHungUp = true;
+    }
+
+    void read() {
+        readWanted = true;
+    }
+
+    void flush() {
+        flushWanted = true;
+    }
+
+    void close(ChannelPromise promise) {
+        closeWanted = promise;
+    }
+
+    /** Returns what is to be done when the connection is closed; {@code null} if that was not asked for. */
+    ChannelPromise closeWanted() {
+        return closeWanted;
+    }
+
+    /** Does everything that was asked for, except closing. */
+    void end(ChannelHandlerContext ctx) {
+        Channel channel = ctx.channel();
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
+        fireKept(ctx);
+        if (flushWanted) {
+            flushWanted = false;
+            ctx.flush();
+        }
+        if (readWanted && !peerHungUp && channel.isActive()) {
+            ctx.read();
+        }
+        readWanted = false;
+        if (peerHungUp) {
+            peerHungUp = false;
+            if (halfClosure) {
+                ctx.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+                ctx.fireUserEventTriggered(ChannelInputShutdownReadComplete.INSTANCE);
+            } else {
+                channel.unsafe().close(channel.voidPromise());
+            }
+        }
+    }
+
+    /** Fires what came in. */
+    void fireKept(ChannelHandlerContext ctx) {
+        if (!kept.isEmpty()) {
+            for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
+                ctx.fireChannelRead(msg);
+            }
+            ctx.fireChannelReadComplete();
+        }
+    }
+
+    /** Copies the bytes that came in, and keeps them. */
+    void copyKept(ByteBuf out) {
+        for (Object msg : kept) {
+            if (msg instanceof ByteBuf bytes) {
+                out.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+            }
+        }
+    }
+
+    /** Forgets what came in. */
+    void discard() {
+        kept.forEach(ReferenceCountUtil::release);
+        kept.clear();
+    }
+}
