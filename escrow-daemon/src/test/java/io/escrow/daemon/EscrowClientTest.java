@@ -28,6 +28,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -86,6 +87,13 @@ class EscrowClientTest {
             taken.close();
         }
         assertEquals(2, file.openCount());
+    }
+
+    @Test
+    void endsItsThreadWhenTheDaemonEnds() throws InterruptedException {
+        daemon.close();
+
+        assertTrue(client.eventLoop().parent().terminationFuture().await(10, TimeUnit.SECONDS));
     }
 
     @Test

@@ -43,7 +43,6 @@ public final class EscrowClient implements AutoCloseable {
     private final Channel channel;
     private final RequestHandler handler;
     private final Limits limits;
-    private final EventLoopGroup ownGroup;
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     /**
@@ -53,9 +52,13 @@ public final class EscrowClient implements AutoCloseable {
         this.channel = channel;
         this.handler = handler;
         this.limits = limits;
-        this.ownGroup = ownGroup;
         // Now: once its event loop is shut down, a future of Netty calls no listener any more.
-        channel.closeFuture().addListener(f -> closed.complete(null));
+        channel.closeFuture().addListener(f -> {
+            closed.complete(null);
+            if (ownGroup != null) {
+                ownGroup.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+            }
+        });
     }
 
     /**
@@ -287,9 +290,6 @@ public final class EscrowClient implements AutoCloseable {
     @Override
     public void close() {
         channel.close();
-        if (ownGroup != null) {
-            ownGroup.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-        }
     }
 
     private static Frame addFrame(Deposit deposit) {

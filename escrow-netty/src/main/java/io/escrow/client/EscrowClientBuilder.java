@@ -30,6 +30,25 @@ public final class EscrowClientBuilder {
     EscrowClientBuilder() {}
 
     /**
+     * Copies this builder.
+     *
+     * @return a builder with the same settings, which can be changed on its own
+     */
+    public EscrowClientBuilder copy() {
+        EscrowClientBuilder copy = new EscrowClientBuilder();
+        copy.path = path;
+        copy.group = group;
+        copy.connectTimeout = connectTimeout;
+        copy.onWaiting = onWaiting;
+        copy.create = create;
+        copy.force = force;
+        copy.verbose = verbose;
+        copy.tags = tags;
+        copy.daemon = daemon;
+        return copy;
+    }
+
+    /**
      * Sets the path of the daemon's socket.
      *
      * @param path the path, at most {@value SocketPath#MAX_LENGTH} bytes; by default the value of {@value
