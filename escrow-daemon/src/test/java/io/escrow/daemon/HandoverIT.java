@@ -21,6 +21,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Hands real processes over, or kills them, at random moments, under the eyes of clients that miss nothing.
@@ -47,6 +49,7 @@ class HandoverIT {
     private final List<RecordPeer> peers = new ArrayList<>();
     private final List<TestProcess> servers = new ArrayList<>();
     private TestDaemon daemon;
+    private boolean inWaves;
     private int port;
 
     @BeforeEach
@@ -61,8 +64,10 @@ class HandoverIT {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
-    @Test
-    void nothingIsLostThroughHandovers() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void nothingIsLostThroughHandovers(boolean inWaves) throws Exception {
+        this.inWaves = inWaves;
         TestProcess server = start(false);
         connect(KINDS);
         for (int round = 0; round < ROUNDS; round++) {
@@ -103,6 +108,74 @@ class HandoverIT {
         assertOnlyTheListenerIsLeft(start(true));
     }
 
+    @Test
+    void connectionsOutliveKillsOfTheDaemonAndThenOfTheServer() throws Exception {
+        TestProcess server = start(true);
+        connect(List.of(RecordPeer.Kind.ASKING));
+        await(RecordPeer::served);
+        for (int round = 0; round < ROUNDS; round++) {
+            goOn();
+            daemon.kill();
+            goOn();
+            daemon = TestDaemon.start(directory, "--force");
+            server.awaitLine(line -> line.contains("is on again: " + (CONNECTIONS + 1)), "that all are escrowed anew");
+            server.kill();
+            server = start(true);
+            peers.forEach(RecordPeer::repeat);
+        }
+        await(RecordPeer::finish);
+        server.terminate();
+        assertOnlyTheListenerIsLeft(start(true));
+    }
+
+    @Test
+    void connectionsOutliveKillsOfTheServerThatHandsOver() throws Exception {
+        inWaves = true;
+        TestProcess server = start(true);
+        connect(List.of(RecordPeer.Kind.ASKING));
+        await(RecordPeer::served);
+        for (int round = 0; round < ROUNDS; round++) {
+            goOn();
+            TestProcess next = launch(true);
+            next.awaitLine(RecordServer.WAITING);
+            server.terminate();
+            pause();
+            server.kill();
+            next.awaitLine(RecordServer.SERVING);
+            peers.forEach(RecordPeer::repeat);
+            server = next;
+        }
+        await(RecordPeer::finish);
+        server.terminate();
+        assertOnlyTheListenerIsLeft(start(true));
+    }
+
+    @Test
+    void connectionsOutliveKillsOfTheServerThatTakesOver() throws Exception {
+        inWaves = true;
+        TestProcess server = start(true);
+        connect(List.of(RecordPeer.Kind.ASKING));
+        await(RecordPeer::served);
+        for (int round = 0; round < ROUNDS; round++) {
+            goOn();
+            TestProcess next = launch(true);
+            next.awaitLine(RecordServer.WAITING);
+            server.terminate();
+            pause();
+            next.kill();
+            server = start(true);
+            peers.forEach(RecordPeer::repeat);
+        }
+        await(RecordPeer::finish);
+        server.terminate();
+        assertOnlyTheListenerIsLeft(start(true));
+    }
+
+    /** Lets a handover come to wherever it is after a random moment. */
+    private void pause() throws InterruptedException {
+        Thread.sleep(random.nextInt(300));
+    }
+
     private TestProcess start(boolean crashSafe) throws IOException {
         TestProcess server = launch(crashSafe);
         port = Integer.parseInt(server.awaitLine(RecordServer.SERVING).split(" ", 3)[1]);
@@ -111,12 +184,14 @@ class HandoverIT {
 
     private TestProcess launch(boolean crashSafe) throws IOException {
         TestProcess server = new TestProcess(new ProcessBuilder(TestProcess.java(
+                "-Dlog.level=INFO",
                 "-cp",
                 System.getProperty("java.class.path"),
                 RecordServer.class.getName(),
                 directory.resolve("s").toString(),
                 String.valueOf(port),
-                String.valueOf(crashSafe))));
+                String.valueOf(crashSafe),
+                String.valueOf(inWaves))));
         servers.add(server);
         return server;
     }

@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -15,6 +16,7 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -164,8 +166,10 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
         ByteBuf record = Unpooled.buffer();
         write(record, expected == null ? -1 : expected);
         if (!record.equals(answer)) {
+            int from = Arrays.mismatch(ByteBufUtil.getBytes(record), ByteBufUtil.getBytes(answer));
             failed.completeExceptionally(new AssertionError(kind + " got " + answer.readableBytes() + " bytes, record "
-                    + number + ", where " + expected + " was due"));
+                    + number + ", where " + expected + " was due, " + record.readableBytes() + " bytes; from byte "
+                    + from + " on they differ"));
         }
         served.complete(null);
         if (kind == Kind.ASKING && !finishing) {

@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.ServerHandover;
+import io.escrow.handover.ServerHandoverBuilder;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -20,7 +21,10 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 
-/** Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket, the port, crash-safe or not. */
+/**
+ * Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket, the port, crash-safe or not, in
+ * waves or not.
+ */
 public final class RecordServer {
 
     static final String WAITING = "Waiting";
@@ -42,7 +46,7 @@ public final class RecordServer {
                         ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo());
                     }
                 });
-        ServerHandover server = ServerHandover.with(EscrowClient.builder()
+        ServerHandoverBuilder description = ServerHandover.with(EscrowClient.builder()
                         .path(args[0])
                         .connectTimeout(Duration.ofMinutes(5))
                         .onWaiting(waiting -> System.out.println(WAITING)))
@@ -50,9 +54,11 @@ public final class RecordServer {
                         "records",
                         bootstrap,
                         new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1])))
-                .crashSafe(Boolean.parseBoolean(args[2]))
-                .start()
-                .join();
+                .crashSafe(Boolean.parseBoolean(args[2]));
+        if (Boolean.parseBoolean(args[3])) {
+            description.waves(Duration.ofMillis(30));
+        }
+        ServerHandover server = description.start().join();
         InetSocketAddress address =
                 (InetSocketAddress) server.listeners().get(0).localAddress();
         Runtime.getRuntime()

@@ -89,6 +89,22 @@ class CrashSafeTest extends HandoverHarness {
     }
 
     @Test
+    void nothingIsEscrowedForAConnectionThatHasEnded() throws Exception {
+        ServerHandover server = start();
+        Peer peer = connect();
+        Guard ended = onlyGuard(server);
+        peer.close();
+        awaitConnections(server, 0);
+        // It gets the number of the descriptor that was closed.
+        connect().assertEchoes(RECORD);
+        Loops.call(ended.channel().eventLoop(), () -> ServerHandover.checkpoint(ended))
+                .thenCompose(done -> done)
+                .join();
+        assertEquals(
+                1, server.client().tag(server.table().connectionTag()).join().used());
+    }
+
+    @Test
     void slotIsFreedWhenThePeerCloses() throws Exception {
         ServerHandover server = start();
         List<Peer> peers = connect(3);

@@ -85,8 +85,7 @@ final class EmbeddedServers implements AutoCloseable {
 
     /** Ends as a process that is killed does, and starts again. */
     void crash() throws Exception {
-        current.client().close();
-        current.client().closed().toCompletableFuture().get();
+        current.session().end().get();
         for (Channel listener : current.listeners()) {
             Loops.deregister(listener).join();
             listener.unsafe().closeForcibly();

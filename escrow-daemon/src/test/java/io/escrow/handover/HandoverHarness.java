@@ -141,7 +141,10 @@ abstract class HandoverHarness {
     }
 
     ServerHandover start(ServerHandoverBuilder description) throws EscrowException {
-        ServerHandover server = done(description);
+        return add(done(description));
+    }
+
+    ServerHandover add(ServerHandover server) {
         servers.add(server);
         if (server.listeners().get(0).localAddress() instanceof InetSocketAddress address) {
             port = address.getPort();
@@ -177,8 +180,7 @@ abstract class HandoverHarness {
 
     /** Does to a server what SIGKILL does: its session and its descriptors are closed, and nobody says anything. */
     static void crash(ServerHandover server) {
-        server.client().close();
-        server.client().closed().toCompletableFuture().join();
+        server.session().end().join();
         for (Channel listener : server.listeners()) {
             Loops.deregister(listener).join();
             Loops.call(listener.eventLoop(), () -> {

@@ -44,6 +44,9 @@ final class BenchHandover implements Callable<Integer> {
     @Option(names = "--crash-safe", description = "escrow connections as they come")
     private boolean crashSafe;
 
+    @Option(names = "--at-once", description = "move all connections at once, not in waves")
+    private boolean atOnce;
+
     @Option(names = "--svg", paramLabel = "FILE", description = "where to draw the pauses; default: ${DEFAULT-VALUE}")
     private Path picture = Path.of("handover.svg");
 
@@ -88,20 +91,21 @@ final class BenchHandover implements Callable<Integer> {
     }
 
     private ChildProcess startServer(Stage stage, String ready, int port) throws IOException, InterruptedException {
-        return stage.start(
-                ready,
-                SERVER_OPTIONS,
-                HandoverEcho.class,
-                stage.socket(),
-                String.valueOf(port),
-                crashSafe ? "crash-safe" : "handover");
+        List<String> arguments =
+                new ArrayList<>(List.of(stage.socket(), String.valueOf(port), crashSafe ? "crash-safe" : "handover"));
+        if (!atOnce) {
+            arguments.add("waves");
+        }
+        return stage.start(ready, SERVER_OPTIONS, HandoverEcho.class, arguments.toArray(String[]::new));
     }
 
     private void report(int round, Histogram pauses, Matcher old, Matcher adopted) {
         long resting = Long.parseLong(old.group(2));
         long storing = Long.parseLong(old.group(3));
         long adopting = Long.parseLong(adopted.group(4));
-        long rate = Long.parseLong(adopted.group(2)) * 1_000_000 / (resting + storing + adopting);
+        // In waves the new process adopts while the old one stores.
+        long took = resting + storing + (atOnce ? adopting : 0);
+        long rate = Long.parseLong(adopted.group(2)) * 1_000_000 / took;
         long[] row = {
             pauses.getValueAtPercentile(50),
             pauses.getValueAtPercentile(99),

@@ -3,6 +3,7 @@ package io.escrow.examples;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.HandoverReport;
 import io.escrow.handover.ServerHandover;
+import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.StartReport;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelHandler.Sharable;
@@ -18,6 +19,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 
 /** The process that the benchmarks measure: an echo server that is handed over on SIGTERM. */
 final class HandoverEcho {
@@ -30,10 +32,14 @@ final class HandoverEcho {
 
     private static final int LOOPS = 2;
     private static final Duration DEADLINE = Duration.ofSeconds(30);
+    private static final Duration WAVE = Duration.ofMillis(100);
 
     private HandoverEcho() {}
 
-    /** Runs with the path of the escrow, the port, and {@code plain}, {@code handover} or {@code crash-safe}. */
+    /**
+     * Runs with the path of the escrow, the port, and {@code plain}, {@code handover} or {@code crash-safe}; then {@code
+     * waves}, if it is to be handed over in waves.
+     */
     public static void main(String[] args) {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1]));
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory());
@@ -56,14 +62,16 @@ final class HandoverEcho {
             System.out.println(SERVING + " port " + bound.getPort());
             return;
         }
-        ServerHandover server = ServerHandover.with(EscrowClient.builder()
+        ServerHandoverBuilder description = ServerHandover.with(EscrowClient.builder()
                         .path(args[0])
                         .connectTimeout(Duration.ofHours(1))
                         .onWaiting(waiting -> System.out.println(WAITING)))
                 .listen("echo", bootstrap, address)
-                .crashSafe(args[2].equals("crash-safe"))
-                .start()
-                .join();
+                .crashSafe(args[2].equals("crash-safe"));
+        if (List.of(args).contains("waves")) {
+            description.waves(WAVE);
+        }
+        ServerHandover server = description.start().join();
         StartReport start = server.startReport();
         System.out.printf(
                 "%s port %d, %d adopted, %d refused, in %d us%n",

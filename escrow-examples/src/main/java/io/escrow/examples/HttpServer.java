@@ -10,6 +10,7 @@ import io.netty.handler.codec.http.HttpServerKeepAliveHandler;
 import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -28,6 +29,13 @@ final class HttpServer extends HandoverCommand {
                     + " answered with Connection: close when the server is handed over")
     private boolean tls;
 
+    @Option(
+            names = "--waves",
+            paramLabel = "MILLIS",
+            description = "when the next process waits already, move connections in waves that pause for about so long"
+                    + " each, and serve the others meanwhile; default: all at once")
+    private Integer waves;
+
     @Override
     ServerHandoverBuilder describe(ServerHandoverBuilder builder, InetSocketAddress address)
             throws IOException, InterruptedException {
@@ -43,6 +51,9 @@ final class HttpServer extends HandoverCommand {
                         .addLast(new HttpObjectAggregator(MAX_BODY), new HttpHandler());
             }
         });
+        if (waves != null) {
+            builder.waves(Duration.ofMillis(waves));
+        }
         return builder.listen("http", bootstrap, address);
     }
 }

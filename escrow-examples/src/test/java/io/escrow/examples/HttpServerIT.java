@@ -55,7 +55,7 @@ class HttpServerIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--drain=10", "--crash-safe"})
+    @ValueSource(strings = {"--drain=10", "--crash-safe", "--waves=10"})
     void noRequestFails(String option) throws Exception {
         try (Successors server = new Successors(directory, "http-server", option)) {
             HttpClient http =

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
+import io.escrow.EscrowConnectionException;
 import io.escrow.SlotKey;
 import io.escrow.client.EscrowClient;
 import io.netty.buffer.ByteBuf;
@@ -8,7 +9,10 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.Arrays;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -23,33 +27,55 @@ import java.util.function.IntFunction;
  */
 final class EscrowTable {
 
-    /** Addresses a stored channel. */
-    record Place(int tag, int index, int firstChunk, int chunks) {}
+    /** Addresses a stored channel; what was stored in an earlier session need not be there any more. */
+    record Place(int tag, int index, int firstChunk, int chunks, int session) {}
 
     private static final int HEADER_LENGTH = 8;
     private static final int MAX_CHUNKS = 1 << 16;
 
-    private final EscrowClient client;
     private final int firstTag;
     private final AtomicInteger nextListener = new AtomicInteger();
     private final AtomicInteger nextConnection = new AtomicInteger();
     private final AtomicInteger nextChunk = new AtomicInteger();
+    private final Queue<Place> notFreed = new ConcurrentLinkedQueue<>();
+    private volatile EscrowClient client;
+    private final AtomicInteger session = new AtomicInteger();
 
-    EscrowTable(EscrowClient client, int firstTag) {
-        this.client = client;
+    EscrowTable(int firstTag) {
         this.firstTag = firstTag;
     }
 
-    /** Finds out which indices are free. To be waited for before anything is stored. */
-    CompletableFuture<Void> prepare() {
+    /** Begins a session: finds out which indices are free, and frees what could not be freed without one. */
+    CompletableFuture<Void> begin(EscrowClient client) {
+        this.client = client;
+        session.incrementAndGet();
         return CompletableFuture.allOf(
-                prepare(listenerTag(), nextListener),
-                prepare(connectionTag(), nextConnection),
-                prepare(chunkTag(), nextChunk));
+                        prepare(listenerTag(), nextListener),
+                        prepare(connectionTag(), nextConnection),
+                        prepare(chunkTag(), nextChunk))
+                .thenRun(this::freeTheRest);
     }
 
+    /** Takes no index again that was used in an earlier session, in case that the daemon still has what is there. */
     private CompletableFuture<Void> prepare(int tag, AtomicInteger next) {
-        return client.tag(tag).thenAccept(info -> next.set((int) Math.min(info.end(), Integer.MAX_VALUE)));
+        return client.tag(tag)
+                .thenAccept(info -> next.accumulateAndGet((int) Math.min(info.end(), Integer.MAX_VALUE), Math::max));
+    }
+
+    private void freeTheRest() {
+        for (Place place = notFreed.poll(); place != null; place = notFreed.poll()) {
+            remove(place);
+        }
+    }
+
+    /** Returns the client of the session that is on, or was the last. */
+    EscrowClient client() {
+        return client;
+    }
+
+    /** Tells whether a place is sure to be there. */
+    boolean has(Place place) {
+        return place.session() == session.get();
     }
 
     int listenerTag() {
@@ -98,7 +124,7 @@ final class EscrowTable {
         int room = client.maxPayload();
         int inSlot = Math.min(record.length, room - HEADER_LENGTH);
         int chunks = (record.length - inSlot + room - 1) / room;
-        Place place = new Place(tag, index, chunks == 0 ? 0 : next(nextChunk, chunks), chunks);
+        Place place = new Place(tag, index, chunks == 0 ? 0 : next(nextChunk, chunks), chunks, session.get());
         ByteBuf payload = Unpooled.buffer(HEADER_LENGTH + inSlot);
         payload.writeInt(chunks).writeInt(place.firstChunk()).writeBytes(record, 0, inSlot);
         byte[] bytes = ByteBufUtil.getBytes(payload);
@@ -117,13 +143,31 @@ final class EscrowTable {
                         .thenCompose(nothing -> CompletableFuture.failedFuture(failure)));
     }
 
-    /** Frees a channel's slot and its chunks. */
+    /** Frees a channel's slot and its chunks; in the next session, if this one is lost. */
     CompletableFuture<Void> remove(Place place) {
         CompletableFuture<Void> removed = client.delete(place.tag(), place.index());
-        return place.chunks() == 0 ? removed : removed.thenCompose(nothing -> freeChunks(place));
+        CompletableFuture<Void> all = place.chunks() == 0 ? removed : removed.thenCompose(nothing -> freeChunks(place));
+        return all.whenComplete((nothing, failure) -> {
+            if (isLoss(failure)) {
+                notFreed.add(place);
+            }
+        });
     }
 
-    private CompletableFuture<Void> freeChunks(Place place) {
+    /** Returns where a channel may be that was not stored, because the session was lost; {@code null} if it is not. */
+    Place unsure(int tag, int index, Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        return cause instanceof EscrowConnectionException lost && lost.maybeCarriedOut()
+                ? new Place(tag, index, 0, 0, 0)
+                : null;
+    }
+
+    private static boolean isLoss(Throwable failure) {
+        return failure instanceof EscrowConnectionException
+                || (failure instanceof CompletionException && failure.getCause() instanceof EscrowConnectionException);
+    }
+
+    CompletableFuture<Void> freeChunks(Place place) {
         return all(place.chunks(), i -> client.delete(chunkTag(), place.firstChunk() + i));
     }
 
@@ -132,9 +176,9 @@ final class EscrowTable {
         return client.delete(slot.tag(), slot.index());
     }
 
-    private static Place place(Entry entry) {
+    private Place place(Entry entry) {
         ByteBuf header = header(entry);
-        return new Place(entry.tag(), entry.index(), header.getInt(4), header.getInt(0));
+        return new Place(entry.tag(), entry.index(), header.getInt(4), header.getInt(0), session.get());
     }
 
     /**

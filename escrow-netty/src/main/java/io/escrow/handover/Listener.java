@@ -63,6 +63,11 @@ final class Listener {
         return datagrams != null;
     }
 
+    /** Returns the event loops of the listener itself. */
+    EventLoopGroup group() {
+        return isDatagram() ? datagrams.config().group() : server.config().group();
+    }
+
     /** Returns the event loops of what this listener accepts. */
     Iterable<EventExecutor> childLoops() {
         if (isDatagram()) {

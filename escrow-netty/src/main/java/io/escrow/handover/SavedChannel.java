@@ -31,6 +31,9 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     /** Starts the name of a {@link Movable}'s section. */
     static final String HANDLER = "handler:";
 
+    /** The name that a {@link Rendezvous} has among the listeners. */
+    static final String RENDEZVOUS = "\0rendezvous";
+
     private static final int VERSION = 1;
 
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */

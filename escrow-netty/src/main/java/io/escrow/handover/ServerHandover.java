@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Runs a server whose listeners and live connections can move to its next process.
@@ -43,12 +44,15 @@ public final class ServerHandover implements AutoCloseable {
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
     private final AtomicBoolean handingOver = new AtomicBoolean();
     private final AtomicInteger arriving = new AtomicInteger();
-    private volatile EscrowClient client;
-    private volatile EscrowTable table;
+    private final EscrowSession session;
+    private volatile boolean escrowing;
+    private volatile Succession succession;
     private volatile StartReport startReport;
 
     ServerHandover(ServerHandoverBuilder options) {
         this.options = options;
+        this.session = new EscrowSession(this);
+        this.escrowing = options.crashSafe;
     }
 
     /**
@@ -130,7 +134,12 @@ public final class ServerHandover implements AutoCloseable {
                 .thenCompose(stored -> stored);
     }
 
+    /** Renews what the escrow knows about a connection. Called on its event loop. */
     static CompletableFuture<Void> checkpoint(Guard guard) {
+        if (!guard.channel().isOpen()) {
+            // The number of its descriptor may be another connection's by now.
+            return guard.ended();
+        }
         return guard.slot().store(Loops.descriptor(guard.channel()), Dismantler.checkpoint(guard));
     }
 
@@ -177,13 +186,12 @@ public final class ServerHandover implements AutoCloseable {
                 .join();
         options.listeners.forEach(listener -> listener.slot().remove());
         awaitAnswers();
-        client.close();
-        client.closed().toCompletableFuture().join();
+        session.end().join();
     }
 
     /** Waits until everything that was asked of the escrow is answered: answers come in order. */
     private void awaitAnswers() {
-        client.tag(table.listenerTag()).handle((info, failure) -> info).join();
+        client().tag(table().listenerTag()).handle((info, failure) -> info).join();
     }
 
     /** Returns the event loops of the listeners and of what they accept. */
@@ -206,17 +214,26 @@ public final class ServerHandover implements AutoCloseable {
         return logger;
     }
 
+    EscrowSession session() {
+        return session;
+    }
+
     EscrowClient client() {
-        return client;
+        return session.client();
     }
 
     EscrowTable table() {
-        return table;
+        return session.table();
     }
 
-    void connected(EscrowClient client, EscrowTable table) {
-        this.client = client;
-        this.table = table;
+    /** Sets whether new connections are put into the escrow as they come. */
+    void escrowing(boolean escrowing) {
+        this.escrowing = escrowing;
+    }
+
+    /** Sets who is to know which connections end; {@code null} for nobody. */
+    void succession(Succession succession) {
+        this.succession = succession;
     }
 
     void started(StartReport report) {
@@ -239,11 +256,20 @@ public final class ServerHandover implements AutoCloseable {
     /** Takes a connection in, on its event loop. */
     void opened(Guard guard) {
         guards.add(guard);
+        if (escrowing && !guard.slot().mayBeFilled()) {
+            // There was no session when it was accepted; there may be one by now.
+            checkpoint(guard);
+        }
     }
 
     /** Forgets a connection that has ended, on its event loop. */
     CompletableFuture<Void> closed(Guard guard) {
         guards.remove(guard);
+        Succession next = succession;
+        if (next != null) {
+            next.gone(guard.slot());
+            return CompletableFuture.completedFuture(null);
+        }
         return guard.slot().remove().exceptionally(failure -> {
             logger.debug("the slot of {} was not freed: {}", guard.channel(), failure.getMessage());
             return null;
@@ -268,9 +294,9 @@ public final class ServerHandover implements AutoCloseable {
                 ctx.fireChannelRead(child);
                 return;
             }
-            Slot slot = server.table.newConnectionSlot();
+            Slot slot = server.table().newConnectionSlot();
             child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, slot));
-            if (server.options.crashSafe) {
+            if (server.escrowing) {
                 escrow(ctx, child, slot);
             } else {
                 ctx.fireChannelRead(child);
@@ -283,7 +309,9 @@ public final class ServerHandover implements AutoCloseable {
             slot.store(Loops.descriptor(child), new SavedChannel(listener, false, Map.of()))
                     .whenComplete((nothing, failure) -> ctx.executor().execute(() -> {
                         if (failure != null) {
-                            logger.warn("connection {} is not escrowed: {}", child, failure.getMessage());
+                            // That the session is lost is said once, not for each connection.
+                            logger.atLevel(server.session.isLost() ? Level.DEBUG : Level.WARN)
+                                    .log("connection {} is not escrowed: {}", child, failure.getMessage());
                         }
                         if (ctx.channel().isOpen()) {
                             ctx.fireChannelRead(child);

@@ -23,6 +23,7 @@ public final class ServerHandoverBuilder {
     boolean bindChangedAddress;
     int firstTag;
     Duration drain = Duration.ofSeconds(30);
+    Duration wave;
     Predicate<Channel> resumeAfterCrash = channel -> true;
     Consumer<Progress> onProgress = progress -> {};
 
@@ -126,6 +127,24 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder drain(Duration time) {
         this.drain = requireNonNull(time, "time");
+        return this;
+    }
+
+    /**
+     * Moves connections in waves when the next process waits already, instead of all at once: so many at a time that each
+     * of them pauses for about the given time, while the others are being served. For servers whose connections do not
+     * talk to each other; for those that do, some members of a conversation would be in the old process, and some in the
+     * new one. Connections that do not come to rest in time stay, and are drained.
+     *
+     * @param pause how long a wave may take; 100 milliseconds suit most servers. By default all move at once
+     * @return this builder
+     * @throws IllegalArgumentException if the pause is not positive
+     */
+    public ServerHandoverBuilder waves(Duration pause) {
+        if (pause.isNegative() || pause.isZero()) {
+            throw new IllegalArgumentException("pause of a wave: " + pause + " (expected: more than 0)");
+        }
+        this.wave = pause;
         return this;
     }
 

@@ -34,13 +34,23 @@ final class Slot {
     synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
-            if (old != null) {
+            if (old != null && table.has(old)) {
                 return table.update(old, channel);
             }
-            return descriptor == null ? before : table.put(tag, index, descriptor, channel);
+            return descriptor == null ? before : put(old, descriptor, channel);
         });
-        place = stored.exceptionallyCompose(failure -> before);
+        place = stored.exceptionallyCompose(
+                failure -> before.thenApply(old -> old == null ? table.unsure(tag, index, failure) : old));
         return stored.thenAccept(now -> {});
+    }
+
+    /** Puts a channel in; that may be there already, from an earlier session. */
+    private CompletableFuture<EscrowTable.Place> put(
+            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel) {
+        CompletableFuture<EscrowTable.Place> put = table.put(tag, index, descriptor, channel);
+        return old == null || old.chunks() == 0
+                ? put
+                : put.thenCompose(now -> table.freeChunks(old).handle((nothing, failure) -> now));
     }
 
     /** Empties the slot, if it is filled. The slot counts as empty even when that fails. */
@@ -56,8 +66,7 @@ final class Slot {
         return !place.isDone() || place.join() != null;
     }
 
-    /** Returns where the channel is; {@code null} if it is nowhere. Waits for what was asked for. */
-    synchronized CompletableFuture<EscrowTable.Place> place() {
-        return place;
+    int index() {
+        return index;
     }
 }

@@ -1,0 +1,90 @@
+package io.escrow.handover;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Takes the escrow away from a crash-safe server that runs. */
+class SessionLossTest extends HandoverHarness {
+
+    private static final byte[] RECORD = Peer.bytes(1000, 1);
+
+    private ServerHandover server;
+
+    @BeforeEach
+    void startServer() throws Exception {
+        crashSafe = true;
+        server = start();
+    }
+
+    private void awaitSession() {
+        await().until(() -> !server.session().isLost());
+    }
+
+    @Test
+    void allIsEscrowedAnewWhenTheDaemonIsBack() throws Exception {
+        List<Peer> before = connect(20);
+        awaitConnections(server, 20);
+        daemon.close();
+        await().until(() -> server.session().isLost());
+        List<Peer> meanwhile = connect(5);
+        for (Peer peer : meanwhile) {
+            peer.assertEchoes(RECORD);
+        }
+        for (Peer peer : before.subList(0, 3)) {
+            peer.close();
+        }
+        awaitConnections(server, 22);
+        restartDaemon();
+        awaitSession();
+        awaitEscrowed(server, 22);
+        crash(server);
+        ServerHandover next = start();
+        assertEquals(22, next.startReport().foundAfterCrash());
+        assertEquals(1, next.startReport().adoptedListeners().size());
+        for (Peer peer : before.subList(3, 20)) {
+            peer.assertEchoes(RECORD);
+        }
+        for (Peer peer : meanwhile) {
+            peer.assertEchoes(RECORD);
+        }
+    }
+
+    @Test
+    void noSlotStaysOfWhatEndedWithoutASession() throws Exception {
+        List<Peer> peers = connect(20);
+        awaitEscrowed(server, 20);
+        // The next session is made at once, unless the daemon is busy with another.
+        var lost = server.client();
+        var other = escrow().connect();
+        lost.close();
+        other.join();
+        for (Peer peer : peers.subList(0, 10)) {
+            peer.close();
+        }
+        awaitConnections(server, 10);
+        assertTrue(server.session().isLost());
+        other.join().close();
+        awaitSession();
+        awaitEscrowed(server, 10);
+        peers.get(15).assertEchoes(RECORD);
+    }
+
+    @Test
+    void aHandoverUsesTheSessionThatIsOnAgain() throws Exception {
+        List<Peer> peers = connect(20);
+        awaitConnections(server, 20);
+        daemon.close();
+        await().until(() -> server.session().isLost());
+        restartDaemon();
+        assertEquals(20, handOver(server).connections());
+        assertEquals(20, start().startReport().adopted());
+        for (Peer peer : peers) {
+            peer.assertEchoes(RECORD);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+package io.escrow.handover;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.client.EscrowClient;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Hands over in waves to a server, or to a process that misbehaves. */
+class WavesTest extends HandoverHarness {
+
+    private static final byte[] RECORD = Peer.bytes(50_000, 1);
+    private static final int MANY = 120;
+
+    private final List<FakeSuccessor> fakes = new ArrayList<>();
+
+    @AfterEach
+    void closeFakes() {
+        fakes.forEach(FakeSuccessor::close);
+    }
+
+    private ServerHandoverBuilder waves() {
+        return echoServer().waves(Duration.ofMillis(20));
+    }
+
+    /** Half of them have sent half a record, and some do not read. */
+    private List<Peer> busyPeers() throws Exception {
+        List<Peer> peers = connect(MANY);
+        byte[] framed = Peer.framed(RECORD);
+        for (int i = 0; i < MANY; i++) {
+            if (i % 2 == 0) {
+                peers.get(i).sendRaw(framed, 0, framed.length / 2);
+            } else if (i % 30 == 1) {
+                peers.get(i).send(Peer.bytes(9_000_000, 2));
+            }
+        }
+        return peers;
+    }
+
+    private static void assertUnharmed(List<Peer> peers) throws Exception {
+        byte[] framed = Peer.framed(RECORD);
+        for (int i = 0; i < MANY; i++) {
+            Peer peer = peers.get(i);
+            if (i % 2 == 0) {
+                peer.sendRaw(framed, framed.length / 2, framed.length);
+                peer.assertReceives(RECORD);
+            } else if (i % 30 == 1) {
+                peer.assertReceives(Peer.bytes(9_000_000, 2));
+            }
+            peer.assertEchoes(RECORD);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aWaitingServerTakesAllInWaves(boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        for (int round = 0; round < 3; round++) {
+            CompletableFuture<ServerHandover> starting = waves().start();
+            HandoverReport report = handOver(server);
+            assertEquals(MANY, report.connections());
+            assertEquals(List.of(), report.staying());
+            server = add(starting.join());
+            assertEquals(MANY, server.startReport().adopted());
+            assertEquals(0, server.startReport().foundAfterCrash());
+            assertEquals(List.of(), server.startReport().refused());
+            connect().close();
+            if (crashSafe) {
+                awaitEscrowed(server, MANY);
+            }
+        }
+        assertUnharmed(peers);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void allIsStoredWhenNobodyWaits(boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        assertEquals(MANY, handOver(server).connections());
+        ServerHandover next = start(waves());
+        assertEquals(MANY, next.startReport().adopted());
+        assertEquals(List.of(), next.startReport().refused());
+        assertUnharmed(peers);
+    }
+
+    /** Takes the session and talks as a server would, up to some point. */
+    private final class FakeSuccessor implements AutoCloseable {
+        private final CompletableFuture<EscrowClient> connecting;
+        private final Map<Integer, Entry> entries = new HashMap<>();
+        private EscrowClient client;
+        private FileDescriptor meetingPoint;
+        private Link link;
+
+        /** Queues behind who came before. */
+        FakeSuccessor() {
+            CompletableFuture<Object> waits = new CompletableFuture<>();
+            connecting = escrow().onWaiting(waits::complete).connect();
+            fakes.add(this);
+            waits.join();
+        }
+
+        Link.Kind meet() throws Exception {
+            client = connecting.join();
+            List<Entry> listeners = new ArrayList<>();
+            client.getAll(0, listeners::add).join();
+            EscrowTable table = new EscrowTable(0);
+            table.begin(client).join();
+            for (Entry entry : listeners) {
+                if (table.read(entry).join().listener().equals(SavedChannel.RENDEZVOUS)) {
+                    meetingPoint = entry.takeDescriptor();
+                }
+                entry.close();
+            }
+            link = Rendezvous.meet(group.next(), meetingPoint.intValue());
+            return link.receive().kind();
+        }
+
+        /** Waits for a whole wave. */
+        void awaitWave() {
+            client.getAll(1, entry -> entries.put(entry.index(), entry)).join();
+            link.send(Link.Kind.READY, 0, new byte[0]);
+            while (link.receive().kind() != Link.Kind.WAVE) {}
+        }
+
+        @Override
+        public void close() {
+            try {
+                if (link != null) {
+                    link.close();
+                    meetingPoint.close();
+                }
+                entries.values().forEach(Entry::close);
+                connecting.thenAccept(EscrowClient::close);
+                if (client != null) {
+                    client.closed().toCompletableFuture().join();
+                }
+            } catch (java.io.IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theNextButOneTakesWhatTheNextHadNotTaken(boolean inTheMiddleOfAWave) throws Exception {
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor dying = new FakeSuccessor();
+        CompletableFuture<ServerHandover> starting = waves().start();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        assertEquals(Link.Kind.WELCOME, dying.meet());
+        if (inTheMiddleOfAWave) {
+            dying.awaitWave();
+        }
+        assertFalse(handover.isDone());
+        dying.close();
+        assertEquals(MANY, handover.join().connections());
+        assertEquals(MANY, add(starting.join()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theServerStoresAllWhenTheNextHasDied(boolean inTheMiddleOfAWave) throws Exception {
+        crashSafe = true;
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor dying = new FakeSuccessor();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        dying.meet();
+        if (inTheMiddleOfAWave) {
+            dying.awaitWave();
+        }
+        dying.close();
+        assertEquals(MANY, handover.join().connections());
+        assertEquals(MANY, start(waves()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    @Test
+    void theServerGoesOnWhenTheNextIsTooSlow() throws Exception {
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor slow = new FakeSuccessor();
+        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofMillis(500));
+        slow.meet();
+        slow.awaitWave();
+        EscrowException late = assertThrows(EscrowException.class, () -> {
+            try {
+                handover.join();
+            } catch (java.util.concurrent.CompletionException e) {
+                throw e.getCause();
+            }
+        });
+        assertEquals(Status.ETIMEDOUT, late.status());
+        // What it says now is not heard any more, and it can't begin with what it was given.
+        assertFalse(slow.link
+                .send(Link.Kind.TAKEN, 0, new byte[0])
+                .awaitUninterruptibly()
+                .isSuccess());
+        connect().assertEchoes(RECORD);
+        CompletableFuture<ServerHandover> starting = waves().start();
+        slow.close();
+        await().until(() -> !server.session().isLost());
+        assertEquals(MANY + 1, handOver(server).connections());
+        assertEquals(MANY + 1, add(starting.join()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    @Test
+    void whoComesAfterAHandoverThatFailedWaitsForTheNext() throws Exception {
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor idle = new FakeSuccessor();
+        FakeSuccessor late = new FakeSuccessor();
+        assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(500)));
+        idle.connecting.join();
+        idle.close();
+        assertEquals(Link.Kind.LATER, late.meet());
+        late.close();
+        await().until(() -> !server.session().isLost());
+        for (int tag = 0; tag < 3; tag++) {
+            int each = tag;
+            await().until(() -> server.client().tag(each).join().used() == 0);
+        }
+        assertUnharmed(peers);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatEndsMeanwhileIsForgotten(boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = start(waves());
+        List<Peer> peers = connect(MANY);
+        awaitConnections(server, MANY);
+        FakeSuccessor dying = new FakeSuccessor();
+        CompletableFuture<ServerHandover> starting = waves().start();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        dying.meet();
+        for (Peer peer : peers.subList(0, 50)) {
+            peer.close();
+        }
+        awaitConnections(server, MANY - 50);
+        dying.close();
+        assertEquals(MANY - 50, handover.join().connections());
+        ServerHandover next = add(starting.join());
+        assertEquals(MANY - 50, next.startReport().adopted());
+        assertEquals(0, next.startReport().foundAfterCrash());
+        awaitEscrowed(next, crashSafe ? MANY - 50 : 0);
+        peers.get(60).assertEchoes(RECORD);
+    }
+
+    @Test
+    void whatDoesNotRestInTimeStays() throws Exception {
+        ServerHandover server = start(server(bootstrap(
+                        ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Busy())))
+                .waves(Duration.ofMillis(20))
+                .drain(Duration.ofSeconds(30)));
+        List<Peer> peers = connect(20);
+        awaitConnections(server, 20);
+        CompletableFuture<ServerHandover> starting = waves().start();
+        peers.get(7).assertEchoes(RECORD);
+        HandoverReport report = handOver(server, Duration.ofMillis(700));
+        assertEquals(19, report.connections());
+        assertEquals("it did not come to rest in time", report.staying().get(0).reason());
+        ServerHandover next = add(starting.join());
+        assertEquals(19, next.startReport().adopted());
+        for (Peer peer : peers) {
+            peer.assertEchoes(RECORD);
+        }
+        peers.get(7).close();
+        server.drained().join();
+    }
+
+    /** Is never at rest again once it has received something. */
+    private static final class Busy extends Echo implements Movable {
+        private boolean busy;
+
+        @Override
+        public String section() {
+            return "busy";
+        }
+
+        @Override
+        public boolean isAtRest(ChannelHandlerContext ctx) {
+            return !busy;
+        }
+
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, io.netty.buffer.ByteBuf msg) {
+            busy = true;
+            super.channelRead0(ctx, msg);
+        }
+    }
+}

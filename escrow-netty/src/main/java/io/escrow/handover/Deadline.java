@@ -1,0 +1,55 @@
+package io.escrow.handover;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
+
+/** Waits for the steps of a handover, until its time is up. */
+final class Deadline {
+
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private final long end;
+
+    Deadline(Duration time) {
+        end = System.nanoTime() + time.toNanos();
+    }
+
+    /** Returns how much time is left, in nanoseconds; 1 or more. */
+    long left() {
+        return Math.max(1, end - System.nanoTime());
+    }
+
+    boolean hasPassed() {
+        return System.nanoTime() - end > 0;
+    }
+
+    /** Waits a moment, unless the time is up. */
+    void pause(String what) throws EscrowException {
+        if (hasPassed()) {
+            throw new EscrowException(Status.ETIMEDOUT, what);
+        }
+        LockSupport.parkNanos(POLL_NANOS);
+    }
+
+    <T> T await(CompletableFuture<T> future) throws EscrowException {
+        try {
+            return future.get(left(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new EscrowException(Status.ETIMEDOUT, "the handover was not done in time", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new EscrowException(Status.ETIMEDOUT, "the handover was interrupted", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof EscrowException cause) {
+                throw cause;
+            }
+            throw new EscrowException(Status.EINVAL, "the handover failed: " + e.getCause(), e.getCause());
+        }
+    }
+}

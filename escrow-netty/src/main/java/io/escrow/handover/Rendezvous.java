@@ -1,0 +1,113 @@
+package io.escrow.handover;
+
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.EventLoop;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketReadMode;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+
+/**
+ * Lets the next process find this one: the escrow holds one end of a pair of sockets, and this process the other. Who has
+ * the escrow's end sends a socket over it, and talks over that; when this process dies, its end is closed.
+ */
+final class Rendezvous implements AutoCloseable {
+
+    private final EventLoop loop;
+    private final Slot slot;
+    private final EpollDomainSocketChannel channel;
+
+    private Rendezvous(EventLoop loop, Slot slot, int end) {
+        this.loop = loop;
+        this.slot = slot;
+        this.channel = new EpollDomainSocketChannel(end);
+        channel.config().setReadMode(DomainSocketReadMode.FILE_DESCRIPTORS);
+    }
+
+    /**
+     * Stores one end.
+     *
+     * @param slot a free slot
+     */
+    static CompletableFuture<Rendezvous> open(EventLoop loop, Slot slot, Consumer<Link> onLink) {
+        SocketPair pair;
+        try {
+            pair = SocketPair.open();
+        } catch (IOException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+        Rendezvous rendezvous = new Rendezvous(loop, slot, pair.one());
+        rendezvous.register(onLink);
+        FileDescriptor other = new FileDescriptor(pair.other());
+        return slot.store(other, new SavedChannel(SavedChannel.RENDEZVOUS, true, Map.of()))
+                .whenComplete((nothing, failure) -> {
+                    closeQuietly(other);
+                    if (failure != null) {
+                        rendezvous.channel.close();
+                    }
+                })
+                .thenApply(nothing -> rendezvous);
+    }
+
+    private void register(Consumer<Link> onLink) {
+        new Bootstrap()
+                .group(loop)
+                .channelFactory(() -> channel)
+                .handler(new SimpleChannelInboundHandler<FileDescriptor>() {
+                    @Override
+                    protected void channelRead0(ChannelHandlerContext ctx, FileDescriptor socket) {
+                        onLink.accept(new Link(loop, socket.intValue()));
+                    }
+                })
+                .register();
+    }
+
+    /**
+     * Sends a socket to the process at the other end.
+     *
+     * @param end the escrow's end
+     * @return the link to that process
+     * @throws IOException if it has died
+     */
+    static Link meet(EventLoop loop, int end) throws IOException {
+        SocketPair pair = SocketPair.open();
+        FileDescriptor theirs = new FileDescriptor(pair.other());
+        try {
+            if (new Socket(end).sendFd(theirs.intValue()) < 0) {
+                throw new IOException("the process before does not answer");
+            }
+            return new Link(loop, pair.one());
+        } catch (IOException e) {
+            closeQuietly(new FileDescriptor(pair.one()));
+            throw e;
+        } finally {
+            closeQuietly(theirs);
+        }
+    }
+
+    /** Ends it, and frees the slot. */
+    void remove() {
+        slot.remove();
+        close();
+    }
+
+    @Override
+    public void close() {
+        channel.close();
+    }
+
+    private static void closeQuietly(FileDescriptor descriptor) {
+        try {
+            descriptor.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
