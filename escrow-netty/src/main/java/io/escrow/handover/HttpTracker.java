@@ -72,7 +72,7 @@ final class HttpTracker extends ChannelDuplexHandler {
         return chunked;
     }
 
-    /** Returns the length of the body of the last request if it is not chunked. */
+    /** Returns the length of the body of the last request; 0 if it is chunked, or the decoder has failed. */
     long length() {
         return length;
     }
@@ -129,7 +129,8 @@ final class HttpTracker extends ChannelDuplexHandler {
         unanswered++;
         // Asked now: the handlers behind may change the headers.
         chunked = HttpUtil.isTransferEncodingChunked(request);
-        length = chunked ? 0 : HttpUtil.getContentLength(request, 0L);
+        // Of a broken request the length may be no number.
+        length = chunked || failed ? 0 : HttpUtil.getContentLength(request, 0L);
         closing |= !HttpUtil.isKeepAlive(request);
         headAsked |= HttpMethod.HEAD.equals(request.method());
         upgradeRequest = UpgradeRequest.of(request);

@@ -222,6 +222,18 @@ class HttpGateTest {
         assertFalse(gate.isAtRest());
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"five", "-1", "+5", "5, 6", "5\r\nContent-Length: 6", "99999999999999999999", "5 5", "", "0x5"})
+    void aRequestWithABrokenLengthIsForThePipelineToRefuse(String length) {
+        open();
+        send("POST /b HTTP/1.1\r\nContent-Length: " + length + "\r\n\r\nhello");
+        assertEquals(List.of("POST /b "), requests);
+        assertEquals("HTTP with a broken request", gate.whyImmovable());
+        assertEquals("", held());
+        channel.checkException();
+    }
+
     @Test
     void continueIsNoAnswer() {
         open(new HttpServerExpectContinueHandler());
