@@ -199,10 +199,20 @@ final class EscrowTable {
             return all(
                             place.chunks(),
                             i -> client.get(chunkTag(), place.firstChunk() + i)
-                                    .thenAccept(chunk -> whole.writeBytes(chunk.payload())))
+                                    .thenAccept(chunk -> append(chunk, whole)))
                     .thenApply(nothing -> SavedChannel.decode(whole));
         } catch (IllegalArgumentException e) {
             return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private static void append(Entry chunk, ByteBuf whole) {
+        try (chunk) {
+            if (chunk.hasDescriptor()) {
+                throw new IllegalArgumentException("slot " + chunk.tag() + "/" + chunk.index()
+                        + " holds a descriptor (expected: the rest of a channel's record)");
+            }
+            whole.writeBytes(chunk.payload());
         }
     }
 

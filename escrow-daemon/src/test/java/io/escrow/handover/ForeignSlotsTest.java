@@ -1,0 +1,80 @@
+package io.escrow.handover;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestFile;
+import io.netty.channel.unix.FileDescriptor;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Starts servers from slots that somebody else has written: they are refused, and nothing of them stays open. */
+class ForeignSlotsTest extends HandoverHarness {
+
+    private static final int LISTENERS = 0;
+    private static final int CONNECTIONS = 1;
+    private static final int CHUNKS = 2;
+
+    private TestFile file;
+
+    @BeforeEach
+    void makeFile() throws Exception {
+        file = new TestFile(directory, "a");
+    }
+
+    private void store(int tag, int index, byte[] payload) throws Exception {
+        FileDescriptor descriptor = file.open();
+        try (BlockingEscrow escrow = connectToEscrow()) {
+            escrow.add(tag, index, descriptor, payload);
+        } finally {
+            descriptor.close();
+        }
+    }
+
+    /** Makes the payload of a channel's slot, as {@link EscrowTable} does. */
+    private static byte[] payload(int chunks, byte[] record) {
+        return ByteBuffer.allocate(8 + record.length)
+                .putInt(chunks)
+                .putInt(0)
+                .put(record)
+                .array();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {LISTENERS, CONNECTIONS})
+    void whatIsNoRecordIsRefused(int tag) throws Exception {
+        byte[] newer = new SavedChannel("echo", true, Map.of()).encode();
+        newer[0]++;
+        store(tag, 0, new byte[0]);
+        store(tag, 1, payload(0, new byte[0]));
+        store(tag, 2, payload(0, newer));
+        store(tag, 3, payload(1, newer));
+        store(tag, 4, payload(-1, newer));
+
+        assertEquals(5, start().startReport().refused().size());
+        file.awaitOpenCount(0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {LISTENERS, CONNECTIONS})
+    void aChunkHasNoDescriptor(int tag) throws Exception {
+        byte[] record = new SavedChannel("echo", true, Map.of()).encode();
+        store(tag, 0, payload(1, Arrays.copyOf(record, 4)));
+        store(CHUNKS, 0, Arrays.copyOfRange(record, 4, record.length));
+
+        ServerHandover server = start();
+        List<String> refused = server.startReport().refused();
+        assertEquals(1, refused.size());
+        assertTrue(refused.get(0).contains("slot 2/0 holds a descriptor"), refused.get(0));
+        // Nobody empties the slot of the chunk, for nobody knows whose it is.
+        file.awaitOpenCount(1);
+        server.client().delete(CHUNKS, 0).join();
+        file.awaitOpenCount(0);
+    }
+}
