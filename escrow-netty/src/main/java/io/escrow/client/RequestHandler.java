@@ -118,16 +118,31 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             Request request = waiting.element().next();
             if (request == null) {
                 waiting.remove();
-            } else if (request.frame().payload().length > limits.payload()) {
-                request.fail(new EscrowException(
-                        Status.EMSGSIZE,
-                        "payload length: " + request.frame().payload().length + " (expected: <= " + limits.payload()
-                                + ")"));
-            } else {
+                continue;
+            }
+            EscrowException refusal = refusal(request.frame());
+            if (refusal == null) {
                 nextRequest = request;
+            } else {
+                request.fail(refusal);
             }
         }
         return nextRequest;
+    }
+
+    /** Returns why a request can't be sent; {@code null} if it can. */
+    private EscrowException refusal(Frame request) {
+        int tag = request.tag();
+        int length = request.payload().length;
+        if (tag < 0 || tag >= Limits.MAX_TAGS) {
+            // On the wire it would become another tag.
+            return new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (limits.tags() - 1) + ")");
+        }
+        if (length > limits.payload()) {
+            return new EscrowException(
+                    Status.EMSGSIZE, "payload length: " + length + " (expected: <= " + limits.payload() + ")");
+        }
+        return null;
     }
 
     @Override

@@ -29,6 +29,15 @@ public sealed interface Frame {
     byte[] NO_PAYLOAD = {};
 
     /**
+     * Returns the tag that this frame is about.
+     *
+     * @return the tag; 0 for a frame that is about none
+     */
+    default int tag() {
+        return 0;
+    }
+
+    /**
      * Returns the payload that this frame carries.
      *
      * @return the payload itself, not a copy; empty for a frame that has none

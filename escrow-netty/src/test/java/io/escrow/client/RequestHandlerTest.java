@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.BulkResult;
 import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
+import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
@@ -31,6 +33,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Asks through a client, plays the daemon by hand, and looks at the packets that would be sent. */
 class RequestHandlerTest {
@@ -149,6 +153,30 @@ class RequestHandlerTest {
 
         assertEquals(Status.EMSGSIZE, failureOf(tooLong).status());
         assertEquals("payload length: 65 (expected: <= 64)", failureOf(tooLong).text());
+        assertPackets("1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {65_536, -1, Integer.MAX_VALUE, Integer.MIN_VALUE})
+    void refusesTagThatWouldBecomeAnother(int tag) {
+        List<CompletableFuture<?>> refused = List.of(
+                client.add(tag, 0, new byte[0]),
+                client.update(tag, 0, new byte[0]),
+                client.get(tag, 0),
+                client.delete(tag, 0),
+                client.tag(tag),
+                client.list(tag));
+        CompletableFuture<BulkResult> bulk =
+                client.deleteAll(List.of(new SlotKey(tag, 0)).iterator());
+        client.delete(0, 1);
+        send();
+
+        for (CompletableFuture<?> each : refused) {
+            assertEquals(Status.EINVAL, failureOf(each).status());
+            assertEquals("tag: " + tag + " (expected: 0..31)", failureOf(each).text());
+        }
+        assertEquals(
+                Status.EINVAL, bulk.join().failures().get(new SlotKey(tag, 0)).status());
         assertPackets("1");
     }
 
