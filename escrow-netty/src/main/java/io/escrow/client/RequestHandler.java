@@ -75,7 +75,8 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void sendPackets() {
-        while (packetsInFlight < limits.packetsInFlight() && fillPacket()) {
+        // A channel is closed some time before it tells: what is not sent until then, certainly never is.
+        while (channel.isActive() && packetsInFlight < limits.packetsInFlight() && fillPacket()) {
             packetsInFlight++;
             channel.flush();
         }

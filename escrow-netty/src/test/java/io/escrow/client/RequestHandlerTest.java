@@ -251,6 +251,19 @@ class RequestHandlerTest {
     }
 
     @Test
+    void sendsNothingOnceItIsClosed() {
+        List<CompletableFuture<Void>> late = new ArrayList<>();
+        client.closed().thenRun(() -> late.add(client.delete(0, 0)));
+
+        channel.close();
+        channel.runPendingTasks();
+
+        assertPackets();
+        EscrowConnectionException lost = (EscrowConnectionException) failureOf(late.get(0));
+        assertFalse(lost.maybeCarriedOut());
+    }
+
+    @Test
     void namesTheCauseOfLostConnection() {
         CompletableFuture<Void> deleted = client.delete(0, 0);
         send();
