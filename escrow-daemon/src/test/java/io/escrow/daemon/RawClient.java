@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
@@ -38,13 +40,16 @@ final class RawClient implements AutoCloseable {
 
     static final int MAGIC = 0x45534352;
 
+    /** What this client says that its descriptors are numbered. */
+    static final int NUMBER = 7;
+
     static final byte[] HELLO = frame(HEL, 0, 0, 0, ints(MAGIC, 1 << 16));
 
     static {
         Epoll.ensureAvailability();
     }
 
-    private final Socket socket = Socket.newSocketDomain();
+    private final Socket socket;
 
     /** What the daemon sent in one packet. */
     record Packet(List<Integer> descriptors, List<Answer> answers) {
@@ -66,11 +71,13 @@ final class RawClient implements AutoCloseable {
         }
     }
 
-    private RawClient() {}
+    private RawClient(Socket socket) {
+        this.socket = socket;
+    }
 
     /** Connects, and says nothing yet. */
     static RawClient connect(Path path) throws IOException {
-        RawClient client = new RawClient();
+        RawClient client = new RawClient(Socket.newSocketDomain());
         assertTrue(client.socket.connect(new DomainSocketAddress(path.toString())));
         return client;
     }
@@ -81,6 +88,18 @@ final class RawClient implements AutoCloseable {
         client.packet(HELLO);
         assertEquals(HEL, client.receive().only().opcode());
         return client;
+    }
+
+    /** Accepts a connection, for a test that plays the daemon. */
+    static RawClient accept(Socket listener) throws IOException {
+        long deadline = deadline(TestProcess.PATIENCE_SECONDS);
+        byte[] address = new byte[128];
+        int number;
+        while ((number = listener.accept(address)) < 0) {
+            assertTrue(System.nanoTime() < deadline, "nobody connects");
+            relax();
+        }
+        return new RawClient(new Socket(number));
     }
 
     // What to send
@@ -109,7 +128,7 @@ final class RawClient implements AutoCloseable {
 
     /** Returns an ADD, of which the descriptor must be sent before it. */
     static byte[] addWithDescriptor(int tag, int index, byte[] payload) {
-        return frame(ADD, DESCRIPTOR, tag, index, join(ints(7, payload.length), payload));
+        return frame(ADD, DESCRIPTOR, tag, index, join(ints(NUMBER, payload.length), payload));
     }
 
     static byte[] add(int tag, int index, byte[] payload) {
@@ -172,7 +191,42 @@ final class RawClient implements AutoCloseable {
         return true;
     }
 
+    /** Sends what is before a place in a message. */
+    void send(Message message, Cut cut, TestFiles files) throws IOException {
+        bytes(Arrays.copyOf(message.prelude(), cut.preludeBytes()));
+        for (int i = 0; i < cut.descriptors(message); i++) {
+            descriptor(files.get(message.files().get(i)));
+        }
+        bytes(Arrays.copyOf(message.joined(), cut.frameBytes(message)));
+    }
+
     // Receiving
+
+    /** Receives what is before a place in a message, and checks that it is as it should be. */
+    void receive(Message message, Cut cut, TestFiles files) throws IOException {
+        assertArrayEquals(Arrays.copyOf(message.prelude(), cut.preludeBytes()), array(read(cut.preludeBytes())));
+        for (int i = 0; i < cut.descriptors(message); i++) {
+            int number = receiveDescriptor();
+            boolean right = files.is(message.files().get(i), number);
+            new FileDescriptor(number).close();
+            assertTrue(right, "a descriptor of another file came");
+        }
+        byte[] frames = array(read(cut.frameBytes(message)));
+        if (!message.fromClient()) {
+            assertArrayEquals(Arrays.copyOf(message.joined(), frames.length), frames);
+        }
+    }
+
+    private static byte[] array(ByteBuffer bytes) {
+        byte[] array = new byte[bytes.capacity()];
+        bytes.get(array);
+        return array;
+    }
+
+    /** Waits for the first byte of a packet. */
+    void awaitFirstByte() throws IOException {
+        read(1);
+    }
 
     /** Sends a packet and returns the answer to it. */
     Packet ask(byte[]... frames) throws IOException {

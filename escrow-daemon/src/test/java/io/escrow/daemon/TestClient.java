@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -60,6 +61,7 @@ final class TestClient {
         switch (args[0]) {
             case "raw" -> client.raw();
             case "add", "get", "delete" -> client.bulk(args[0]);
+            case "fault" -> client.fault();
             case "store" -> client.store();
             case "churn" -> client.churn();
             case "hold" -> client.hold(client.builder());
@@ -113,6 +115,18 @@ final class TestClient {
             }
         }
         tell("sent");
+    }
+
+    /** Plays an exchange, {@code EXCHANGE MESSAGE CUT HELLO}, up to a moment. */
+    private void fault() throws IOException {
+        TestFiles files = new TestFiles(directory, numbers[0]);
+        String[] order = orders.readLine().split(" ", -1);
+        Exchange.Moment moment =
+                new Exchange.Moment(Exchange.valueOf(order[0]), Integer.parseInt(order[1]), Cut.valueOf(order[2]));
+        byte[] hello = HexFormat.of().parseHex(order[3]);
+        RawClient client = RawClient.connect(path);
+        moment.play(client, hello, files);
+        tell("there");
     }
 
     /** Asks for many slots, and stops on the event loop, for ever, at one of them. */

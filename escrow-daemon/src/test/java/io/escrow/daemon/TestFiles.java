@@ -7,11 +7,13 @@ import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Open files, each of which can be told from the others by whoever gets a duplicate of its descriptor. */
 final class TestFiles implements AutoCloseable {
@@ -63,9 +65,38 @@ final class TestFiles implements AutoCloseable {
 
     /** Tells whether a descriptor of this process leads to the file of an index. */
     boolean is(int index, int descriptor) {
+        return target(Path.of("/proc/self/fd/" + descriptor)).equals(file(index));
+    }
+
+    /** Closes an entry, and returns the index of the file whose descriptor it held, or -1 if it held none. */
+    int fileOf(Entry entry) {
+        try (entry) {
+            if (!entry.hasDescriptor()) {
+                return -1;
+            }
+            FileDescriptor taken = entry.takeDescriptor();
+            Path target = target(Path.of("/proc/self/fd/" + taken.intValue()));
+            close(taken);
+            return IntStream.range(0, open.size())
+                    .filter(i -> target.equals(file(i)))
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalStateException("none of these files: " + target));
+        }
+    }
+
+    /** Counts the descriptors of this process that lead to any of these files. */
+    long openCount() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.filter(descriptor -> target(descriptor).startsWith(directory))
+                    .count();
+        }
+    }
+
+    private static Path target(Path descriptor) {
         try {
-            return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor))
-                    .equals(file(index));
+            return Files.readSymbolicLink(descriptor);
+        } catch (NoSuchFileException e) {
+            return Path.of(""); // closed meanwhile
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -81,6 +112,15 @@ final class TestFiles implements AutoCloseable {
         }
         if (!right) {
             wrong.add(entry.toString());
+        }
+    }
+
+    /** Takes the descriptor out of an entry, and fails if anything is not that of its index. */
+    void check(Entry entry) {
+        List<String> wrong = new ArrayList<>();
+        check(entry, wrong);
+        if (!wrong.isEmpty()) {
+            throw new IllegalStateException("not what was stored: " + wrong);
         }
     }
 
