@@ -182,7 +182,7 @@ final class RawClient implements AutoCloseable {
     /** Sends a descriptor; returns false if it could not be sent because nobody read for some time. */
     boolean offer(FileDescriptor descriptor, int patienceSeconds) throws IOException {
         long deadline = deadline(patienceSeconds);
-        while (socket.sendFd(descriptor.intValue()) == 0) {
+        while (socket.sendFd(descriptor.intValue()) != 1) {
             if (System.nanoTime() > deadline) {
                 return false;
             }
