@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -95,6 +96,11 @@ final class ChildProcess {
 
     long pid() {
         return process.pid();
+    }
+
+    /** Returns how much time of processors it has used, as exactly as the kernel tells. */
+    Duration processorTime() {
+        return process.info().totalCpuDuration().orElse(Duration.ZERO);
     }
 
     /** Sends SIGKILL to the process and what it has started, and returns when it is dead. */

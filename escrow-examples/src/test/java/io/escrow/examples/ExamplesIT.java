@@ -43,6 +43,26 @@ class ExamplesIT {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"client", "server"})
+    void benchMeasuresShortConnections(String closer) throws Exception {
+        List<String> output = run(
+                0,
+                "bench",
+                "accept",
+                "--rounds=2",
+                "--time=200",
+                "--warm-up=200",
+                "--connections=10",
+                "--closed-by=" + closer);
+        for (String row : List.of("1 ", "2 ", "median ")) {
+            assertTrue(
+                    output.stream()
+                            .anyMatch(line -> line.matches(row + " +[1-9][\\d,]* +[1-9][\\d,]* +\\d\\.\\d{3} .*")),
+                    output.toString());
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"", "nonsense", "demo nonsense", "echo-server", "echo-client --port=x", "bench"})
     void badUsageIsOneLine(String arguments) throws Exception {
         List<String> output = run(2, arguments.isEmpty() ? new String[0] : arguments.split(" "));
