@@ -51,8 +51,10 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
             default -> response = response(HttpResponseStatus.NOT_FOUND, text("not found\n"));
         }
         boolean keepAlive = HttpUtil.isKeepAlive(request);
+        HttpVersion version = request.protocolVersion();
         answered = answered.thenCombine(ready, (before, now) -> null).thenRun(() -> {
-            HttpUtil.setKeepAlive(response, keepAlive && !draining);
+            // As the version of the request has it: a client of HTTP/1.0 must be told that the connection stays.
+            HttpUtil.setKeepAlive(response.headers(), version, keepAlive && !draining);
             ctx.writeAndFlush(response);
         });
     }
