@@ -30,7 +30,7 @@ public enum Status {
     EOPNOTSUPP(95),
     /** The connection to the daemon ended before the answer came. */
     ECONNRESET(104),
-    /** The time allowed for the answer, or for the connection, has passed. */
+    /** The time allowed for the answer, for the connection, or by the daemon for a part of the session has passed. */
     ETIMEDOUT(110),
     /** Nobody listens on the socket. */
     ECONNREFUSED(111);

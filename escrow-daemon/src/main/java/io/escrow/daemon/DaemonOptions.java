@@ -18,8 +18,10 @@ import java.util.regex.Pattern;
  * @param verbose whether to print every message on stderr
  * @param limits the bounds of a session
  * @param storeLimits the bounds of what is held in all
+ * @param timeouts how long a client may keep the others waiting
  */
-public record DaemonOptions(Path path, boolean force, boolean verbose, Limits limits, StoreLimits storeLimits) {
+public record DaemonOptions(
+        Path path, boolean force, boolean verbose, Limits limits, StoreLimits storeLimits, SessionTimeouts timeouts) {
 
     /** What a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
@@ -42,7 +44,28 @@ public record DaemonOptions(Path path, boolean force, boolean verbose, Limits li
                 false,
                 false,
                 Limits.DEFAULT,
-                new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)));
+                new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)),
+                SessionTimeouts.DEFAULT);
+    }
+
+    /**
+     * Changes the bounds of what is held in all.
+     *
+     * @param changed the new bounds
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withStoreLimits(StoreLimits changed) {
+        return new DaemonOptions(path, force, verbose, limits, changed, timeouts);
+    }
+
+    /**
+     * Changes how long a client may keep the others waiting.
+     *
+     * @param changed the new timeouts
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withTimeouts(SessionTimeouts changed) {
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed);
     }
 
     /**

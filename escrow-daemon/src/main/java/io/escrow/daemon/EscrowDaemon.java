@@ -127,11 +127,12 @@ public final class EscrowDaemon implements AutoCloseable {
         sessions.add(channel);
         // A client that is gone can't be answered; what it has asked for is still carried out.
         channel.config().setAutoClose(false);
-        Wire.install(channel, true, options.limits());
+        Wire wire = Wire.install(channel, true, options.limits());
         if (options.verbose()) {
             channel.pipeline().addLast(new Tracer(System.err));
         }
-        channel.pipeline().addLast(new Session(store, options.limits()));
+        channel.pipeline()
+                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits()));
         socketFile.holder(pidOf(channel));
         channel.closeFuture().addListener(f -> {
             socketFile.holder(0);

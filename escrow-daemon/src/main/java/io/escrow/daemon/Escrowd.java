@@ -5,6 +5,7 @@ import io.escrow.SocketPath;
 import io.escrow.client.DaemonLauncher;
 import io.escrow.codec.Limits;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -75,6 +76,24 @@ public final class Escrowd implements Callable<Integer> {
     private Integer maxDescriptors;
 
     @Option(
+            names = "--hello-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may take to greet when its turn has come; default: ${DEFAULT-VALUE}")
+    private long helloTimeout = SessionTimeouts.DEFAULT.hello().toSeconds();
+
+    @Option(
+            names = "--stall-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may stop in the middle of a packet; default: ${DEFAULT-VALUE}")
+    private long stallTimeout = SessionTimeouts.DEFAULT.stall().toSeconds();
+
+    @Option(
+            names = "--write-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may leave its answers unread; default: ${DEFAULT-VALUE}")
+    private long writeTimeout = SessionTimeouts.DEFAULT.write().toSeconds();
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             description = "print this and exit")
@@ -132,6 +151,7 @@ public final class Escrowd implements Callable<Integer> {
     private DaemonOptions options() throws EscrowException {
         Limits limits;
         StoreLimits storeLimits;
+        SessionTimeouts timeouts;
         Path socket;
         try {
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
@@ -146,6 +166,10 @@ public final class Escrowd implements Callable<Integer> {
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
                     maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+            timeouts = new SessionTimeouts(
+                    Duration.ofSeconds(helloTimeout),
+                    Duration.ofSeconds(stallTimeout),
+                    Duration.ofSeconds(writeTimeout));
             if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
                 throw new IllegalArgumentException(
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
@@ -154,7 +178,7 @@ public final class Escrowd implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
-        return new DaemonOptions(socket, force, verbose, limits, storeLimits);
+        return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts);
     }
 
     /** Returns the command line of this very process, without the option that brought us here. */

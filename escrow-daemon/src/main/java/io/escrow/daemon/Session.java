@@ -53,7 +53,7 @@ final class Session extends ChannelInboundHandlerAdapter {
         } else {
             discard(msg);
             if (state == State.GREETING) {
-                fail(ctx, "the first frame is not HEL");
+                fail(ctx, Status.EPROTO, "the first frame is not HEL");
             }
         }
     }
@@ -63,7 +63,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             state = State.SERVING;
             ctx.write(new Frame.Hello(Frame.VERSION, limits), ctx.voidPromise());
         } else {
-            fail(ctx, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
+            fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
         }
     }
 
@@ -148,7 +148,9 @@ final class Session extends ChannelInboundHandlerAdapter {
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
         if (cause instanceof ProtocolException) {
-            fail(ctx, cause.getMessage());
+            fail(ctx, Status.EPROTO, cause.getMessage());
+        } else if (cause instanceof EscrowException e) {
+            fail(ctx, e.status(), e.text());
         } else if (cause instanceof IOException) {
             logger.debug("the client's connection broke", cause);
         } else {
@@ -158,12 +160,12 @@ final class Session extends ChannelInboundHandlerAdapter {
     }
 
     /** Says why the session can't go on, and ends it. */
-    private void fail(ChannelHandlerContext ctx, String text) {
+    private void fail(ChannelHandlerContext ctx, Status status, String text) {
         if (state != State.ENDING) {
             state = State.ENDING;
-            logger.warn("session ended: {}", text);
+            logger.warn("session ended: {}: {}", status, text);
             ctx.channel().config().setAutoRead(false);
-            ctx.writeAndFlush(new Frame.Reply(Status.EPROTO, text)).addListener(ChannelFutureListener.CLOSE);
+            ctx.writeAndFlush(new Frame.Reply(status, text)).addListener(ChannelFutureListener.CLOSE);
         }
     }
 

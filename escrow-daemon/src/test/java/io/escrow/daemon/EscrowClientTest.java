@@ -17,7 +17,6 @@ import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.Waiting;
-import io.escrow.codec.Limits;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -54,11 +53,7 @@ class EscrowClientTest {
     void start() throws IOException {
         path = directory.resolve("s");
         DaemonOptions defaults = DaemonOptions.of(path.toString());
-        daemon = EscrowDaemon.start(new DaemonOptions(
-                path,
-                false,
-                false,
-                Limits.DEFAULT,
+        daemon = EscrowDaemon.start(defaults.withStoreLimits(
                 new StoreLimits(2 * MANY, 1_000_000, defaults.storeLimits().descriptors())));
         client = connect();
         file = new TestFile(directory, "a");

@@ -34,9 +34,7 @@ class HandoverFailureTest extends HandoverHarness {
     @Override
     DaemonOptions daemonOptions() throws EscrowException {
         DaemonOptions options = super.daemonOptions();
-        return storeLimits == null
-                ? options
-                : new DaemonOptions(options.path(), true, false, options.limits(), storeLimits);
+        return storeLimits == null ? options : options.withStoreLimits(storeLimits);
     }
 
     /** Connections with bytes wherever there can be some. */

@@ -1,6 +1,7 @@
 package io.escrow.client;
 
 import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.codec.Frame;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.Wire;
@@ -40,6 +41,9 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             telling.cancel(false);
             wire.limits(hello.limits());
             connector.opened(ctx.channel(), hello.limits());
+        } else if (msg instanceof Frame.Reply reply && reply.status() == Status.ETIMEDOUT) {
+            // Its turn came and went while this process stood still: to the end of the queue.
+            ctx.close();
         } else if (msg instanceof Frame.Reply reply) {
             answered = true;
             connector.refused(new EscrowException(reply.status(), reply.text()));

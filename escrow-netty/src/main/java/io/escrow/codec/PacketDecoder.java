@@ -59,6 +59,12 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
         return partLength - (part == null ? 0 : part.readableBytes());
     }
 
+    /** Returns how many bytes and descriptors of the packet under way are here; 0 between packets. */
+    int received() {
+        int prelude = state == State.PRELUDE ? 0 : PRELUDE_LENGTH;
+        return prelude + descriptors.size() + (part == null ? 0 : part.readableBytes());
+    }
+
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (msg instanceof ByteBuf bytes) {

@@ -38,6 +38,15 @@ public final class Wire {
     }
 
     /**
+     * Tells how much of the packet under way has been received. To be called on the channel's event loop.
+     *
+     * @return bytes plus descriptors; 0 between packets
+     */
+    public int received() {
+        return packetDecoder.received();
+    }
+
+    /**
      * Sets the bounds of packets and frames in both directions.
      *
      * @param limits the bounds that the daemon's hello told

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,6 +69,20 @@ class ConnectorTest {
         try (FakeDaemon daemon = new FakeDaemon(path, frame -> new Frame.Reply(Status.EPROTO, "version"))) {
             assertFails(Status.EPROTO, "version", builder().connect());
             assertEquals(1, daemon.received().size());
+        }
+    }
+
+    @Test
+    void queuesUpAgainWhenItWasTooSlowForItsTurn() {
+        AtomicInteger turns = new AtomicInteger();
+        try (FakeDaemon daemon = new FakeDaemon(
+                path,
+                frame -> turns.incrementAndGet() < 3
+                        ? new Frame.Reply(Status.ETIMEDOUT, "no greeting")
+                        : FakeDaemon.HELLO)) {
+            builder().connect().join().close();
+            assertEquals(3, turns.get());
+            assertEquals(3, daemon.received().size());
         }
     }
 
