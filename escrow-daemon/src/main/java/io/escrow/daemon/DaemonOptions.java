@@ -19,9 +19,17 @@ import java.util.regex.Pattern;
  * @param limits the bounds of a session
  * @param storeLimits the bounds of what is held in all
  * @param timeouts how long a client may keep the others waiting
+ * @param backlog how many clients may wait in the listen backlog, 1 or more; the kernel allows {@code
+ *     net.core.somaxconn} at most
  */
 public record DaemonOptions(
-        Path path, boolean force, boolean verbose, Limits limits, StoreLimits storeLimits, SessionTimeouts timeouts) {
+        Path path,
+        boolean force,
+        boolean verbose,
+        Limits limits,
+        StoreLimits storeLimits,
+        SessionTimeouts timeouts,
+        int backlog) {
 
     /** What a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
@@ -30,6 +38,26 @@ public record DaemonOptions(
 
     /** The most slots unless told otherwise. */
     public static final int DEFAULT_SLOTS = 1_000_000;
+
+    /** How many clients may wait unless told otherwise. */
+    public static final int DEFAULT_BACKLOG = 4_096;
+
+    /**
+     * Checks the backlog; an {@link IllegalArgumentException} names the value when it is out of range.
+     *
+     * @param path the path of its socket
+     * @param force whether to replace the socket of a dead daemon
+     * @param verbose whether to print every message on stderr
+     * @param limits the bounds of a session
+     * @param storeLimits the bounds of what is held in all
+     * @param timeouts how long a client may keep the others waiting
+     * @param backlog 1 or more
+     */
+    public DaemonOptions {
+        if (backlog < 1) {
+            throw new IllegalArgumentException("backlog: " + backlog + " (expected: >= 1)");
+        }
+    }
 
     /**
      * Makes options with the defaults.
@@ -45,7 +73,8 @@ public record DaemonOptions(
                 false,
                 Limits.DEFAULT,
                 new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)),
-                SessionTimeouts.DEFAULT);
+                SessionTimeouts.DEFAULT,
+                DEFAULT_BACKLOG);
     }
 
     /**
@@ -55,7 +84,7 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withStoreLimits(StoreLimits changed) {
-        return new DaemonOptions(path, force, verbose, limits, changed, timeouts);
+        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog);
     }
 
     /**
@@ -65,7 +94,7 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withTimeouts(SessionTimeouts changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed);
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog);
     }
 
     /**

@@ -102,6 +102,7 @@ public final class EscrowDaemon implements AutoCloseable {
                 .channelFactory(EpollServerDomainSocketChannel::new)
                 // Nothing is accepted before the session that is on has ended.
                 .option(ChannelOption.AUTO_READ, false)
+                .option(ChannelOption.SO_BACKLOG, options.backlog())
                 .handler(new AcceptRetry())
                 .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
                     @Override

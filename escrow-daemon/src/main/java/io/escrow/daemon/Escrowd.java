@@ -76,6 +76,13 @@ public final class Escrowd implements Callable<Integer> {
     private Integer maxDescriptors;
 
     @Option(
+            names = "--backlog",
+            paramLabel = "N",
+            description = "how many clients may wait in the queue, up to net.core.somaxconn; those for whom it has no"
+                    + " room try again; default: ${DEFAULT-VALUE}")
+    private int backlog = DaemonOptions.DEFAULT_BACKLOG;
+
+    @Option(
             names = "--hello-timeout",
             paramLabel = "SECONDS",
             description = "how long a client may take to greet when its turn has come; default: ${DEFAULT-VALUE}")
@@ -149,24 +156,20 @@ public final class Escrowd implements Callable<Integer> {
     }
 
     private DaemonOptions options() throws EscrowException {
-        Limits limits;
-        StoreLimits storeLimits;
-        SessionTimeouts timeouts;
-        Path socket;
         try {
             int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
-            limits = new Limits(
+            Limits limits = new Limits(
                     tags,
                     maxPayload,
                     packetBytes,
                     Limits.DEFAULT.packetDescriptors(),
                     Limits.DEFAULT.packetFrames(),
                     Limits.DEFAULT.packetsInFlight());
-            storeLimits = new StoreLimits(
+            StoreLimits storeLimits = new StoreLimits(
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
                     maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
-            timeouts = new SessionTimeouts(
+            SessionTimeouts timeouts = new SessionTimeouts(
                     Duration.ofSeconds(helloTimeout),
                     Duration.ofSeconds(stallTimeout),
                     Duration.ofSeconds(writeTimeout));
@@ -174,11 +177,11 @@ public final class Escrowd implements Callable<Integer> {
                 throw new IllegalArgumentException(
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
-            socket = SocketPath.check(path);
+            Path socket = SocketPath.check(path);
+            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
-        return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts);
     }
 
     /** Returns the command line of this very process, without the option that brought us here. */

@@ -79,6 +79,7 @@ class EscrowdTest {
             --max-slots=-1      | slots: -1 (expected: >= 0) (see --help)
             --max-bytes=-1      | payload bytes: -1 (expected: >= 0) (see --help)
             --max-descriptors=-1 | descriptors: -1 (expected: >= 0) (see --help)
+            --backlog=0 s       | backlog: 0 (expected: >= 1) (see --help)
             --hello-timeout=0   | hello timeout: 0 s (expected: 1..86400 s) (see --help)
             --stall-timeout=-1  | stall timeout: -1 s (expected: 1..86400 s) (see --help)
             --write-timeout=86401 | write timeout: 86401 s (expected: 1..86400 s) (see --help)

@@ -82,6 +82,19 @@ final class RawClient implements AutoCloseable {
         return client;
     }
 
+    /** Connects, or returns {@code null} when the listen backlog is full. */
+    static RawClient connectIfRoom(Path path) throws IOException {
+        RawClient client = new RawClient(Socket.newSocketDomain());
+        try {
+            assertTrue(client.socket.connect(new DomainSocketAddress(path.toString())));
+            return client;
+        } catch (IOException e) {
+            client.close();
+            assertTrue(e.getMessage().contains("Resource temporarily unavailable"), e::toString);
+            return null;
+        }
+    }
+
     /** Connects and greets. */
     static RawClient open(Path path) throws IOException {
         RawClient client = connect(path);

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -32,6 +33,7 @@ final class Connector {
 
     private static final int EACCES = -13;
     private static final long RETRY_MILLIS = 20;
+    private static final long LONGEST_RETRY_MILLIS = 500;
 
     private final EscrowClientBuilder options;
     private final Path path;
@@ -42,6 +44,7 @@ final class Connector {
     private boolean toldWaiting;
     private boolean ownSession;
     private Channel channel;
+    private long busyMillis = RETRY_MILLIS;
 
     private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
         this.options = options;
@@ -122,7 +125,7 @@ final class Connector {
     private void failed(Throwable cause) {
         if (isErrno(cause, Errors.ERRNO_EAGAIN_NEGATIVE)) {
             tellWaiting();
-            retry();
+            retryWhenThereIsRoom();
         } else if (isErrno(cause, EACCES)) {
             result.completeExceptionally(
                     new EscrowException(Status.EACCES, "no permission to connect to \"" + path + "\"", cause));
@@ -173,6 +176,13 @@ final class Connector {
 
     private void retry() {
         loop.schedule(this::attempt, RETRY_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Tries again more and more seldom, and not all at the same moment: the queue may be full for hours. */
+    private void retryWhenThereIsRoom() {
+        long millis = ThreadLocalRandom.current().nextLong(busyMillis / 2, busyMillis) + 1;
+        busyMillis = Math.min(2 * busyMillis, LONGEST_RETRY_MILLIS);
+        loop.schedule(this::attempt, millis, TimeUnit.MILLISECONDS);
     }
 
     // Called by HelloHandler.
