@@ -21,6 +21,7 @@ import java.util.regex.Pattern;
  * @param timeouts how long a client may keep the others waiting
  * @param backlog how many clients may wait in the listen backlog, 1 or more; the kernel allows {@code
  *     net.core.somaxconn} at most
+ * @param access who may use the daemon
  */
 public record DaemonOptions(
         Path path,
@@ -29,7 +30,8 @@ public record DaemonOptions(
         Limits limits,
         StoreLimits storeLimits,
         SessionTimeouts timeouts,
-        int backlog) {
+        int backlog,
+        Access access) {
 
     /** What a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
@@ -52,6 +54,7 @@ public record DaemonOptions(
      * @param storeLimits the bounds of what is held in all
      * @param timeouts how long a client may keep the others waiting
      * @param backlog 1 or more
+     * @param access who may use the daemon
      */
     public DaemonOptions {
         if (backlog < 1) {
@@ -74,7 +77,8 @@ public record DaemonOptions(
                 Limits.DEFAULT,
                 new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)),
                 SessionTimeouts.DEFAULT,
-                DEFAULT_BACKLOG);
+                DEFAULT_BACKLOG,
+                Access.OWNER_ONLY);
     }
 
     /**
@@ -84,7 +88,7 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withStoreLimits(StoreLimits changed) {
-        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog);
+        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog, access);
     }
 
     /**
@@ -94,7 +98,17 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withTimeouts(SessionTimeouts changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog);
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog, access);
+    }
+
+    /**
+     * Changes who may use the daemon.
+     *
+     * @param changed who
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withAccess(Access changed) {
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, changed);
     }
 
     /**

@@ -2,11 +2,13 @@ package io.escrow.daemon;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.codec.Frame;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
@@ -70,6 +72,7 @@ public final class EscrowDaemon implements AutoCloseable {
                     "escrowd needs Linux on x86_64 or aarch64 with Netty's native epoll library",
                     Epoll.unavailabilityCause());
         }
+        SocketFile.checkDirectory(options.path(), options.access());
         occupyStandardDescriptors();
         EscrowDaemon daemon =
                 new EscrowDaemon(options, SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE));
@@ -120,7 +123,7 @@ public final class EscrowDaemon implements AutoCloseable {
                     bound.cause());
         }
         server = bound.channel();
-        socketFile.publish();
+        socketFile.publish(options.access());
         server.read();
     }
 
@@ -132,21 +135,28 @@ public final class EscrowDaemon implements AutoCloseable {
         if (options.verbose()) {
             channel.pipeline().addLast(new Tracer(System.err));
         }
-        channel.pipeline()
-                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits()));
-        socketFile.holder(pidOf(channel));
         channel.closeFuture().addListener(f -> {
             socketFile.holder(0);
             server.read();
         });
+        Peer peer = Peer.of(channel);
+        if (!options.access().allows(peer)) {
+            // At once, whatever it says: who may not come in must not keep the others waiting either.
+            channel.config().setAutoRead(false);
+            channel.eventLoop().execute(() -> refuse(channel, peer));
+            return;
+        }
+        channel.pipeline()
+                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits()));
+        socketFile.holder(peer.pid());
     }
 
-    private static int pidOf(EpollDomainSocketChannel channel) {
-        try {
-            return channel.peerCredentials().pid();
-        } catch (IOException e) {
-            return 0;
-        }
+    private static void refuse(Channel channel, Peer peer) {
+        logger.warn("client refused: EACCES: {}", peer);
+        channel.writeAndFlush(new Frame.Reply(
+                        Status.EACCES,
+                        peer + ": not let in; escrowd has --allow-user and --allow-group for others than its own user"))
+                .addListener(ChannelFutureListener.CLOSE);
     }
 
     /** Waits until the daemon is closed. */

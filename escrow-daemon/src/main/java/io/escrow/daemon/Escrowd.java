@@ -7,10 +7,14 @@ import io.escrow.codec.Limits;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -53,6 +57,27 @@ public final class Escrowd implements Callable<Integer> {
             names = {"-d", "--daemonise"},
             description = "go on in the background once it listens")
     private boolean daemonise;
+
+    @Option(
+            names = "--mode",
+            paramLabel = "MODE",
+            converter = Octal.class,
+            description = "permissions of the socket, octal; default: 0600")
+    private int mode = Access.OWNER_ONLY.mode();
+
+    @Option(
+            names = "--allow-user",
+            paramLabel = "USER",
+            description = "also let this user in, by name or number; may be given several times; default: the daemon's"
+                    + " own user and root")
+    private List<String> users = List.of();
+
+    @Option(
+            names = "--allow-group",
+            paramLabel = "GROUP",
+            description = "also let in who has this effective group, and who is listed as its member when the daemon"
+                    + " starts; by name or number; may be given several times")
+    private List<String> groups = List.of();
 
     @Option(
             names = "--max-payload",
@@ -178,10 +203,18 @@ public final class Escrowd implements Callable<Integer> {
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
             Path socket = SocketPath.check(path);
-            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog);
+            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog, access());
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
+    }
+
+    private Access access() {
+        Set<Integer> allowedUsers = new HashSet<>();
+        users.forEach(user -> allowedUsers.add(Accounts.user(user)));
+        groups.forEach(group -> allowedUsers.addAll(Accounts.members(group)));
+        return new Access(
+                mode, allowedUsers, groups.stream().map(Accounts::group).collect(Collectors.toSet()));
     }
 
     /** Returns the command line of this very process, without the option that brought us here. */
@@ -200,6 +233,18 @@ public final class Escrowd implements Callable<Integer> {
             }
         }
         return command;
+    }
+
+    /** Reads a mode as chmod(1) does. */
+    static final class Octal implements ITypeConverter<Integer> {
+        @Override
+        public Integer convert(String text) {
+            try {
+                return Integer.parseInt(text, 8);
+            } catch (NumberFormatException e) {
+                throw new CommandLine.TypeConversionException("'" + text + "' is not an octal number");
+            }
+        }
     }
 
     /** Reads the version from the manifest of the jar. */

@@ -163,7 +163,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private void fail(ChannelHandlerContext ctx, Status status, String text) {
         if (state != State.ENDING) {
             state = State.ENDING;
-            logger.warn("session ended: {}: {}", status, text);
+            logger.warn("session ended: {}: {} ({})", status, text, Peer.of(ctx.channel()));
             ctx.channel().config().setAutoRead(false);
             ctx.writeAndFlush(new Frame.Reply(status, text)).addListener(ChannelFutureListener.CLOSE);
         }

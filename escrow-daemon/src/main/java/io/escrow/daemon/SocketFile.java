@@ -38,6 +38,10 @@ final class SocketFile implements AutoCloseable {
     private static final Logger logger = LoggerFactory.getLogger(SocketFile.class);
 
     private static final String OWNER_ONLY = "rw-------";
+    // Bits of st_mode, inode(7).
+    private static final int STICKY = 01000;
+    private static final int GROUP_WRITES = 020;
+    private static final int OTHERS_WRITE = 02;
     private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
@@ -49,6 +53,33 @@ final class SocketFile implements AutoCloseable {
     private SocketFile(Path path, FileChannel lockFile) {
         this.path = path;
         this.lockFile = lockFile;
+    }
+
+    /**
+     * Checks that nobody who has no right to can put another socket in the place of this one.
+     *
+     * @throws EscrowException if others may write to the directory of the path, and it lacks the sticky bit
+     */
+    static void checkDirectory(Path path, Access access) throws EscrowException {
+        Path directory = path.toAbsolutePath().getParent();
+        try {
+            int mode = (Integer) Files.getAttribute(directory, "unix:mode");
+            int group = (Integer) Files.getAttribute(directory, "unix:gid");
+            boolean anybody = (mode & OTHERS_WRITE) != 0;
+            boolean strangers = (mode & GROUP_WRITES) != 0 && !access.trustsGroup(group);
+            if ((mode & STICKY) == 0 && (anybody || strangers)) {
+                throw new EscrowException(
+                        Status.EACCES,
+                        (anybody ? "everybody" : "group " + Integer.toUnsignedString(group)) + " may write to \""
+                                + directory + "\" (mode " + Integer.toOctalString(mode & 07777)
+                                + ") and put another socket in the place of this one: take a directory of your own, or"
+                                + " chmod +t");
+            }
+        } catch (EscrowException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "\"" + directory + "\" can't be examined: " + e, e);
+        }
     }
 
     /**
@@ -146,17 +177,17 @@ final class SocketFile implements AutoCloseable {
                     ".escrowd",
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             directory = FileChannel.open(privateDirectory, StandardOpenOption.READ);
-            return "/proc/self/fd/" + descriptorOf(privateDirectory.toRealPath()) + "/s";
+            return descriptorPath(privateDirectory.toRealPath()) + "/s";
         } catch (IOException e) {
             throw new EscrowException(Status.EACCES, "no socket can be made for \"" + path + "\": " + e, e);
         }
     }
 
-    private static String descriptorOf(Path open) throws IOException {
+    private static String descriptorPath(Path open) throws IOException {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {
                 if (linkTarget(descriptor).equals(open)) {
-                    return descriptor.getFileName().toString();
+                    return descriptor.toString();
                 }
             }
         }
@@ -172,16 +203,29 @@ final class SocketFile implements AutoCloseable {
     }
 
     /** Moves the socket, which listens already, to its path. */
-    void publish() throws EscrowException {
+    void publish(Access access) throws EscrowException {
         try {
             Path socket = privateDirectory.resolve("s");
-            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(OWNER_ONLY));
+            permit(socket, access.mode(), access);
+            // Not by its name, which may be a link by now. Nor opened again: closing that would give up the lock.
+            permit(Path.of(descriptorPath(SocketPath.lockFile(path).toRealPath())), access.lockFileMode(), access);
             published = Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
             Files.move(socket, path, StandardCopyOption.ATOMIC_MOVE);
             Files.delete(privateDirectory);
         } catch (IOException e) {
             throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
         }
+    }
+
+    /** Sets the mode of a file, and gives it to the group that is let in if there is just one. */
+    private static void permit(Path file, int mode, Access access) throws IOException {
+        if (access.groups().size() == 1) {
+            Integer group = access.groups().iterator().next();
+            if (!group.equals(Files.getAttribute(file, "unix:gid"))) {
+                Files.setAttribute(file, "unix:gid", group);
+            }
+        }
+        Files.setAttribute(file, "unix:mode", mode);
     }
 
     /** Notes whose session is on, for those who wait; 0 for nobody. */

@@ -106,8 +106,9 @@ final class Watchdog extends ChannelInboundHandlerAdapter {
             case READER -> {
                 if (waited.compareTo(timeouts.write()) >= 0) {
                     logger.warn(
-                            "session ended: ETIMEDOUT: answers not read for {} ms",
-                            timeouts.write().toMillis());
+                            "session ended: ETIMEDOUT: answers not read for {} ms ({})",
+                            timeouts.write().toMillis(),
+                            Peer.of(ctx.channel()));
                     ctx.close();
                 }
             }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -52,7 +53,7 @@ class SocketFileTest {
     void publishesSocketThatOnlyItsOwnerMayUse() throws IOException {
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
-            file.publish();
+            file.publish(Access.OWNER_ONLY);
 
             assertEquals("rw-------", modeOf(path));
             assertEquals("rw-------", modeOf(SocketPath.lockFile(path)));
@@ -79,7 +80,7 @@ class SocketFileTest {
                 "x".repeat(SocketPath.MAX_LENGTH - directory.toString().length() - 1));
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
-            file.publish();
+            file.publish(Access.OWNER_ONLY);
 
             assertEquals(SocketPath.MAX_LENGTH, path.toString().length());
             assertTrue(SocketPath.isServed(path));
@@ -90,7 +91,7 @@ class SocketFileTest {
     void removesItsSocketAndKeepsTheLockFile() throws IOException {
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
-            file.publish();
+            file.publish(Access.OWNER_ONLY);
         }
 
         assertEquals(List.of("s.lock"), names());
@@ -100,7 +101,7 @@ class SocketFileTest {
     void leavesSocketThatSomebodyElsePutThere() throws IOException {
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);
-            file.publish();
+            file.publish(Access.OWNER_ONLY);
             Files.delete(path);
             leaveStaleSocket();
         }
@@ -128,7 +129,7 @@ class SocketFileTest {
         try (SocketFile file = SocketFile.claim(path, true, Duration.ZERO)) {
             listenOn(file);
             assertEquals(stale, Files.getAttribute(path, "unix:ino"));
-            file.publish();
+            file.publish(Access.OWNER_ONLY);
 
             assertNotEquals(stale, Files.getAttribute(path, "unix:ino"));
             assertTrue(SocketPath.isServed(path));
@@ -165,6 +166,31 @@ class SocketFileTest {
 
         assertThrows(EscrowException.class, () -> SocketFile.claim(path, true, Duration.ZERO));
         assertEquals("precious", Files.readString(victim));
+    }
+
+    @Test
+    void changesNoFileThatLockFileWasReplacedBy() throws IOException {
+        Path victim = Files.writeString(directory.resolve("victim"), "precious");
+        Files.setPosixFilePermissions(victim, PosixFilePermissions.fromString("rw-r--r--"));
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
+            listenOn(file);
+            Files.delete(SocketPath.lockFile(path));
+            Files.createSymbolicLink(SocketPath.lockFile(path), victim);
+
+            assertThrows(EscrowException.class, () -> file.publish(new Access(0666, Set.of(), Set.of())));
+            assertEquals("rw-r--r--", modeOf(victim));
+        }
+    }
+
+    @Test
+    void givesSocketAndLockFileTheirModes() throws IOException {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
+            listenOn(file);
+            file.publish(new Access(0666, Set.of(), Set.of()));
+
+            assertEquals("rw-rw-rw-", modeOf(path));
+            assertEquals("rw-r--r--", modeOf(SocketPath.lockFile(path)));
+        }
     }
 
     private void listenOn(SocketFile file) throws IOException {

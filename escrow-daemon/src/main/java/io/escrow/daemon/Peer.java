@@ -1,0 +1,42 @@
+package io.escrow.daemon;
+
+import io.netty.channel.Channel;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.unix.PeerCredentials;
+import java.io.IOException;
+
+/**
+ * Names who is at the other end of a connection, as the kernel noted it when the connection was made.
+ *
+ * @param pid the process number; 0 if it is in another container, and possibly another process by now: only to be told
+ * @param uid the effective user
+ * @param gid the effective group
+ */
+record Peer(int pid, int uid, int gid) {
+
+    private static final Peer UNKNOWN = new Peer(0, -1, -1);
+
+    /** Asks the kernel; what is returned is not known when it does not tell. */
+    static Peer of(Channel channel) {
+        if (channel instanceof EpollDomainSocketChannel connection) {
+            try {
+                PeerCredentials peer = connection.peerCredentials();
+                return new Peer(peer.pid(), peer.uid(), peer.gids()[0]);
+            } catch (IOException e) {
+                return UNKNOWN;
+            }
+        }
+        return UNKNOWN;
+    }
+
+    boolean isKnown() {
+        return !equals(UNKNOWN);
+    }
+
+    @Override
+    public String toString() {
+        return isKnown()
+                ? "uid " + Integer.toUnsignedString(uid) + ", gid " + Integer.toUnsignedString(gid) + ", pid " + pid
+                : "unknown client";
+    }
+}
