@@ -12,22 +12,38 @@ import io.netty.channel.unix.FileDescriptor;
  * @param descriptor the descriptor to store a duplicate of, or {@code null} for a payload only; it stays the caller's,
  *     who keeps it open until the request is answered and closes it afterwards
  * @param payload the payload, possibly empty; not copied, so the caller must leave it as it is until the answer
+ * @param farewell what the daemon writes to the descriptor, if that is a connection, when nobody claims the slot
+ *     ({@code --unclaimed-timeout} of escrowd), possibly empty; not copied either
  */
-@SuppressWarnings("ArrayRecordComponent") // a payload is compared by nobody
-public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload) {
+@SuppressWarnings("ArrayRecordComponent") // deposits are compared by nobody
+public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload, byte[] farewell) {
 
-    private static final byte[] NO_PAYLOAD = {};
+    private static final byte[] NONE = {};
 
     /**
-     * Checks that there is a payload.
+     * Checks that there are a payload and a farewell.
      *
      * @param tag see the record
      * @param index see the record
      * @param descriptor see the record
      * @param payload not {@code null}
+     * @param farewell not {@code null}
      */
     public Deposit {
         requireNonNull(payload, "payload");
+        requireNonNull(farewell, "farewell");
+    }
+
+    /**
+     * Describes a slot without a farewell.
+     *
+     * @param tag see the record
+     * @param index see the record
+     * @param descriptor see the record
+     * @param payload see the record
+     */
+    public Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload) {
+        this(tag, index, descriptor, payload, NONE);
     }
 
     /**
@@ -38,6 +54,6 @@ public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payl
      * @param descriptor the descriptor to store a duplicate of; stays the caller's
      */
     public Deposit(int tag, int index, FileDescriptor descriptor) {
-        this(tag, index, descriptor, NO_PAYLOAD);
+        this(tag, index, descriptor, NONE);
     }
 }

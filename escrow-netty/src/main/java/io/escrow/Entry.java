@@ -17,10 +17,11 @@ public final class Entry implements AutoCloseable {
     private final int index;
     private final int number;
     private final byte[] payload;
+    private final byte[] farewell;
     private final AtomicReference<OwnedDescriptor> descriptor;
 
     /**
-     * Makes an entry.
+     * Makes an entry without a farewell.
      *
      * @param tag the tag of the slot
      * @param index the index of the slot within its tag
@@ -29,10 +30,25 @@ public final class Entry implements AutoCloseable {
      * @param descriptor the descriptor, from now on owned by this entry, or {@code null}
      */
     public Entry(int tag, int index, int number, byte[] payload, OwnedDescriptor descriptor) {
+        this(tag, index, number, payload, new byte[0], descriptor);
+    }
+
+    /**
+     * Makes an entry.
+     *
+     * @param tag the tag of the slot
+     * @param index the index of the slot within its tag
+     * @param number the number that the descriptor had in the process that stored it; -1 without a descriptor
+     * @param payload the payload, possibly empty; not copied
+     * @param farewell the farewell, possibly empty; not copied
+     * @param descriptor the descriptor, from now on owned by this entry, or {@code null}
+     */
+    public Entry(int tag, int index, int number, byte[] payload, byte[] farewell, OwnedDescriptor descriptor) {
         this.tag = tag;
         this.index = index;
         this.number = number;
         this.payload = requireNonNull(payload, "payload");
+        this.farewell = requireNonNull(farewell, "farewell");
         this.descriptor = new AtomicReference<>(descriptor);
     }
 
@@ -70,6 +86,15 @@ public final class Entry implements AutoCloseable {
      */
     public byte[] payload() {
         return payload;
+    }
+
+    /**
+     * Returns what the daemon would write to the descriptor if nobody claimed the slot.
+     *
+     * @return the farewell itself, not a copy; empty if there is none
+     */
+    public byte[] farewell() {
+        return farewell;
     }
 
     /**

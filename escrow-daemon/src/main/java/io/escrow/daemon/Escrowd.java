@@ -85,13 +85,19 @@ public final class Escrowd implements Callable<Integer> {
             description = "largest payload of a slot; default: ${DEFAULT-VALUE}")
     private int maxPayload = Limits.DEFAULT.payload();
 
+    @Option(
+            names = "--max-farewell",
+            paramLabel = "BYTES",
+            description = "largest farewell of a slot; default: ${DEFAULT-VALUE}")
+    private int maxFarewell = Limits.DEFAULT.farewell();
+
     @Option(names = "--max-slots", paramLabel = "N", description = "most slots in all; default: ${DEFAULT-VALUE}")
     private int maxSlots = DaemonOptions.DEFAULT_SLOTS;
 
     @Option(
             names = "--max-bytes",
             paramLabel = "BYTES",
-            description = "largest sum of all payloads; default: half of the Java heap")
+            description = "largest sum of all payloads and farewells; default: half of the Java heap")
     private Long maxBytes;
 
     @Option(
@@ -182,14 +188,15 @@ public final class Escrowd implements Callable<Integer> {
 
     private DaemonOptions options() throws EscrowException {
         try {
-            int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + 1024);
+            int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + maxFarewell + 1024);
             Limits limits = new Limits(
                     tags,
                     maxPayload,
                     packetBytes,
                     Limits.DEFAULT.packetDescriptors(),
                     Limits.DEFAULT.packetFrames(),
-                    Limits.DEFAULT.packetsInFlight());
+                    Limits.DEFAULT.packetsInFlight(),
+                    maxFarewell);
             StoreLimits storeLimits = new StoreLimits(
                     maxSlots,
                     maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,

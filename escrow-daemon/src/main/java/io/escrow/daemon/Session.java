@@ -95,10 +95,11 @@ final class Session extends ChannelInboundHandlerAdapter {
                         get.index(),
                         slot.number(),
                         slot.payload(),
+                        slot.farewell(),
                         // Retained, so that a DEL behind this GET can't close it before it is sent.
                         descriptor == null ? null : descriptor.retain());
             } else if (request instanceof Frame.Update update) {
-                store.update(update.tag(), update.index(), update.payload());
+                store.update(update.tag(), update.index(), update.payload(), update.farewell());
                 return ok();
             } else if (request instanceof Frame.Delete delete) {
                 store.delete(delete.tag(), delete.index());
@@ -120,7 +121,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private Frame add(Frame.Add add) throws EscrowException {
         OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
         try {
-            store.add(add.tag(), add.index(), new Slot(add.number(), add.payload(), descriptor));
+            store.add(add.tag(), add.index(), new Slot(add.number(), add.payload(), add.farewell(), descriptor));
         } catch (EscrowException e) {
             ReferenceCountUtil.release(descriptor);
             throw e;

@@ -36,7 +36,7 @@ final class Store implements AutoCloseable {
         check(tag, index);
         Slot old = find(tag, index);
         int newSlots = slots + (old == null ? 1 : 0);
-        long change = (long) slot.payload().length - (old == null ? 0 : old.payload().length);
+        long change = (long) slot.bytes() - (old == null ? 0 : old.bytes());
         int newDescriptors = descriptors + count(slot.descriptor()) - (old == null ? 0 : count(old.descriptor()));
         if (newSlots > limits.slots()) {
             throw full(Status.ENOSPC, slots, limits.slots(), "slots");
@@ -59,17 +59,18 @@ final class Store implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload of a slot, and leaves its descriptor.
+     * Replaces the payload of a slot, and its farewell unless that is {@code null}, and leaves its descriptor.
      *
      * @throws EscrowException if tag or index are out of range, the slot is empty, or a limit is reached
      */
-    void update(int tag, int index, byte[] payload) throws EscrowException {
+    void update(int tag, int index, byte[] payload, byte[] farewell) throws EscrowException {
         Slot old = get(tag, index, "UPD");
-        long change = (long) payload.length - old.payload().length;
+        Slot slot = new Slot(old.number(), payload, farewell == null ? old.farewell() : farewell, old.descriptor());
+        long change = (long) slot.bytes() - old.bytes();
         if (bytes + change > limits.payloadBytes()) {
             throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");
         }
-        tags[tag].put(index, new Slot(old.number(), payload, old.descriptor()));
+        tags[tag].put(index, slot);
         bytes += change;
         bytesOfTag[tag] += change;
     }
@@ -92,8 +93,8 @@ final class Store implements AutoCloseable {
         Slot old = get(tag, index, "DEL");
         tags[tag].remove(index);
         slots--;
-        bytes -= old.payload().length;
-        bytesOfTag[tag] -= old.payload().length;
+        bytes -= old.bytes();
+        bytesOfTag[tag] -= old.bytes();
         descriptors -= count(old.descriptor());
         close(old);
     }

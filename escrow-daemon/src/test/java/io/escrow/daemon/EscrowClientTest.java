@@ -144,6 +144,29 @@ class EscrowClientTest {
     }
 
     @Test
+    void keepsFarewellBesideThePayload() {
+        byte[] farewell = {4, 5};
+        client.add(new Deposit(1, 7, descriptor, PAYLOAD, farewell)).join();
+        client.update(1, 7, new byte[1]).join();
+        assertFarewell(farewell);
+
+        client.update(1, 7, PAYLOAD, new byte[client.maxFarewell()]).join();
+        assertFarewell(new byte[1024]);
+        assertEquals(new TagInfo(1, 8, PAYLOAD.length + 1024), client.tag(1).join());
+
+        client.update(1, 7, PAYLOAD, new byte[0]).join();
+        assertFarewell(new byte[0]);
+        assertFails(Status.EMSGSIZE, client.update(1, 7, PAYLOAD, new byte[1025]));
+    }
+
+    private void assertFarewell(byte[] expected) {
+        try (Entry entry = client.get(1, 7).join()) {
+            assertArrayEquals(expected, entry.farewell());
+            assertTrue(entry.hasDescriptor());
+        }
+    }
+
+    @Test
     void replacesWhatTheSlotHeld() throws IOException {
         client.add(1, 7, descriptor, PAYLOAD).join();
         client.add(1, 7, new byte[1]).join();

@@ -109,7 +109,7 @@ class StoreTest {
     @Test
     void updatesPayloadAndLeavesTheRest() throws IOException {
         store.add(0, 0, new Slot(5, new byte[4], file.openOwned()));
-        store.update(0, 0, new byte[] {9});
+        store.update(0, 0, new byte[] {9}, null);
 
         Slot slot = store.get(0, 0);
         assertArrayEquals(new byte[] {9}, slot.payload());
@@ -119,12 +119,40 @@ class StoreTest {
     }
 
     @Test
+    void updatesFarewellOnlyWhenThereIsOne() throws IOException {
+        store.add(0, 0, new Slot(5, new byte[2], new byte[] {1, 2, 3}, null));
+        assertEquals(new TagInfo(1, 1, 5), store.info(0));
+
+        store.update(0, 0, new byte[1], null);
+        assertArrayEquals(new byte[] {1, 2, 3}, store.get(0, 0).farewell());
+        assertEquals(new TagInfo(1, 1, 4), store.info(0));
+
+        store.update(0, 0, new byte[1], new byte[] {4});
+        assertArrayEquals(new byte[] {4}, store.get(0, 0).farewell());
+        assertEquals(new TagInfo(1, 1, 2), store.info(0));
+
+        store.delete(0, 0);
+        assertEquals(new TagInfo(0, 0, 0), store.info(0));
+    }
+
+    @Test
+    void countsFarewellAgainstPayloadBytes() throws IOException {
+        store.add(0, 0, new Slot(5, new byte[4], new byte[6], null));
+
+        assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.add(0, 1, payload(1)));
+        assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.update(0, 0, new byte[4], new byte[7]));
+        store.update(0, 0, new byte[4], new byte[5]);
+        store.add(0, 1, payload(1));
+    }
+
+    @Test
     void saysThatSlotIsEmpty() throws IOException {
         store.add(0, 1, payload(0));
 
         assertFails(Status.ENOENT, "Non-existent index in a GET request: 0/0", () -> store.get(0, 0));
         assertFails(Status.ENOENT, "Non-existent index in a DEL request: 1/1", () -> store.delete(1, 1));
-        assertFails(Status.ENOENT, "Non-existent index in a UPD request: 0/2", () -> store.update(0, 2, new byte[0]));
+        assertFails(
+                Status.ENOENT, "Non-existent index in a UPD request: 0/2", () -> store.update(0, 2, new byte[0], null));
     }
 
     @Test
@@ -134,13 +162,13 @@ class StoreTest {
         assertFails(Status.EINVAL, tag, () -> store.add(4, 0, payload(0)));
         assertFails(Status.EINVAL, tag, () -> store.get(4, 0));
         assertFails(Status.EINVAL, tag, () -> store.delete(4, 0));
-        assertFails(Status.EINVAL, tag, () -> store.update(4, 0, new byte[0]));
+        assertFails(Status.EINVAL, tag, () -> store.update(4, 0, new byte[0], null));
         assertFails(Status.EINVAL, tag, () -> store.info(4));
         assertFails(Status.EINVAL, tag, () -> store.list(4, 0, 1));
         assertFails(Status.EINVAL, index, () -> store.add(0, -1, payload(0)));
         assertFails(Status.EINVAL, index, () -> store.get(0, -1));
         assertFails(Status.EINVAL, index, () -> store.delete(0, -1));
-        assertFails(Status.EINVAL, index, () -> store.update(0, -1, new byte[0]));
+        assertFails(Status.EINVAL, index, () -> store.update(0, -1, new byte[0], null));
         assertFails(Status.EINVAL, index, () -> store.list(0, -1, 1));
     }
 
@@ -185,9 +213,9 @@ class StoreTest {
 
         assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.add(0, 9, payload(1)));
         assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.add(1, 1, payload(5)));
-        assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.update(1, 1, new byte[5]));
+        assertFails(Status.ENOSPC, "10 of 10 payload bytes held", () -> store.update(1, 1, new byte[5], null));
         store.add(0, 0, payload(5));
-        store.update(1, 1, new byte[5]);
+        store.update(1, 1, new byte[5], null);
         assertEquals(new TagInfo(1, 2, 5), store.info(1));
     }
 

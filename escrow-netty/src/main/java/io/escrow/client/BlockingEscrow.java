@@ -65,7 +65,17 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload of a filled slot, and leaves its descriptor.
+     * Puts a descriptor, a payload and a farewell into a slot, and closes what the slot held before.
+     *
+     * @param deposit what to put where
+     * @throws EscrowException if the slot was not filled, or not in time
+     */
+    public void add(Deposit deposit) throws EscrowException {
+        await(() -> client.add(deposit));
+    }
+
+    /**
+     * Replaces the payload of a filled slot, and leaves its descriptor and its farewell.
      *
      * @param tag the tag
      * @param index the index
@@ -74,6 +84,19 @@ public final class BlockingEscrow implements AutoCloseable {
      */
     public void update(int tag, int index, byte[] payload) throws EscrowException {
         await(() -> client.update(tag, index, payload));
+    }
+
+    /**
+     * Replaces the payload and the farewell of a filled slot, and leaves its descriptor.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, possibly empty
+     * @param farewell the new farewell, possibly empty
+     * @throws EscrowException if the slot is empty, or nothing was replaced, or not in time
+     */
+    public void update(int tag, int index, byte[] payload, byte[] farewell) throws EscrowException {
+        await(() -> client.update(tag, index, payload, farewell));
     }
 
     /**

@@ -6,7 +6,6 @@ import io.escrow.BulkResult;
 import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
-import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
 import io.escrow.TagInfo;
@@ -81,7 +80,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(int tag, int index, FileDescriptor descriptor, byte[] payload) {
-        return submit(addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
+        return submit(Conversions.addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
     }
 
     /**
@@ -93,11 +92,21 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(int tag, int index, byte[] payload) {
-        return submit(addFrame(new Deposit(tag, index, null, payload)));
+        return submit(Conversions.addFrame(new Deposit(tag, index, null, payload)));
     }
 
     /**
-     * Replaces the payload of a filled slot, and leaves its descriptor.
+     * Puts a descriptor, a payload and a farewell into a slot, and closes what the slot held before.
+     *
+     * @param deposit what to put where; the farewell has at most {@link #maxFarewell()} bytes
+     * @return a future that is done when the slot is filled
+     */
+    public CompletableFuture<Void> add(Deposit deposit) {
+        return submit(Conversions.addFrame(deposit));
+    }
+
+    /**
+     * Replaces the payload of a filled slot, and leaves its descriptor and its farewell.
      *
      * @param tag the tag
      * @param index the index
@@ -110,6 +119,21 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
+     * Replaces the payload and the farewell of a filled slot, and leaves its descriptor.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
+     * @param farewell the new farewell, at most {@link #maxFarewell()} bytes, possibly empty; not copied
+     * @return a future that is done when both are replaced. Fails with {@link io.escrow.Status#ENOENT} if the slot is
+     *     empty
+     */
+    public CompletableFuture<Void> update(int tag, int index, byte[] payload, byte[] farewell) {
+        return submit(
+                new Frame.Update(tag, index, requireNonNull(payload, "payload"), requireNonNull(farewell, "farewell")));
+    }
+
+    /**
      * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
      *
      * @param tag the tag
@@ -118,7 +142,7 @@ public final class EscrowClient implements AutoCloseable {
      *     does. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty
      */
     public CompletableFuture<Entry> get(int tag, int index) {
-        return submit(new Frame.Get(tag, index), EscrowClient::entry, Entry::close);
+        return submit(new Frame.Get(tag, index), Conversions::entry, Entry::close);
     }
 
     /**
@@ -175,7 +199,7 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
         return submit(new BulkRequest<>(
-                deposits, d -> new SlotKey(d.tag(), d.index()), EscrowClient::addFrame, EscrowClient::ignore));
+                deposits, d -> new SlotKey(d.tag(), d.index()), Conversions::addFrame, EscrowClient::ignore));
     }
 
     /**
@@ -187,7 +211,7 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<BulkResult> getAll(Iterator<SlotKey> slots, Consumer<Entry> sink) {
         return submit(new BulkRequest<>(slots, k -> k, k -> new Frame.Get(k.tag(), k.index()), answer -> {
-            Entry entry = entry(answer);
+            Entry entry = Conversions.entry(answer);
             try {
                 sink.accept(entry);
             } catch (RuntimeException e) {
@@ -256,6 +280,15 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
+     * Returns how large a farewell may be.
+     *
+     * @return the limit in bytes; 0 if the daemon keeps none
+     */
+    public int maxFarewell() {
+        return limits.farewell();
+    }
+
+    /**
      * Returns the event loop on which futures complete.
      *
      * @return the event loop
@@ -290,19 +323,6 @@ public final class EscrowClient implements AutoCloseable {
     @Override
     public void close() {
         channel.close();
-    }
-
-    private static Frame addFrame(Deposit deposit) {
-        FileDescriptor descriptor = deposit.descriptor();
-        // Without references, so that the encoder closes nothing: the descriptor is the caller's.
-        FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
-        int number = descriptor == null ? -1 : descriptor.intValue();
-        return new Frame.Add(deposit.tag(), deposit.index(), number, deposit.payload(), borrowed);
-    }
-
-    private static Entry entry(Frame answer) {
-        Frame.Add add = (Frame.Add) answer;
-        return new Entry(add.tag(), add.index(), add.number(), add.payload(), (OwnedDescriptor) add.descriptor());
     }
 
     private static void ignore(Frame answer) {}

@@ -89,7 +89,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         Request last = null;
         for (Request request = peek(); request != null && frames < limits.packetFrames(); request = peek()) {
             Frame frame = request.frame();
-            int length = FrameCodec.addLength(frame.payload().length);
+            int length = FrameCodec.maxLength(frame);
             boolean descriptor =
                     frame instanceof Frame.Get || (frame instanceof Frame.Add add && add.descriptor() != null);
             if (bytes + length > limits.packetBytes() || (descriptor && withDescriptor == limits.packetDescriptors())) {
@@ -134,16 +134,19 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     /** Returns why a request can't be sent; {@code null} if it can. */
     private EscrowException refusal(Frame request) {
         int tag = request.tag();
-        int length = request.payload().length;
         if (tag < 0 || tag >= Limits.MAX_TAGS) {
             // On the wire it would become another tag.
             return new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (limits.tags() - 1) + ")");
         }
-        if (length > limits.payload()) {
-            return new EscrowException(
-                    Status.EMSGSIZE, "payload length: " + length + " (expected: <= " + limits.payload() + ")");
-        }
-        return null;
+        EscrowException problem = tooLong("payload", request.payload(), limits.payload());
+        return problem == null ? tooLong("farewell", request.farewell(), limits.farewell()) : problem;
+    }
+
+    private static EscrowException tooLong(String what, byte[] bytes, int limit) {
+        return bytes == null || bytes.length <= limit
+                ? null
+                : new EscrowException(
+                        Status.EMSGSIZE, what + " length: " + bytes.length + " (expected: <= " + limit + ")");
     }
 
     @Override

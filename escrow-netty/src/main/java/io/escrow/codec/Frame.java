@@ -49,7 +49,7 @@ public sealed interface Frame {
     /**
      * Opens a session, and answers that it is open: {@code magic u32, version u16, reserved u16}, in the answer
      * followed by the limits, {@code tags u32, payload u32, packetBytes u32, packetDescriptors u32, packetFrames u32,
-     * packetsInFlight u32}.
+     * packetsInFlight u32, farewell u32}.
      *
      * @param version the version of the protocol
      * @param limits the limits of the daemon; {@code null} in a request
@@ -57,17 +57,42 @@ public sealed interface Frame {
     record Hello(int version, Limits limits) implements Frame {}
 
     /**
-     * Fills a slot, or answers a {@link Get}: {@code number i32, payloadLength i32, payload}.
+     * Returns the farewell that this frame carries.
+     *
+     * @return the farewell itself, not a copy; {@code null} or empty for a frame that has none
+     */
+    default byte[] farewell() {
+        return NO_PAYLOAD;
+    }
+
+    /**
+     * Fills a slot, or answers a {@link Get}: {@code number i32, payloadLength i32, payload}; when there is a farewell,
+     * {@code farewellLength i32, farewell} come before them.
      *
      * @param tag the tag
      * @param index the index
      * @param number the number of the descriptor in its owner, or -1
      * @param payload the payload, possibly empty
+     * @param farewell what is written to the descriptor when nobody claims the slot; empty for nothing
      * @param descriptor the descriptor, or {@code null}; a received one is an {@link io.escrow.OwnedDescriptor}, which
      *     whoever receives the frame releases; of one that is sent, one reference passes to the encoder
      */
     @SuppressWarnings("ArrayRecordComponent") // frames are not compared
-    record Add(int tag, int index, int number, byte[] payload, FileDescriptor descriptor) implements Frame {}
+    record Add(int tag, int index, int number, byte[] payload, byte[] farewell, FileDescriptor descriptor)
+            implements Frame {
+        /**
+         * Makes a frame without a farewell.
+         *
+         * @param tag see the record
+         * @param index see the record
+         * @param number see the record
+         * @param payload see the record
+         * @param descriptor see the record
+         */
+        public Add(int tag, int index, int number, byte[] payload, FileDescriptor descriptor) {
+            this(tag, index, number, payload, NO_PAYLOAD, descriptor);
+        }
+    }
 
     /**
      * Asks for what a slot holds. No body.
@@ -78,14 +103,27 @@ public sealed interface Frame {
     record Get(int tag, int index) implements Frame {}
 
     /**
-     * Replaces the payload of a filled slot, and leaves its descriptor: {@code payloadLength i32, payload}.
+     * Replaces the payload of a filled slot, and leaves its descriptor: {@code payloadLength i32, payload}; when the
+     * farewell is replaced too, {@code farewellLength i32, farewell} come before them.
      *
      * @param tag the tag
      * @param index the index
      * @param payload the new payload, possibly empty
+     * @param farewell the new farewell, possibly empty; {@code null} to leave it
      */
     @SuppressWarnings("ArrayRecordComponent") // frames are not compared
-    record Update(int tag, int index, byte[] payload) implements Frame {}
+    record Update(int tag, int index, byte[] payload, byte[] farewell) implements Frame {
+        /**
+         * Makes a frame that leaves the farewell.
+         *
+         * @param tag see the record
+         * @param index see the record
+         * @param payload see the record
+         */
+        public Update(int tag, int index, byte[] payload) {
+            this(tag, index, payload, null);
+        }
+    }
 
     /**
      * Empties a slot. No body.
@@ -116,7 +154,7 @@ public sealed interface Frame {
      * @param tag the tag
      * @param used how many slots are used
      * @param end the highest used index plus one
-     * @param payloadBytes the sum of the payload sizes
+     * @param payloadBytes the sum of the sizes of payloads and farewells
      */
     record Info(int tag, int used, long end, long payloadBytes) implements Frame {}
 

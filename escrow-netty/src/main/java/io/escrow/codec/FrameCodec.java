@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
@@ -31,6 +32,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int DESCRIPTOR = 0x01;
     /** The descriptor could not be sent, and /dev/null came in its place. */
     static final int STAND_IN = 0x02;
+    /** The body begins with a farewell. */
+    static final int FAREWELL = 0x08;
     /** The daemon sends this frame. */
     static final int REPLY = 0x80;
 
@@ -69,13 +72,14 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     }
 
     /**
-     * Returns how many bytes an ADD takes on the wire.
+     * Returns how many bytes a request takes on the wire at most.
      *
-     * @param payload the length of its payload
-     * @return the length of the frame, its header included
+     * @param request the request
+     * @return the length of the frame if it is an ADD, its header included; that of no other is larger
      */
-    public static int addLength(int payload) {
-        return HEADER_LENGTH + 8 + payload;
+    public static int maxLength(Frame request) {
+        int farewell = request.farewell() == null ? 0 : request.farewell().length;
+        return HEADER_LENGTH + 8 + request.payload().length + (farewell == 0 ? 0 : 4 + farewell);
     }
 
     // Receiving
@@ -157,49 +161,26 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             ReferenceCountUtil.release(descriptor);
             frame = new Frame.Invalid(Status.EINVAL, "a descriptor came with " + opcode + " (expected: only with ADD)");
         } else {
-            frame = decodeOther(in, opcode, tag, index, bodyLength);
+            frame = decodeOther(in, opcode, flags, tag, index, bodyLength);
         }
         in.readerIndex(end);
         return frame;
     }
 
     private Frame decodeAdd(ByteBuf in, int flags, int tag, int index, int bodyLength, Object descriptor) {
-        Frame.Invalid problem = null;
-        int number = -1;
-        int payloadLength = 0;
-        if (bodyLength < 8) {
-            problem = new Frame.Invalid(Status.EINVAL, "length of ADD: " + bodyLength + " (expected: >= 8)");
-        } else {
-            number = in.readInt();
-            payloadLength = in.readInt();
-            problem = checkPayload(payloadLength, bodyLength - 8);
+        Frame.Invalid problem;
+        try {
+            SlotBody body = SlotBody.read(in, Opcode.ADD, flags, bodyLength, limits);
+            problem = checkDescriptor(flags, tag, index, descriptor);
             if (problem == null) {
-                problem = checkDescriptor(flags, tag, index, descriptor);
+                byte[] farewell = body.farewell() == null ? Frame.NO_PAYLOAD : body.farewell();
+                return new Frame.Add(tag, index, body.number(), body.payload(), farewell, (OwnedDescriptor) descriptor);
             }
+        } catch (EscrowException e) {
+            problem = new Frame.Invalid(e.status(), e.text());
         }
-        if (problem != null) {
-            ReferenceCountUtil.release(descriptor);
-            return problem;
-        }
-        byte[] payload = new byte[payloadLength];
-        in.readBytes(payload);
-        return new Frame.Add(tag, index, number, payload, (OwnedDescriptor) descriptor);
-    }
-
-    private Frame.Invalid checkPayload(int payloadLength, int rest) {
-        if (payloadLength < 0) {
-            return new Frame.Invalid(
-                    Status.EINVAL, "payload length: " + payloadLength + " (expected: 0.." + limits.payload() + ")");
-        }
-        if (payloadLength > limits.payload()) {
-            return new Frame.Invalid(
-                    Status.EMSGSIZE, "payload length: " + payloadLength + " (expected: <= " + limits.payload() + ")");
-        }
-        if (payloadLength != rest) {
-            return new Frame.Invalid(
-                    Status.EINVAL, "payload length: " + payloadLength + " (expected: " + rest + ", as the frame has)");
-        }
-        return null;
+        ReferenceCountUtil.release(descriptor);
+        return problem;
     }
 
     private static Frame.Invalid checkDescriptor(int flags, int tag, int index, Object descriptor) {
@@ -218,14 +199,14 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         return null;
     }
 
-    private Frame decodeOther(ByteBuf in, Opcode opcode, int tag, int index, int bodyLength) {
+    private Frame decodeOther(ByteBuf in, Opcode opcode, int flags, int tag, int index, int bodyLength) {
         return switch (opcode) {
             case HEL -> decodeHello(in, bodyLength);
             case GET -> {
                 expectBody(in, opcode, bodyLength, 0);
                 yield new Frame.Get(tag, index);
             }
-            case UPD -> decodeUpdate(in, tag, index, bodyLength);
+            case UPD -> decodeUpdate(in, flags, tag, index, bodyLength);
             case DEL -> {
                 expectBody(in, opcode, bodyLength, 0);
                 yield new Frame.Delete(tag, index);
@@ -241,18 +222,13 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         };
     }
 
-    private Frame decodeUpdate(ByteBuf in, int tag, int index, int bodyLength) {
-        if (bodyLength < 4) {
-            return new Frame.Invalid(Status.EINVAL, "length of UPD: " + bodyLength + " (expected: >= 4)");
+    private Frame decodeUpdate(ByteBuf in, int flags, int tag, int index, int bodyLength) {
+        try {
+            SlotBody body = SlotBody.read(in, Opcode.UPD, flags, bodyLength, limits);
+            return new Frame.Update(tag, index, body.payload(), body.farewell());
+        } catch (EscrowException e) {
+            return new Frame.Invalid(e.status(), e.text());
         }
-        int payloadLength = in.readInt();
-        Frame.Invalid problem = checkPayload(payloadLength, bodyLength - 4);
-        if (problem != null) {
-            return problem;
-        }
-        byte[] payload = new byte[payloadLength];
-        in.readBytes(payload);
-        return new Frame.Update(tag, index, payload);
     }
 
     private static Frame decodeListRequest(ByteBuf in, int tag, int from, int bodyLength) {
@@ -287,12 +263,19 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         }
         int version = in.readUnsignedShort();
         in.skipBytes(2);
-        return new Frame.Hello(version, daemon ? null : decodeLimits(in));
+        return new Frame.Hello(version, daemon ? null : decodeLimits(in, bodyLength - expected));
     }
 
-    private static Limits decodeLimits(ByteBuf in) {
+    private static Limits decodeLimits(ByteBuf in, int more) {
         try {
-            return new Limits(in.readInt(), in.readInt(), in.readInt(), in.readInt(), in.readInt(), in.readInt());
+            return new Limits(
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    more < 4 ? 0 : in.readInt());
         } catch (IllegalArgumentException e) {
             throw untrusted(in, "limits of HEL: " + e.getMessage());
         }

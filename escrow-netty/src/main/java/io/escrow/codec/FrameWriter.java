@@ -18,14 +18,23 @@ final class FrameWriter {
     static void write(Frame frame, boolean daemon, ByteBuf out) {
         int start = out.writerIndex();
         if (frame instanceof Frame.Add add) {
-            header(out, Opcode.ADD, add.descriptor() == null ? 0 : FrameCodec.DESCRIPTOR, add.tag(), add.index());
+            boolean farewell = add.farewell().length > 0;
+            int flags = (add.descriptor() == null ? 0 : FrameCodec.DESCRIPTOR) | (farewell ? FrameCodec.FAREWELL : 0);
+            header(out, Opcode.ADD, flags, add.tag(), add.index());
+            if (farewell) {
+                out.writeInt(add.farewell().length).writeBytes(add.farewell());
+            }
             out.writeInt(add.number());
             out.writeInt(add.payload().length);
             out.writeBytes(add.payload());
         } else if (frame instanceof Frame.Get get) {
             header(out, Opcode.GET, 0, get.tag(), get.index());
         } else if (frame instanceof Frame.Update update) {
-            header(out, Opcode.UPD, 0, update.tag(), update.index());
+            boolean farewell = update.farewell() != null;
+            header(out, Opcode.UPD, farewell ? FrameCodec.FAREWELL : 0, update.tag(), update.index());
+            if (farewell) {
+                out.writeInt(update.farewell().length).writeBytes(update.farewell());
+            }
             out.writeInt(update.payload().length).writeBytes(update.payload());
         } else if (frame instanceof Frame.Delete delete) {
             header(out, Opcode.DEL, 0, delete.tag(), delete.index());
@@ -70,6 +79,7 @@ final class FrameWriter {
         if (told != null) {
             out.writeInt(told.tags()).writeInt(told.payload()).writeInt(told.packetBytes());
             out.writeInt(told.packetDescriptors()).writeInt(told.packetFrames()).writeInt(told.packetsInFlight());
+            out.writeInt(told.farewell());
         }
     }
 

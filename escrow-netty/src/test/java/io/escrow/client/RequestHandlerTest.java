@@ -146,6 +146,17 @@ class RequestHandlerTest {
     }
 
     @Test
+    void refusesFarewellThatTheDaemonDoesNotKeep() {
+        CompletableFuture<Void> refused = client.add(new Deposit(0, 0, null, new byte[1], new byte[1]));
+        client.delete(0, 1);
+        send();
+
+        assertEquals(Status.EMSGSIZE, failureOf(refused).status());
+        assertEquals("farewell length: 1 (expected: <= 0)", failureOf(refused).text());
+        assertPackets("1");
+    }
+
+    @Test
     void refusesPayloadThatIsTooLongAndGoesOn() {
         CompletableFuture<Void> tooLong = client.add(0, 0, new byte[65]);
         client.delete(0, 1);

@@ -32,7 +32,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class FrameCodecTest {
 
-    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2);
+    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2, 8);
+    private static final byte[] HI = {104, 105};
+    private static final byte[] BYE = {98, 121, 101};
     private static final String ADD_WITH_DESCRIPTOR = "00000012 02010001 00000007 00000005 00000002 6869";
 
     private final EmbeddedChannel daemon = new EmbeddedChannel(new FrameCodec(true, LIMITS));
@@ -52,6 +54,11 @@ class FrameCodecTest {
                 arguments(new Frame.Hello(1, null), "00000010 01000000 00000000 45534352 00010000"),
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02000001 00000007 ffffffff 00000002 6869"),
                 arguments(add(new byte[0], 5), "00000010 02000001 00000007 00000005 00000000"),
+                arguments(
+                        new Frame.Add(1, 7, -1, HI, BYE, null),
+                        "00000019 02080001 00000007 00000003 627965 ffffffff 00000002 6869"),
+                arguments(new Frame.Update(1, 7, HI, BYE), "00000015 09080001 00000007 00000003 627965 00000002 6869"),
+                arguments(new Frame.Update(1, 7, HI, new byte[0]), "00000012 09080001 00000007 00000000 00000002 6869"),
                 arguments(new Frame.Get(0xffff, 0x7fffffff), "00000008 0300ffff 7fffffff"),
                 arguments(new Frame.Update(1, 7, new byte[] {104, 105}), "0000000e 09000001 00000007 00000002 6869"),
                 arguments(new Frame.Delete(1, 2), "00000008 04000001 00000002"),
@@ -65,8 +72,11 @@ class FrameCodecTest {
         return Stream.of(
                 arguments(
                         new Frame.Hello(1, Limits.DEFAULT),
-                        "00000028 01800000 00000000 45534352 00010000"
-                                + "00000020 00008000 00100000 00000080 00000400 00000002"),
+                        "0000002c 01800000 00000000 45534352 00010000"
+                                + "00000020 00008000 00100000 00000080 00000400 00000002 00000400"),
+                arguments(
+                        new Frame.Add(1, 7, -1, HI, BYE, null),
+                        "00000019 02880001 00000007 00000003 627965 ffffffff 00000002 6869"),
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02800001 00000007 ffffffff 00000002 6869"),
                 arguments(new Frame.Reply(Status.OK, ""), "0000000c 05800000 00000000 00000000"),
                 arguments(new Frame.Reply(Status.ENOENT, "é"), "0000000e 05800000 00000000 fffffffe c3a9"),
@@ -99,6 +109,21 @@ class FrameCodecTest {
         daemon.writeInbound(bytes("00000014 01000000 00000000 45534352 00020000 12345678"));
 
         assertEquals(new Frame.Hello(2, null), daemon.readInbound());
+    }
+
+    @Test
+    void findsNoFarewellsInTheHelloOfDaemonThatKnowsNone() {
+        client.writeInbound(bytes("00000028 01800000 00000000 45534352 00010000"
+                + "00000020 00008000 00100000 00000080 00000400 00000002"));
+
+        assertEquals(0, ((Frame.Hello) client.readInbound()).limits().farewell());
+    }
+
+    @Test
+    void leavesTheFarewellWhenAnUpdateHasNone() {
+        daemon.writeInbound(bytes("0000000e 09000001 00000007 00000002 6869"));
+
+        assertNull(((Frame.Update) daemon.readInbound()).farewell());
     }
 
     @Test
@@ -143,6 +168,11 @@ class FrameCodecTest {
         00000008 09000001 00000007                            | EINVAL   | length of UPD: 0 (expected: >= 4)
         0000000c 09000001 00000007 ffffffff                   | EINVAL   | payload length: -1 (expected: 0..64)
         0000000c 09000001 00000007 00000041                   | EMSGSIZE | payload length: 65 (expected: <= 64)
+        00000010 02080001 00000007 00000000 00000000          | EINVAL   | length of ADD: 8 (expected: >= 12)
+        0000000c 09080001 00000007 00000000                   | EINVAL   | length of UPD: 4 (expected: >= 8)
+        00000010 09080001 00000007 ffffffff 00000000          | EINVAL   | farewell length: -1 (expected: 0..8)
+        00000010 09080001 00000007 00000009 00000000          | EMSGSIZE | farewell length: 9 (expected: <= 8)
+        00000011 09080001 00000007 00000005 00000000 00       | EINVAL   | farewell length: 5 (expected: <= 1, as the frame has)
         00000010 02010001 00000007 00000005 00000000          | EINVAL   | the descriptor announced for slot 1/7 did not come
         """)
     void turnsWrongFieldsIntoInvalidAndGoesOn(String hex, Status status, String text) {
@@ -300,8 +330,13 @@ class FrameCodecTest {
 
     /** Describes a message; records compare arrays by identity only. */
     private static String describe(Object message) {
-        String payload = message instanceof Frame frame ? HexFormat.of().formatHex(frame.payload()) : "";
-        return String.valueOf(message).replaceAll("\\[B@\\w+", payload);
+        String arrays = "";
+        if (message instanceof Frame frame) {
+            byte[] farewell = frame.farewell();
+            arrays = HexFormat.of().formatHex(frame.payload()) + " and "
+                    + (farewell == null ? "none" : HexFormat.of().formatHex(farewell));
+        }
+        return String.valueOf(message).replaceAll("\\[B@\\w+", "array") + arrays;
     }
 
     private static void assertUntrusted(EmbeddedChannel receiver, String hex, String text) {

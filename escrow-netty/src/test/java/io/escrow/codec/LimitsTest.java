@@ -15,6 +15,7 @@ class LimitsTest {
     void acceptsEveryBound() {
         assertEquals(64, new Limits(1, 0, 64, 1, 1, 1).packetBytes());
         assertEquals(65_536, new Limits(65_536, 16 * MIB, 64 * MIB, 1024, 65_536, 64).tags());
+        assertEquals(65_536, new Limits(1, 0, 65_600, 1, 1, 1, 65_536).farewell());
     }
 
     @ParameterizedTest
@@ -35,6 +36,18 @@ class LimitsTest {
     void namesValueAndBound(int tags, int payload, int bytes, int descriptors, int frames, int inFlight, String text) {
         Exception e = assertThrows(
                 IllegalArgumentException.class, () -> new Limits(tags, payload, bytes, descriptors, frames, inFlight));
+        assertEquals(text, e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            -1    | 256   | farewell: -1 (expected: 0..65536)
+            65537 | 65700 | farewell: 65537 (expected: 0..65536)
+            8     | 135   | packet bytes: 135 (expected: 136..67108864)
+            """)
+    void namesFarewellAndBound(int farewell, int packetBytes, String text) {
+        Exception e =
+                assertThrows(IllegalArgumentException.class, () -> new Limits(32, 64, packetBytes, 4, 3, 2, farewell));
         assertEquals(text, e.getMessage());
     }
 }

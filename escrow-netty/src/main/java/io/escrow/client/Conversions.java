@@ -1,0 +1,28 @@
+package io.escrow.client;
+
+import io.escrow.Deposit;
+import io.escrow.Entry;
+import io.escrow.OwnedDescriptor;
+import io.escrow.codec.Frame;
+import io.netty.channel.unix.FileDescriptor;
+
+/** Turns what callers give and get into frames and back. */
+final class Conversions {
+
+    private Conversions() {}
+
+    static Frame addFrame(Deposit deposit) {
+        FileDescriptor descriptor = deposit.descriptor();
+        // Without references, so that the encoder closes nothing: the descriptor is the caller's.
+        FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
+        int number = descriptor == null ? -1 : descriptor.intValue();
+        return new Frame.Add(deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), borrowed);
+    }
+
+    /** Makes an entry of the answer to a GET, and gives it the descriptor. */
+    static Entry entry(Frame answer) {
+        Frame.Add add = (Frame.Add) answer;
+        return new Entry(add.tag(), add.index(), add.number(), add.payload(), add.farewell(), (OwnedDescriptor)
+                add.descriptor());
+    }
+}
