@@ -22,6 +22,7 @@ import java.util.regex.Pattern;
  * @param backlog how many clients may wait in the listen backlog, 1 or more; the kernel allows {@code
  *     net.core.somaxconn} at most
  * @param access who may use the daemon
+ * @param unclaimed what becomes of slots while no session is on
  */
 public record DaemonOptions(
         Path path,
@@ -31,7 +32,8 @@ public record DaemonOptions(
         StoreLimits storeLimits,
         SessionTimeouts timeouts,
         int backlog,
-        Access access) {
+        Access access,
+        UnclaimedOptions unclaimed) {
 
     /** What a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
@@ -78,7 +80,8 @@ public record DaemonOptions(
                 new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)),
                 SessionTimeouts.DEFAULT,
                 DEFAULT_BACKLOG,
-                Access.OWNER_ONLY);
+                Access.OWNER_ONLY,
+                UnclaimedOptions.KEEP);
     }
 
     /**
@@ -88,7 +91,7 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withStoreLimits(StoreLimits changed) {
-        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog, access);
+        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog, access, unclaimed);
     }
 
     /**
@@ -98,7 +101,7 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withTimeouts(SessionTimeouts changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog, access);
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog, access, unclaimed);
     }
 
     /**
@@ -108,7 +111,17 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withAccess(Access changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, changed);
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, changed, unclaimed);
+    }
+
+    /**
+     * Changes what becomes of slots while no session is on.
+     *
+     * @param changed the new rules
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withUnclaimed(UnclaimedOptions changed) {
+        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed);
     }
 
     /**

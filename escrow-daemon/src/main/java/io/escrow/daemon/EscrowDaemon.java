@@ -50,12 +50,15 @@ public final class EscrowDaemon implements AutoCloseable {
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final Vacancy vacancy;
     private Channel server;
 
     private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
         this.options = options;
         this.socketFile = socketFile;
         this.store = new Store(options.limits().tags(), options.storeLimits());
+        this.vacancy = new Vacancy(
+                store, options.unclaimed(), options.limits().farewell(), group.next(), EscrowDaemon::runInBackground);
     }
 
     /**
@@ -83,6 +86,12 @@ public final class EscrowDaemon implements AutoCloseable {
             daemon.close();
             throw e;
         }
+    }
+
+    private static void runInBackground(Runnable task) {
+        Thread thread = new Thread(task, "escrowd-background");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     /** Makes sure that 0, 1 and 2 are open: a descriptor received as number 0 would be taken for the end of file. */
@@ -124,6 +133,7 @@ public final class EscrowDaemon implements AutoCloseable {
         }
         server = bound.channel();
         socketFile.publish(options.access());
+        server.eventLoop().execute(vacancy::begin);
         server.read();
     }
 
@@ -146,6 +156,8 @@ public final class EscrowDaemon implements AutoCloseable {
             channel.eventLoop().execute(() -> refuse(channel, peer));
             return;
         }
+        vacancy.end();
+        channel.closeFuture().addListener(f -> vacancy.begin());
         channel.pipeline()
                 .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits()));
         socketFile.holder(peer.pid());

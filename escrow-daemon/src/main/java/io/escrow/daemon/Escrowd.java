@@ -132,6 +132,13 @@ public final class Escrowd implements Callable<Integer> {
     private long writeTimeout = SessionTimeouts.DEFAULT.write().toSeconds();
 
     @Option(
+            names = "--unclaimed-timeout",
+            paramLabel = "SECONDS",
+            description =
+                    "close all slots, with their farewells, when nobody had a session for so long; default: never")
+    private long unclaimedTimeout;
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             description = "print this and exit")
@@ -205,12 +212,13 @@ public final class Escrowd implements Callable<Integer> {
                     Duration.ofSeconds(helloTimeout),
                     Duration.ofSeconds(stallTimeout),
                     Duration.ofSeconds(writeTimeout));
+            UnclaimedOptions unclaimed = new UnclaimedOptions(Duration.ofSeconds(unclaimedTimeout));
             if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
                 throw new IllegalArgumentException(
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
             Path socket = SocketPath.check(path);
-            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog, access());
+            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog, access(), unclaimed);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }

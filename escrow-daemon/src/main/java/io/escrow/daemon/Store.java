@@ -6,9 +6,11 @@ import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.escrow.TagInfo;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /** Holds the slots, and owns their descriptors. Used on the daemon's event loop only. */
 final class Store implements AutoCloseable {
@@ -138,16 +140,31 @@ final class Store implements AutoCloseable {
         return slots;
     }
 
-    /** Closes every descriptor. */
-    @Override
-    public void close() {
+    /**
+     * Empties every slot and closes every descriptor.
+     *
+     * @param before is given each slot before its descriptor is closed
+     */
+    void clear(Consumer<Slot> before) {
         for (TreeMap<Integer, Slot> used : tags) {
             if (used != null) {
-                used.values().forEach(Store::close);
+                used.values().forEach(slot -> {
+                    before.accept(slot);
+                    close(slot);
+                });
                 used.clear();
             }
         }
+        Arrays.fill(bytesOfTag, 0);
         slots = 0;
+        descriptors = 0;
+        bytes = 0;
+    }
+
+    /** Closes every descriptor. */
+    @Override
+    public void close() {
+        clear(slot -> {});
     }
 
     private void check(int tag, int index) throws EscrowException {

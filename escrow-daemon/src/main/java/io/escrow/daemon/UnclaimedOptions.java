@@ -1,0 +1,32 @@
+package io.escrow.daemon;
+
+import java.time.Duration;
+
+/**
+ * Says what becomes of slots while no session is on.
+ *
+ * @param timeout how long nobody may have had a session before all slots are closed; {@link Duration#ZERO} for ever
+ */
+public record UnclaimedOptions(Duration timeout) {
+
+    private static final Duration MAX = Duration.ofDays(365);
+
+    /** Keeps everything until it is claimed. */
+    public static final UnclaimedOptions KEEP = new UnclaimedOptions(Duration.ZERO);
+
+    /**
+     * Checks the timeout; an {@link IllegalArgumentException} names the value and the bound that it breaks.
+     *
+     * @param timeout 0 to 365 days
+     */
+    public UnclaimedOptions {
+        check("unclaimed timeout", timeout);
+    }
+
+    private static void check(String what, Duration value) {
+        if (value.isNegative() || value.compareTo(MAX) > 0) {
+            throw new IllegalArgumentException(
+                    what + ": " + value.toSeconds() + " s (expected: 0.." + MAX.toSeconds() + " s)");
+        }
+    }
+}
