@@ -7,8 +7,22 @@ package io.escrow;
  * @param index the index of the slot within its tag
  * @param payloadSize the size of its payload in bytes
  * @param hasDescriptor whether it holds a descriptor, or a payload only
+ * @param peerGone whether that descriptor is a TCP or UNIX-domain stream connection whose peer has gone: hung up in both
+ *     directions, or reset. One whose peer only sends no more is not gone
  */
-public record SlotInfo(int tag, int index, int payloadSize, boolean hasDescriptor) {
+public record SlotInfo(int tag, int index, int payloadSize, boolean hasDescriptor, boolean peerGone) {
+
+    /**
+     * Describes a slot whose peer, if it has one, is not known to have gone.
+     *
+     * @param tag see the record
+     * @param index see the record
+     * @param payloadSize see the record
+     * @param hasDescriptor see the record
+     */
+    public SlotInfo(int tag, int index, int payloadSize, boolean hasDescriptor) {
+        this(tag, index, payloadSize, hasDescriptor, false);
+    }
 
     /**
      * Returns the address of the slot.

@@ -50,6 +50,7 @@ public final class EscrowDaemon implements AutoCloseable {
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final Peers peers = new Peers();
     private final Vacancy vacancy;
     private Channel server;
 
@@ -58,7 +59,12 @@ public final class EscrowDaemon implements AutoCloseable {
         this.socketFile = socketFile;
         this.store = new Store(options.limits().tags(), options.storeLimits());
         this.vacancy = new Vacancy(
-                store, options.unclaimed(), options.limits().farewell(), group.next(), EscrowDaemon::runInBackground);
+                store,
+                options.unclaimed(),
+                options.limits().farewell(),
+                group.next(),
+                EscrowDaemon::runInBackground,
+                peers);
     }
 
     /**
@@ -159,7 +165,7 @@ public final class EscrowDaemon implements AutoCloseable {
         vacancy.end();
         channel.closeFuture().addListener(f -> vacancy.begin());
         channel.pipeline()
-                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits()));
+                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits(), peers));
         socketFile.holder(peer.pid());
     }
 
@@ -197,6 +203,7 @@ public final class EscrowDaemon implements AutoCloseable {
             logger.warn("slots dropped: {}", store.slots());
         }
         store.close();
+        peers.close();
     }
 
     /** Accepts again after a moment when a connection could not be accepted, for want of descriptors for instance. */

@@ -138,6 +138,15 @@ public final class Escrowd implements Callable<Integer> {
                     "close all slots, with their farewells, when nobody had a session for so long; default: never")
     private long unclaimedTimeout;
 
+    @Option(names = "--reap", description = "free slots whose peer has gone while no session is on")
+    private boolean reap;
+
+    @Option(
+            names = "--reap-interval",
+            paramLabel = "SECONDS",
+            description = "how often to look for them; default: ${DEFAULT-VALUE}")
+    private long reapInterval = 10;
+
     @Option(
             names = {"-h", "--help"},
             usageHelp = true,
@@ -212,13 +221,18 @@ public final class Escrowd implements Callable<Integer> {
                     Duration.ofSeconds(helloTimeout),
                     Duration.ofSeconds(stallTimeout),
                     Duration.ofSeconds(writeTimeout));
-            UnclaimedOptions unclaimed = new UnclaimedOptions(Duration.ofSeconds(unclaimedTimeout));
+            if (reapInterval < 1) {
+                throw new IllegalArgumentException("reap interval: " + reapInterval + " s (expected: >= 1 s)");
+            }
+            UnclaimedOptions unclaimed = new UnclaimedOptions(
+                    Duration.ofSeconds(unclaimedTimeout), reap ? Duration.ofSeconds(reapInterval) : Duration.ZERO);
             if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
                 throw new IllegalArgumentException(
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
             Path socket = SocketPath.check(path);
-            return new DaemonOptions(socket, force, verbose, limits, storeLimits, timeouts, backlog, access(), unclaimed);
+            return new DaemonOptions(
+                    socket, force, verbose, limits, storeLimits, timeouts, backlog, access(), unclaimed);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }

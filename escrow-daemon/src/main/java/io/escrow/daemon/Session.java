@@ -35,11 +35,13 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     private final Store store;
     private final Limits limits;
+    private final Peers peers;
     private State state = State.GREETING;
 
-    Session(Store store, Limits limits) {
+    Session(Store store, Limits limits, Peers peers) {
         this.store = store;
         this.limits = limits;
+        this.peers = peers;
     }
 
     @Override
@@ -139,7 +141,8 @@ final class Session extends ChannelInboundHandlerAdapter {
         int last =
                 page.isEmpty() ? Integer.MAX_VALUE : page.get(page.size() - 1).index();
         boolean more = page.size() == most && store.info(request.tag()).end() > last + 1L;
-        return new Frame.ListPage(request.tag(), more ? last + 1 : -1, page);
+        return new Frame.ListPage(
+                request.tag(), more ? last + 1 : -1, request.look() ? store.withPeers(page, peers) : page);
     }
 
     private static Frame ok() {

@@ -7,8 +7,10 @@ import io.escrow.Status;
 import io.escrow.TagInfo;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 
@@ -133,6 +135,33 @@ final class Store implements AutoCloseable {
             }
         }
         return page;
+    }
+
+    /** Returns the same slots, with a mark on those whose peer has gone. All of them are used. */
+    List<SlotInfo> withPeers(List<SlotInfo> page, Peers peers) {
+        Map<SlotInfo, OwnedDescriptor> connections = new LinkedHashMap<>();
+        for (SlotInfo info : page) {
+            if (info.hasDescriptor()) {
+                connections.put(info, find(info.tag(), info.index()).descriptor());
+            }
+        }
+        Set<OwnedDescriptor> gone = peers.gone(connections.values());
+        if (gone.isEmpty()) {
+            return page;
+        }
+        return page.stream()
+                .map(i -> new SlotInfo(
+                        i.tag(),
+                        i.index(),
+                        i.payloadSize(),
+                        i.hasDescriptor(),
+                        i.hasDescriptor() && gone.contains(connections.get(i))))
+                .toList();
+    }
+
+    /** Returns how many tags there are. */
+    int tags() {
+        return tags.length;
     }
 
     /** Returns how many slots are used. */

@@ -1,7 +1,11 @@
 package io.escrow.daemon;
 
+import io.escrow.EscrowException;
+import io.escrow.SlotInfo;
+import io.escrow.codec.Frame;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -10,8 +14,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The time in which no session is on. When it has lasted too long, nobody will claim the slots any more, and they are
- * closed, with a farewell to each peer. Used on the daemon's event loop only.
+ * The time in which no session is on. Slots whose peer has gone are freed meanwhile. When it has lasted too long, nobody
+ * will claim the slots any more, and they are closed, with a farewell to each peer. Used on the daemon's event loop only.
  */
 final class Vacancy {
 
@@ -22,7 +26,9 @@ final class Vacancy {
     private final int maxFarewell;
     private final EventLoop loop;
     private final Executor background;
+    private final Peers peers;
     private Future<?> timeout;
+    private Future<?> reaping;
     private int count;
 
     /**
@@ -31,12 +37,13 @@ final class Vacancy {
      * @param maxFarewell the length of the longest farewell
      * @param background carries out what would keep the event loop busy too long
      */
-    Vacancy(Store store, UnclaimedOptions options, int maxFarewell, EventLoop loop, Executor background) {
+    Vacancy(Store store, UnclaimedOptions options, int maxFarewell, EventLoop loop, Executor background, Peers peers) {
         this.store = store;
         this.options = options;
         this.maxFarewell = maxFarewell;
         this.loop = loop;
         this.background = background;
+        this.peers = peers;
     }
 
     /** Begins: no session is on. */
@@ -45,6 +52,10 @@ final class Vacancy {
         if (!options.timeout().isZero()) {
             timeout = loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
         }
+        if (!options.reapInterval().isZero()) {
+            long interval = options.reapInterval().toNanos();
+            reaping = loop.scheduleWithFixedDelay(() -> new Sweep().run(), interval, interval, TimeUnit.NANOSECONDS);
+        }
     }
 
     /** Ends: a session is on. */
@@ -52,7 +63,9 @@ final class Vacancy {
         count++;
         if (timeout != null) {
             timeout.cancel(false);
-            timeout = null;
+        }
+        if (reaping != null) {
+            reaping.cancel(false);
         }
     }
 
@@ -88,5 +101,49 @@ final class Vacancy {
                 parting.told(),
                 parting.untold(),
                 parting.left());
+    }
+
+    /** Looks at every slot once and frees those whose peer has gone, page by page, so that others have their turn. */
+    private final class Sweep implements Runnable {
+
+        private final int begun = count;
+        private int tag;
+        private int from;
+        private int freed;
+
+        @Override
+        public void run() {
+            try {
+                while (begun == count && tag < store.tags()) {
+                    List<SlotInfo> page = store.list(tag, from, Frame.ListRequest.PAGE);
+                    if (!page.isEmpty()) {
+                        free(page);
+                        from = page.get(page.size() - 1).index() + 1;
+                    }
+                    if (page.size() < Frame.ListRequest.PAGE || from < 0) {
+                        tag++;
+                        from = 0;
+                    }
+                    if (!page.isEmpty()) {
+                        loop.execute(this);
+                        return;
+                    }
+                }
+            } catch (EscrowException e) {
+                throw new IllegalStateException("a slot that was listed is not there", e);
+            }
+            if (freed > 0) {
+                logger.warn("slots freed whose peer has gone: {}", freed);
+            }
+        }
+
+        private void free(List<SlotInfo> page) throws EscrowException {
+            for (SlotInfo slot : store.withPeers(page, peers)) {
+                if (slot.peerGone()) {
+                    store.delete(slot.tag(), slot.index());
+                    freed++;
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 package io.escrow.daemon;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -141,6 +142,27 @@ class EscrowClientTest {
             assertTrue(entry.hasDescriptor());
         }
         assertFails(Status.ENOENT, client.update(1, 8, PAYLOAD));
+    }
+
+    @Test
+    void listsPeersThatHaveGone() throws IOException {
+        try (TestConnection gone = TestConnection.tcp();
+                TestConnection alive = TestConnection.tcp()) {
+            client.add(1, 2, gone.server(), PAYLOAD).join();
+            client.add(1, 3, alive.server(), PAYLOAD).join();
+            client.add(1, 4, descriptor, PAYLOAD).join();
+            client.add(1, 5, PAYLOAD).join();
+            gone.peerResets();
+
+            List<SlotInfo> expected = List.of(
+                    new SlotInfo(1, 2, 3, true, true),
+                    new SlotInfo(1, 3, 3, true, false),
+                    new SlotInfo(1, 4, 3, true, false),
+                    new SlotInfo(1, 5, 3, false, false));
+            await().until(() -> client.list(1).join().equals(expected));
+            gone.server().close();
+            alive.server().close();
+        }
     }
 
     @Test

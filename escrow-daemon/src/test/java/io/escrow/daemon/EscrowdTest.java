@@ -75,6 +75,7 @@ class EscrowdTest {
             -t 0                | tags: 0 (expected: 1..65536) (see --help)
             --tags=65537        | tags: 65537 (expected: 1..65536) (see --help)
             --max-payload=-1    | payload: -1 (expected: 0..16777216) (see --help)
+            --reap --reap-interval=0 | reap interval: 0 s (expected: >= 1 s) (see --help)
             --unclaimed-timeout=-1 | unclaimed timeout: -1 s (expected: 0..31536000 s) (see --help)
             --max-farewell=65537 | farewell: 65537 (expected: 0..65536) (see --help)
             --max-payload=2147483647 | payload: 2147483647 (expected: 0..16777216) (see --help)

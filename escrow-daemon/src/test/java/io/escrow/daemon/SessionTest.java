@@ -31,7 +31,8 @@ class SessionTest {
     private static final Limits LIMITS = new Limits(4, 64, 256, 4, 8, 2);
 
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
-    private final EmbeddedChannel channel = new EmbeddedChannel(new Session(store, LIMITS));
+    private final Peers peers = new Peers();
+    private final EmbeddedChannel channel = new EmbeddedChannel(new Session(store, LIMITS, peers));
 
     @TempDir
     Path directory;
@@ -46,6 +47,7 @@ class SessionTest {
     @AfterEach
     void nothingIsLeft() throws IOException {
         store.close();
+        peers.close();
         assertFalse(channel.finish());
         assertEquals(0, file.openCount());
     }

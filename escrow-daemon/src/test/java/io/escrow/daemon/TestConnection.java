@@ -81,6 +81,11 @@ final class TestConnection implements AutoCloseable {
         peer.write(ByteBuffer.wrap(bytes));
     }
 
+    /** Lets the peer end in an orderly way. */
+    void peerCloses() throws IOException {
+        peer.close();
+    }
+
     /** Lets the peer end with a reset. */
     void peerResets() throws IOException {
         peer.setOption(StandardSocketOptions.SO_LINGER, 0);

@@ -8,6 +8,7 @@ import io.escrow.Deposit;
 import io.escrow.client.BlockingEscrow;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +20,26 @@ class UnclaimedIT {
 
     @TempDir
     Path directory;
+
+    @Test
+    void freesSlotsOfPeersThatHaveGone() throws Exception {
+        try (TestDaemon daemon = TestDaemon.start(directory, "--reap", "--reap-interval=1");
+                TestConnection gone = TestConnection.tcp();
+                TestConnection alive = TestConnection.tcp()) {
+            try (BlockingEscrow escrow = daemon.connect()) {
+                escrow.add(new Deposit(TAG, 0, gone.server(), new byte[0], FAREWELL));
+                escrow.add(new Deposit(TAG, 1, alive.server(), new byte[0], FAREWELL));
+                gone.server().close();
+                alive.server().close();
+            }
+            gone.peerResets();
+
+            daemon.awaitLine(
+                    line -> line.endsWith("slots freed whose peer has gone: 1"), "the daemon has freed a slot");
+            assertEquals(Set.of(1), daemon.used(TAG));
+            alive.peerSends((byte) 1);
+        }
+    }
 
     @Test
     void endsWhatNobodyClaimsAndLeavesWhatSomebodyServes() throws Exception {

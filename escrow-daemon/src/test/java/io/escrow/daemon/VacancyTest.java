@@ -27,18 +27,21 @@ import org.junit.jupiter.api.io.TempDir;
 class VacancyTest {
 
     private static final int TIMEOUT_SECONDS = 30;
+    private static final int REAP_SECONDS = 10;
     private static final int MAX_FAREWELL = 64;
     private static final byte[] FAREWELL = "HTTP/1.1 503 Service Unavailable\r\n\r\n".getBytes(US_ASCII);
 
     private final Store store = new Store(4, new StoreLimits(100, 10_000, 100));
     private final EmbeddedChannel loop = new EmbeddedChannel();
     private final Queue<Runnable> background = new ArrayDeque<>();
+    private final Peers peers = new Peers();
     private final Vacancy vacancy = new Vacancy(
             store,
-            new UnclaimedOptions(Duration.ofSeconds(TIMEOUT_SECONDS)),
+            new UnclaimedOptions(Duration.ofSeconds(TIMEOUT_SECONDS), Duration.ofSeconds(REAP_SECONDS)),
             MAX_FAREWELL,
             loop.eventLoop(),
-            background::add);
+            background::add,
+            peers);
 
     @TempDir
     Path directory;
@@ -52,6 +55,7 @@ class VacancyTest {
     @AfterEach
     void close() {
         store.close();
+        peers.close();
         loop.finish();
     }
 
@@ -202,6 +206,42 @@ class VacancyTest {
         pass(0);
 
         assertEquals(1, store.slots());
+    }
+
+    @Test
+    void freesSlotsWhosePeerHasGone() throws IOException {
+        try (TestConnection reset = TestConnection.tcp();
+                TestConnection alive = TestConnection.tcp();
+                TestConnection closed = TestConnection.unix(directory.resolve("c"))) {
+            hold(0, reset, FAREWELL);
+            hold(Integer.MAX_VALUE, closed, FAREWELL);
+            store.add(3, 7, new Slot(5, new byte[0], alive.owned()));
+            reset.peerResets();
+            closed.peerCloses();
+
+            pass(REAP_SECONDS - 1);
+            assertEquals(3, store.slots());
+
+            pass(1);
+            assertEquals(1, store.slots());
+            assertEquals(new TagInfo(1, 8, 0), store.info(3));
+            alive.peerSends((byte) 1);
+            pass(REAP_SECONDS);
+            assertEquals(1, store.slots());
+        }
+    }
+
+    @Test
+    void freesNothingWhileSessionIsOn() throws IOException {
+        try (TestConnection closed = TestConnection.unix(directory.resolve("c"))) {
+            hold(0, closed, FAREWELL);
+            closed.peerCloses();
+            vacancy.end();
+
+            pass(10 * REAP_SECONDS);
+
+            assertEquals(1, store.slots());
+        }
     }
 
     private void hold(int index, TestConnection connection, byte[] farewell) throws IOException {

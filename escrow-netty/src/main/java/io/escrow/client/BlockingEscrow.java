@@ -134,7 +134,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Lists the used slots of a tag.
+     * Lists the used slots of a tag, and looks which peers have gone.
      *
      * @param tag the tag
      * @return the slots, by ascending index

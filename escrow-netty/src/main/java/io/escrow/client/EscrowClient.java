@@ -173,21 +173,23 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Lists the used slots of a tag.
+     * Lists the used slots of a tag, and looks which peers have gone.
      *
      * @param tag the tag
      * @return a future of the slots, by ascending index
      */
     public CompletableFuture<List<SlotInfo>> list(int tag) {
-        return list(tag, 0, new ArrayList<>());
+        return list(tag, 0, true, new ArrayList<>());
     }
 
-    private CompletableFuture<List<SlotInfo>> list(int tag, int from, List<SlotInfo> slots) {
+    private CompletableFuture<List<SlotInfo>> list(int tag, int from, boolean look, List<SlotInfo> slots) {
         CompletableFuture<Frame.ListPage> page = submit(
-                new Frame.ListRequest(tag, from, Frame.ListRequest.PAGE), Frame.ListPage.class::cast, result -> {});
+                new Frame.ListRequest(tag, from, Frame.ListRequest.PAGE, look),
+                Frame.ListPage.class::cast,
+                result -> {});
         return page.thenCompose(p -> {
             slots.addAll(p.slots());
-            return p.next() < 0 ? CompletableFuture.completedFuture(slots) : list(tag, p.next(), slots);
+            return p.next() < 0 ? CompletableFuture.completedFuture(slots) : list(tag, p.next(), look, slots);
         });
     }
 
@@ -230,7 +232,7 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<BulkResult> getAll(int tag, Consumer<Entry> sink) {
         CompletableFuture<BulkResult> result = new CompletableFuture<>();
-        list(tag).whenComplete((slots, failure) -> {
+        list(tag, 0, false, new ArrayList<>()).whenComplete((slots, failure) -> {
             if (failure != null) {
                 result.completeExceptionally(unwrap(failure));
                 return;

@@ -164,15 +164,27 @@ public sealed interface Frame {
      * @param tag the tag
      * @param from the lowest index to list
      * @param most how many slots the page may have, 1 to {@link #PAGE}
+     * @param look whether to look which peers have gone; a flag of the frame
      */
-    record ListRequest(int tag, int from, int most) implements Frame {
+    record ListRequest(int tag, int from, int most, boolean look) implements Frame {
         /** The most slots in one page. */
         public static final int PAGE = 1024;
+
+        /**
+         * Asks for a page without looking at peers.
+         *
+         * @param tag see the record
+         * @param from see the record
+         * @param most see the record
+         */
+        public ListRequest(int tag, int from, int most) {
+            this(tag, from, most, false);
+        }
     }
 
     /**
      * Answers a {@link ListRequest}: {@code next i32, count i32}, then for each slot {@code index i32, payloadLength
-     * i32, flags u32}. Of the flags, 1 says that the slot holds a descriptor.
+     * i32, flags u32}. Of the flags, 1 says that the slot holds a descriptor, and 2 that its peer has gone.
      *
      * @param tag the tag
      * @param next where the next page starts, or -1 when this was the last

@@ -34,6 +34,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int STAND_IN = 0x02;
     /** The body begins with a farewell. */
     static final int FAREWELL = 0x08;
+    /** The daemon is to look which peers have gone. */
+    static final int LOOK = 0x10;
     /** The daemon sends this frame. */
     static final int REPLY = 0x80;
 
@@ -44,6 +46,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private static final int PAGE_HEADER_LENGTH = 8;
     static final int SLOT_LENGTH = 12;
     static final int HOLDS_DESCRIPTOR = 1;
+    static final int PEER_GONE = 2;
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();
@@ -215,7 +218,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
                 expectBody(in, opcode, bodyLength, 0);
                 yield new Frame.Tag(tag);
             }
-            case LST -> daemon ? decodeListRequest(in, tag, index, bodyLength) : decodePage(in, tag, bodyLength);
+            case LST -> daemon ? decodeListRequest(in, flags, tag, index, bodyLength) : decodePage(in, tag, bodyLength);
             case INF -> decodeInfo(in, tag, bodyLength);
             case REP -> decodeReply(in, bodyLength);
             case ADD -> throw new AssertionError(opcode);
@@ -231,9 +234,9 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         }
     }
 
-    private static Frame decodeListRequest(ByteBuf in, int tag, int from, int bodyLength) {
+    private static Frame decodeListRequest(ByteBuf in, int flags, int tag, int from, int bodyLength) {
         expectBody(in, Opcode.LST, bodyLength, 4);
-        return new Frame.ListRequest(tag, from, in.readInt());
+        return new Frame.ListRequest(tag, from, in.readInt(), (flags & LOOK) != 0);
     }
 
     private static Frame decodeInfo(ByteBuf in, int tag, int bodyLength) {
@@ -293,7 +296,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         expectBody(in, Opcode.LST, bodyLength, PAGE_HEADER_LENGTH + count * SLOT_LENGTH);
         List<SlotInfo> slots = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
-            slots.add(new SlotInfo(tag, in.readInt(), in.readInt(), (in.readInt() & HOLDS_DESCRIPTOR) != 0));
+            int index = in.readInt();
+            int payloadSize = in.readInt();
+            int flags = in.readInt();
+            slots.add(new SlotInfo(tag, index, payloadSize, (flags & HOLDS_DESCRIPTOR) != 0, (flags & PEER_GONE) != 0));
         }
         return new Frame.ListPage(tag, next, slots);
     }

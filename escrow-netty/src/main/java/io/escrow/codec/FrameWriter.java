@@ -50,7 +50,7 @@ final class FrameWriter {
             header(out, Opcode.INF, 0, info.tag(), 0);
             out.writeInt(info.used()).writeInt(0).writeLong(info.end()).writeLong(info.payloadBytes());
         } else if (frame instanceof Frame.ListRequest list) {
-            header(out, Opcode.LST, 0, list.tag(), list.from());
+            header(out, Opcode.LST, list.look() ? FrameCodec.LOOK : 0, list.tag(), list.from());
             out.writeInt(list.most());
         } else if (frame instanceof Frame.ListPage page) {
             encodePage(out, page);
@@ -88,7 +88,8 @@ final class FrameWriter {
         out.writeInt(page.next()).writeInt(page.slots().size());
         for (SlotInfo slot : page.slots()) {
             out.writeInt(slot.index()).writeInt(slot.payloadSize());
-            out.writeInt(slot.hasDescriptor() ? FrameCodec.HOLDS_DESCRIPTOR : 0);
+            out.writeInt((slot.hasDescriptor() ? FrameCodec.HOLDS_DESCRIPTOR : 0)
+                    | (slot.peerGone() ? FrameCodec.PEER_GONE : 0));
         }
     }
 }

@@ -63,12 +63,14 @@ class FrameCodecTest {
                 arguments(new Frame.Update(1, 7, new byte[] {104, 105}), "0000000e 09000001 00000007 00000002 6869"),
                 arguments(new Frame.Delete(1, 2), "00000008 04000001 00000002"),
                 arguments(new Frame.Tag(31), "00000008 0600001f 00000000"),
-                arguments(new Frame.ListRequest(1, 7, 1024), "0000000c 08000001 00000007 00000400"));
+                arguments(new Frame.ListRequest(1, 7, 1024), "0000000c 08000001 00000007 00000400"),
+                arguments(new Frame.ListRequest(1, 7, 1024, true), "0000000c 08100001 00000007 00000400"));
     }
 
     static Stream<Arguments> replies() {
         SlotInfo full = new SlotInfo(1, 7, 2, true);
         SlotInfo payloadOnly = new SlotInfo(1, 8, 3, false);
+        SlotInfo peerGone = new SlotInfo(1, 9, 0, true, true);
         return Stream.of(
                 arguments(
                         new Frame.Hello(1, Limits.DEFAULT),
@@ -85,9 +87,9 @@ class FrameCodecTest {
                         "00000020 07800003 00000000 00000002 00000000 0000000080000000 0000000000000009"),
                 arguments(new Frame.ListPage(1, -1, List.of()), "00000010 08800001 00000000 ffffffff 00000000"),
                 arguments(
-                        new Frame.ListPage(1, 9, List.of(full, payloadOnly)),
-                        "00000028 08800001 00000000 00000009 00000002"
-                                + "00000007 00000002 00000001 00000008 00000003 00000000"));
+                        new Frame.ListPage(1, 9, List.of(full, payloadOnly, peerGone)),
+                        "00000034 08800001 00000000 00000009 00000003 00000007 00000002 00000001"
+                                + "00000008 00000003 00000000 00000009 00000000 00000003"));
     }
 
     @ParameterizedTest
