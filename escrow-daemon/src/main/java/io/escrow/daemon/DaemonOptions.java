@@ -2,13 +2,8 @@ package io.escrow.daemon;
 
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
-import io.escrow.Status;
 import io.escrow.codec.Limits;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Says how a daemon runs.
@@ -35,14 +30,6 @@ public record DaemonOptions(
         Access access,
         UnclaimedOptions unclaimed) {
 
-    /** What a daemon needs for itself: its jars, its sockets, its log. */
-    private static final int OWN_DESCRIPTORS = 64;
-
-    private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\w+)");
-
-    /** The most slots unless told otherwise. */
-    public static final int DEFAULT_SLOTS = 1_000_000;
-
     /** How many clients may wait unless told otherwise. */
     public static final int DEFAULT_BACKLOG = 4_096;
 
@@ -65,19 +52,31 @@ public record DaemonOptions(
     }
 
     /**
-     * Makes options with the defaults.
+     * Makes options with the defaults, which are for a process that does nothing else: its heap and its open files are
+     * the daemon's.
      *
      * @param path the path of the socket, or {@code null} to take it from the environment
      * @return the options
-     * @throws EscrowException if the path can't be one of a socket
+     * @throws EscrowException if the path can't be one of a socket, or too few files may be open
      */
     public static DaemonOptions of(String path) throws EscrowException {
+        Budget budget = Budget.ofThisProcess();
+        Limits limits = new Limits(
+                Limits.DEFAULT.tags(),
+                Limits.DEFAULT.payload(),
+                Limits.DEFAULT.packetBytes(),
+                budget.packetDescriptors(),
+                Limits.DEFAULT.packetFrames(),
+                Limits.DEFAULT.packetsInFlight());
         return new DaemonOptions(
                 SocketPath.check(path),
                 false,
                 false,
-                Limits.DEFAULT,
-                new StoreLimits(DEFAULT_SLOTS, defaultPayloadBytes(), defaultDescriptors(Limits.DEFAULT)),
+                limits,
+                new StoreLimits(
+                        budget.slots(),
+                        budget.payloadBytes(limits.payload()),
+                        budget.descriptors(limits.packetDescriptors())),
                 SessionTimeouts.DEFAULT,
                 DEFAULT_BACKLOG,
                 Access.OWNER_ONLY,
@@ -122,46 +121,5 @@ public record DaemonOptions(
      */
     public DaemonOptions withUnclaimed(UnclaimedOptions changed) {
         return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed);
-    }
-
-    /**
-     * Returns the largest sum of all payloads unless told otherwise: half of the heap.
-     *
-     * @return the bytes
-     */
-    public static long defaultPayloadBytes() {
-        return Runtime.getRuntime().maxMemory() / 2;
-    }
-
-    /**
-     * Returns the most descriptors unless told otherwise: as many as this process may have open, less what it needs
-     * itself and what whole packets may bring at the limit.
-     *
-     * @param limits the bounds of a session
-     * @return the number
-     * @throws EscrowException if that leaves none
-     */
-    public static int defaultDescriptors(Limits limits) throws EscrowException {
-        int reserve = OWN_DESCRIPTORS + limits.packetDescriptors() * (limits.packetsInFlight() + 1);
-        long allowed = openFilesLimit();
-        if (allowed <= reserve) {
-            throw new EscrowException(
-                    Status.EMFILE, "open files allowed: " + allowed + " (expected: > " + reserve + "; see ulimit -n)");
-        }
-        return (int) Math.min(allowed - reserve, Integer.MAX_VALUE);
-    }
-
-    private static long openFilesLimit() throws EscrowException {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/self/limits"))) {
-                Matcher soft = OPEN_FILES.matcher(line);
-                if (soft.lookingAt()) {
-                    return soft.group(1).equals("unlimited") ? Integer.MAX_VALUE : Long.parseLong(soft.group(1));
-                }
-            }
-            throw new EscrowException(Status.EOPNOTSUPP, "no limit of open files in /proc/self/limits");
-        } catch (IOException e) {
-            throw new EscrowException(Status.EOPNOTSUPP, "/proc/self/limits can't be read: " + e, e);
-        }
     }
 }

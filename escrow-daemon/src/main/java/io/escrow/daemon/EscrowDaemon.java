@@ -15,6 +15,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
@@ -82,6 +83,7 @@ public final class EscrowDaemon implements AutoCloseable {
                     Epoll.unavailabilityCause());
         }
         SocketFile.checkDirectory(options.path(), options.access());
+        Budget.ofThisProcess().checkDescriptors(options.limits(), options.storeLimits());
         occupyStandardDescriptors();
         EscrowDaemon daemon =
                 new EscrowDaemon(options, SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE));
@@ -145,6 +147,8 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private void beginSession(EpollDomainSocketChannel channel) {
         sessions.add(channel);
+        // Answers that are not sent yet may be the last to hold descriptors: those of one packet at most.
+        channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1, 1));
         // A client that is gone can't be answered; what it has asked for is still carried out.
         channel.config().setAutoClose(false);
         Wire wire = Wire.install(channel, true, options.limits());

@@ -91,13 +91,16 @@ public final class Escrowd implements Callable<Integer> {
             description = "largest farewell of a slot; default: ${DEFAULT-VALUE}")
     private int maxFarewell = Limits.DEFAULT.farewell();
 
-    @Option(names = "--max-slots", paramLabel = "N", description = "most slots in all; default: ${DEFAULT-VALUE}")
-    private int maxSlots = DaemonOptions.DEFAULT_SLOTS;
+    @Option(
+            names = "--max-slots",
+            paramLabel = "N",
+            description = "most slots in all; default: 1,000,000, or fewer when the Java heap is small")
+    private Integer maxSlots;
 
     @Option(
             names = "--max-bytes",
             paramLabel = "BYTES",
-            description = "largest sum of all payloads and farewells; default: half of the Java heap")
+            description = "largest sum of all payloads and farewells; default: about half of the Java heap")
     private Long maxBytes;
 
     @Option(
@@ -105,6 +108,31 @@ public final class Escrowd implements Callable<Integer> {
             paramLabel = "N",
             description = "most descriptors in all; default: the limit of open files (ulimit -n) less a reserve")
     private Integer maxDescriptors;
+
+    @Option(
+            names = "--packet-bytes",
+            paramLabel = "BYTES",
+            description = "largest packet, without its descriptors; default: 1048576, or more when --max-payload asks"
+                    + " for it")
+    private Integer packetBytes;
+
+    @Option(
+            names = "--packet-descriptors",
+            paramLabel = "N",
+            description = "most descriptors in a packet, 1 to 1024; default: 128, or fewer when few files may be open")
+    private Integer packetDescriptors;
+
+    @Option(
+            names = "--packet-requests",
+            paramLabel = "N",
+            description = "most requests in a packet, 1 to 65536; default: ${DEFAULT-VALUE}")
+    private int packetRequests = Limits.DEFAULT.packetFrames();
+
+    @Option(
+            names = "--packets-in-flight",
+            paramLabel = "N",
+            description = "most packets that a client sends ahead, 1 to 64; default: ${DEFAULT-VALUE}")
+    private int packetsInFlight = Limits.DEFAULT.packetsInFlight();
 
     @Option(
             names = "--backlog",
@@ -204,19 +232,22 @@ public final class Escrowd implements Callable<Integer> {
 
     private DaemonOptions options() throws EscrowException {
         try {
-            int packetBytes = Math.max(Limits.DEFAULT.packetBytes(), maxPayload + maxFarewell + 1024);
+            Budget budget = Budget.ofThisProcess();
             Limits limits = new Limits(
                     tags,
                     maxPayload,
-                    packetBytes,
-                    Limits.DEFAULT.packetDescriptors(),
-                    Limits.DEFAULT.packetFrames(),
-                    Limits.DEFAULT.packetsInFlight(),
+                    packetBytes == null
+                            ? Math.max(Limits.DEFAULT.packetBytes(), maxPayload + maxFarewell + 1024)
+                            : packetBytes,
+                    packetDescriptors == null ? budget.packetDescriptors() : packetDescriptors,
+                    packetRequests,
+                    packetsInFlight,
                     maxFarewell);
             StoreLimits storeLimits = new StoreLimits(
-                    maxSlots,
-                    maxBytes == null ? DaemonOptions.defaultPayloadBytes() : maxBytes,
-                    maxDescriptors == null ? DaemonOptions.defaultDescriptors(limits) : maxDescriptors);
+                    maxSlots == null ? budget.slots() : maxSlots,
+                    maxBytes == null ? budget.payloadBytes(maxPayload) : maxBytes,
+                    maxDescriptors == null ? budget.descriptors(limits.packetDescriptors()) : maxDescriptors);
+            budget.check(limits, storeLimits);
             SessionTimeouts timeouts = new SessionTimeouts(
                     Duration.ofSeconds(helloTimeout),
                     Duration.ofSeconds(stallTimeout),

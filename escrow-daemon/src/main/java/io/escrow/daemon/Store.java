@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -221,7 +222,7 @@ final class Store implements AutoCloseable {
     }
 
     private static EscrowException full(Status status, long held, long limit, String what) {
-        return new EscrowException(status, held + " of " + limit + " " + what + " held");
+        return new EscrowException(status, String.format(Locale.ROOT, "%,d of %,d %s held", held, limit, what));
     }
 
     private static int count(OwnedDescriptor descriptor) {

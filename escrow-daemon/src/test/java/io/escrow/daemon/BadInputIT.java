@@ -271,6 +271,11 @@ class BadInputIT {
                         0,
                         join(IntStream.range(0, 1025).mapToObj(i -> tag).toArray(byte[][]::new)),
                         "frames in a packet: more than 1024"),
+                packet(
+                        "too many fetches",
+                        0,
+                        join(Collections.nCopies(129, request(GET, 0, 3)).toArray(byte[][]::new)),
+                        "requests in a packet with a descriptor, or for one: more than 128"),
                 first("no greeting", tag, "the first frame is not HEL"),
                 first("version 2", frame(HEL, 0, 0, 0, ints(MAGIC, 2 << 16)), "protocol version: 2 (expected: 1)"),
                 first("version 0", frame(HEL, 0, 0, 0, ints(MAGIC, 0)), "protocol version: 0 (expected: 1)"),

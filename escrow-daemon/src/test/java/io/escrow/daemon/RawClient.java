@@ -98,8 +98,7 @@ final class RawClient implements AutoCloseable {
     /** Connects and greets. */
     static RawClient open(Path path) throws IOException {
         RawClient client = connect(path);
-        client.packet(HELLO);
-        assertEquals(HEL, client.receive().only().opcode());
+        client.greet();
         return client;
     }
 
@@ -113,6 +112,13 @@ final class RawClient implements AutoCloseable {
             relax();
         }
         return new RawClient(new Socket(number));
+    }
+
+    /** Greets, and returns what the daemon answers. */
+    Answer greet() throws IOException {
+        Answer answer = ask(HELLO).only();
+        assertEquals(HEL, answer.opcode());
+        return answer;
     }
 
     // What to send

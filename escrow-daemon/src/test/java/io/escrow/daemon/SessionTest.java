@@ -181,7 +181,7 @@ class SessionTest {
         assertAnswers(
                 new Frame.Reply(Status.EINVAL, "tag: 4 (expected: 0..3)"),
                 new Frame.Reply(Status.EINVAL, "index: 4294967295 (expected: 0..2147483647)"),
-                new Frame.Reply(Status.ENOSPC, "0 of 1000 payload bytes held"));
+                new Frame.Reply(Status.ENOSPC, "0 of 1,000 payload bytes held"));
         assertEquals(0, file.openCount());
     }
 

@@ -52,6 +52,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private final Queue<Object> descriptors = new ArrayDeque<>();
     private Limits limits;
     private int framesInPacket;
+    private int descriptorsInPacket;
     private int undecoded;
 
     /**
@@ -100,6 +101,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     private void endPacket(ChannelHandlerContext ctx) {
         framesInPacket = 0;
+        descriptorsInPacket = 0;
         int left = descriptors.size();
         if (left > 0) {
             closeDescriptors();
@@ -154,6 +156,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
                     in,
                     "opcode: " + in.getUnsignedByte(in.readerIndex() - 8) + " with flags " + flags
                             + (daemon ? " (expected: a request)" : " (expected: a reply)"));
+        }
+        if ((opcode == Opcode.GET || (flags & DESCRIPTOR) != 0) && ++descriptorsInPacket > limits.packetDescriptors()) {
+            throw untrusted(
+                    in, "requests in a packet with a descriptor, or for one: more than " + limits.packetDescriptors());
         }
         Object descriptor = (flags & DESCRIPTOR) == 0 ? null : descriptors.poll();
         Frame frame;

@@ -299,6 +299,18 @@ class FrameCodecTest {
         assertEquals(Status.EMSGSIZE, ((Frame.Invalid) client.readInbound()).status());
     }
 
+    @Test
+    void boundsRequestsWithOrForDescriptors() {
+        daemon.pipeline().get(FrameCodec.class).limits(new Limits(32, 64, 256, 1, 8, 2));
+        String get = "00000008 03000001 00000007";
+        for (int packet = 0; packet < 3; packet++) {
+            daemon.writeInbound(bytes(get), PacketEnd.INSTANCE);
+            assertReceived(daemon, new Frame.Get(1, 7), PacketEnd.INSTANCE);
+        }
+
+        assertUntrusted(daemon, get + get, "requests in a packet with a descriptor, or for one: more than 1");
+    }
+
     private static Frame add(byte[] payload, int number) {
         return new Frame.Add(1, 7, number, payload, null);
     }
