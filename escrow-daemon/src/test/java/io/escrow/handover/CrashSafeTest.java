@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
@@ -113,6 +114,22 @@ class CrashSafeTest extends HandoverHarness {
         peers.get(1).reset();
         awaitEscrowed(server, 1);
         peers.get(2).assertEchoes(RECORD);
+    }
+
+    @Test
+    void slotIsFreedWhenAHandlerClosesBecauseOfAReset() throws Exception {
+        ServerHandover server = start(server(bootstrap(ch -> ch.pipeline().addLast(new Echo() {
+            @Override
+            public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+                ctx.close();
+            }
+        }))));
+        Peer peer = connect();
+        peer.assertEchoes(RECORD);
+        awaitEscrowed(server, 1);
+        peer.reset();
+        awaitEscrowed(server, 0);
+        awaitConnections(server, 0);
     }
 
     @Test

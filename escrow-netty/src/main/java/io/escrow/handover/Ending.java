@@ -4,6 +4,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.nio.channels.NotYetConnectedException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,7 +28,7 @@ final class Ending {
     static void shutDown(Channel channel) {
         try {
             ((Socket) Loops.descriptor(channel)).shutdown(true, true);
-        } catch (IOException e) {
+        } catch (IOException | NotYetConnectedException e) {
             // Then the peer has gone already.
             logger.debug("shutting down {} failed", channel, e);
         }
