@@ -6,8 +6,6 @@ import io.escrow.client.EscrowClient;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufAllocatorMetricProvider;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -99,12 +97,7 @@ final class StoreMemory {
 
     private long daemonKb() {
         try {
-            return Files.readAllLines(Path.of("/proc", Long.toString(daemon), "status")).stream()
-                    .filter(line -> line.startsWith("VmRSS:"))
-                    .map(line -> line.replaceAll("\\D", ""))
-                    .mapToLong(Long::parseLong)
-                    .findFirst()
-                    .orElse(0);
+            return ProcessSize.memoryKb(daemon);
         } catch (IOException e) {
             return 0;
         }

@@ -62,6 +62,18 @@ class ExamplesIT {
         }
     }
 
+    @Test
+    void soakTellsThatNothingGrows() throws Exception {
+        List<String> output = run(0, "bench", "soak", "--minutes=0", "--interval=1", "--connections=10", "--coming=5");
+        assertTrue(output.contains("20 of 20 connections kept"), output.toString());
+        assertEquals(
+                4,
+                output.stream()
+                        .filter(line -> line.matches(".*, descriptors .* steady"))
+                        .count(),
+                output.toString());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"", "nonsense", "demo nonsense", "echo-server", "echo-client --port=x", "bench"})
     void badUsageIsOneLine(String arguments) throws Exception {
