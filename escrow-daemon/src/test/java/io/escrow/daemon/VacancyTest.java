@@ -91,14 +91,15 @@ class VacancyTest {
     }
 
     @Test
-    void peerReadsTheFarewellOfConnectionThatWouldBeReset() throws IOException {
-        try (TestConnection tcp = TestConnection.tcp()) {
-            tcp.server().setSoLinger(0);
-            hold(0, tcp, FAREWELL);
+    void losesNothingOfConnectionThatWouldBeReset() throws IOException {
+        try (TestConnection slow = TestConnection.tcp()) {
+            int unread = slow.fill();
+            slow.server().setSoLinger(0);
+            hold(0, slow, FAREWELL);
 
             pass(TIMEOUT_SECONDS);
 
-            assertArrayEquals(FAREWELL, tcp.peerReadsToTheEnd());
+            assertTrue(slow.peerReadsToTheEnd().length >= unread);
         }
     }
 

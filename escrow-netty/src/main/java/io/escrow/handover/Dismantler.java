@@ -126,7 +126,10 @@ final class Dismantler {
         }
         guard.copyKept(held);
         put(sections, SavedChannel.GATE, ByteBufUtil.getBytes(held));
-        return new SavedChannel(guard.listener(), true, sections);
+        // In the middle of what the peer is being told, and behind the end of it, there is nothing to be said.
+        boolean mayBeTold =
+                !sections.containsKey(SavedChannel.UNSENT) && !sections.containsKey(SavedChannel.OUTPUT_SHUT);
+        return new SavedChannel(guard.listener(), true, sections, mayBeTold ? guard.farewell() : NOTHING);
     }
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */

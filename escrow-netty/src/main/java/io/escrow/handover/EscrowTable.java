@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowConnectionException;
 import io.escrow.SlotKey;
@@ -109,12 +110,22 @@ final class EscrowTable {
 
     /** Stores a channel; its descriptor stays the caller's, who keeps it open until the future is done. */
     CompletableFuture<Place> put(int tag, int index, FileDescriptor descriptor, SavedChannel channel) {
-        return store(tag, index, channel, payload -> client.add(tag, index, descriptor, payload));
+        return store(
+                tag,
+                index,
+                channel,
+                payload -> client.add(new Deposit(tag, index, descriptor, payload, channel.farewell())));
     }
 
     /** Replaces what is known about a channel that is stored already, and frees the chunks that it had. */
     CompletableFuture<Place> update(Place old, SavedChannel channel) {
-        return store(old.tag(), old.index(), channel, payload -> client.update(old.tag(), old.index(), payload))
+        return store(
+                        old.tag(),
+                        old.index(),
+                        channel,
+                        payload -> client.maxFarewell() == 0
+                                ? client.update(old.tag(), old.index(), payload)
+                                : client.update(old.tag(), old.index(), payload, channel.farewell()))
                 .thenCompose(updated -> freeChunks(old).handle((nothing, failure) -> updated));
     }
 

@@ -36,6 +36,9 @@ abstract class Gate extends ChannelDuplexHandler {
     /** Returns what {@link #rebuild} needs; empty if the pipeline is as it was made. */
     abstract byte[] upgrade();
 
+    /** Returns how its protocol says, at rest, that the server is gone for now and the peer may come again. */
+    abstract byte[] farewell();
+
     /**
      * Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer.
      *

@@ -86,6 +86,11 @@ final class Guard extends ChannelDuplexHandler {
         return state;
     }
 
+    /** Returns what the peer is to be told if nobody claims this connection, which is at rest. */
+    byte[] farewell() {
+        return server.farewell(this);
+    }
+
     /** Returns what is done when an adopted connection is held, or has ended. */
     CompletableFuture<Void> held() {
         return held;

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandler;
@@ -29,6 +31,11 @@ final class HttpGate extends Gate implements HttpTracker.Upgrades {
         WEB_SOCKET,
         UNKNOWN
     }
+
+    private static final byte[] HTTP_FAREWELL =
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".getBytes(US_ASCII);
+    /** A close frame with the status 1012, "service restart". */
+    private static final byte[] WEB_SOCKET_FAREWELL = {(byte) 0x88, 2, 1012 >> 8, (byte) 1012};
 
     private final ChannelHandlerContext decoder;
     private final ChannelHandlerContext encoder;
@@ -286,6 +293,11 @@ final class HttpGate extends Gate implements HttpTracker.Upgrades {
     @Override
     byte[] upgrade() {
         return tracker.upgrade();
+    }
+
+    @Override
+    byte[] farewell() {
+        return (mode() == Mode.WEB_SOCKET ? WEB_SOCKET_FAREWELL : HTTP_FAREWELL).clone();
     }
 
     @Override

@@ -15,8 +15,11 @@ import java.util.Map;
  * @param listener the name of the listener that the channel is, or came from
  * @param clean whether it was handed over, and not found after a crash
  * @param sections state by name, see the constants
+ * @param farewell what the escrow tells the peer if nobody claims the channel, possibly empty; not encoded, because the
+ *     slot has it beside the record
  */
-record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {
+@SuppressWarnings("ArrayRecordComponent") // records are not compared
+record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections, byte[] farewell) {
 
     /** There if this side has shut its output. */
     static final String OUTPUT_SHUT = "output-shut";
@@ -35,6 +38,11 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     static final String RENDEZVOUS = "\0rendezvous";
 
     private static final int VERSION = 1;
+    private static final byte[] NO_FAREWELL = {};
+
+    SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {
+        this(listener, clean, sections, NO_FAREWELL);
+    }
 
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
     SavedChannel withoutBytes() {

@@ -38,6 +38,7 @@ import org.slf4j.event.Level;
 public final class ServerHandover implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final byte[] NO_FAREWELL = {};
 
     private final ServerHandoverBuilder options;
     private final Set<Guard> guards = ConcurrentHashMap.newKeySet();
@@ -132,6 +133,17 @@ public final class ServerHandover implements AutoCloseable {
                             : CompletableFuture.<Void>completedFuture(null);
                 })
                 .thenCompose(stored -> stored);
+    }
+
+    /** Returns what the server's author, or else the protocol, has for the peer of a connection that nobody claims. */
+    byte[] farewell(Guard guard) {
+        byte[] chosen = options.farewells.get(guard.listener());
+        if (chosen != null || guard.gate() == null) {
+            return chosen == null ? NO_FAREWELL : chosen;
+        }
+        byte[] own = guard.gate().farewell();
+        // What nobody has asked for must not make a handover fail.
+        return own.length <= client().maxFarewell() ? own : NO_FAREWELL;
     }
 
     /** Renews what the escrow knows about a connection. Called on its event loop. */

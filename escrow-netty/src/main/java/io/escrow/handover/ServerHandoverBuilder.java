@@ -9,7 +9,9 @@ import io.netty.channel.Channel;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
@@ -19,6 +21,7 @@ public final class ServerHandoverBuilder {
 
     final EscrowClientBuilder escrow;
     final List<Listener> listeners = new ArrayList<>();
+    final Map<String, byte[]> farewells = new HashMap<>();
     boolean crashSafe;
     boolean bindChangedAddress;
     int firstTag;
@@ -94,6 +97,29 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder resumeAfterCrash(Predicate<Channel> resume) {
         this.resumeAfterCrash = requireNonNull(resume, "resume");
+        return this;
+    }
+
+    /**
+     * Chooses what the peers of handed over connections are told when no process claims them in time ({@code
+     * --unclaimed-timeout} of escrowd), before their connections end. Without it, HTTP peers get a response 503, those of
+     * WebSockets a close frame with the status 1012, and others nothing.
+     *
+     * @param listener the name of a listener that was added before; with several on one address, the name they share
+     * @param bytes a whole message of the connections' protocol; empty for nothing; at most as many as the daemon keeps
+     *     ({@code --max-farewell}, 1 KiB by default), or handovers fail with {@link io.escrow.Status#EMSGSIZE}
+     * @return this builder
+     * @throws IllegalArgumentException if there is no such listener
+     */
+    public ServerHandoverBuilder farewell(String listener, byte[] bytes) {
+        List<String> names = listeners.stream()
+                .map(Listener::name)
+                .filter(name -> name.equals(listener) || name.startsWith(listener + "#"))
+                .toList();
+        if (names.isEmpty()) {
+            throw new IllegalArgumentException("no listener named " + listener + ": add it before its farewell");
+        }
+        names.forEach(name -> farewells.put(name, bytes.clone()));
         return this;
     }
 
