@@ -25,6 +25,7 @@ import java.net.http.WebSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -95,6 +96,7 @@ class WebSocketHandoverTest {
         private final StringBuilder text = new StringBuilder();
         private volatile boolean talking = true;
         private final AtomicInteger sent = new AtomicInteger();
+        private CompletableFuture<WebSocket> sending = CompletableFuture.completedFuture(null);
         private final AtomicInteger received = new AtomicInteger();
         private volatile String failure;
 
@@ -104,16 +106,21 @@ class WebSocketHandoverTest {
             send(socket);
         }
 
-        private void send(WebSocket socket) {
+        private synchronized void send(WebSocket socket) {
             // In fragments, now and then.
             int number = sent.getAndIncrement();
             String message = "message " + number;
-            if (number % 3 == 0) {
-                socket.sendText(message.substring(0, 3), false)
-                        .thenCompose(s -> s.sendText(message.substring(3), true));
-            } else {
-                socket.sendText(message, true);
-            }
+            int cut = number % 3 == 0 ? 3 : 0;
+            // An answer may be here before the JDK knows that what it answers is sent; then it would refuse the next.
+            sending = sending.thenCompose(last -> cut == 0
+                            ? CompletableFuture.completedFuture(socket)
+                            : socket.sendText(message.substring(0, cut), false))
+                    .thenCompose(s -> s.sendText(message.substring(cut), true))
+                    .whenComplete((s, problem) -> {
+                        if (problem != null) {
+                            failure = problem.toString();
+                        }
+                    });
         }
 
         @Override
