@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
@@ -17,7 +19,9 @@ import io.netty.channel.unix.Socket;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -62,6 +66,26 @@ class GapTest extends HandoverHarness {
         assertEquals(1, server.startReport().adopted());
         peer.assertReceives(RECORD);
         peer.assertEnds();
+        awaitConnections(server, 0);
+    }
+
+    @Test
+    void nothingIsReadBeforeTheConnectionIsThisProcesss() throws Exception {
+        List<Boolean> read = new CopyOnWriteArrayList<>();
+        ServerHandover server = start(looking(read));
+        List<Peer> peers = connect(50);
+        awaitConnections(server, 50);
+        handOver(server);
+        for (Peer peer : peers) {
+            peer.send(RECORD);
+            peer.shutdownOutput();
+        }
+        server = start(looking(read));
+        assertEquals(Collections.nCopies(50, false), read);
+        for (Peer peer : peers) {
+            peer.assertReceives(RECORD);
+            peer.assertEnds();
+        }
         awaitConnections(server, 0);
     }
 
@@ -250,6 +274,35 @@ class GapTest extends HandoverHarness {
             peer.assertReceives(records[i]);
         }
         sender.join();
+    }
+
+    private ServerHandoverBuilder looking(List<Boolean> read) {
+        return server(bootstrap(ch ->
+                ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo(), new Looker(read))));
+    }
+
+    /** Looks, when it is restored, whether Netty has read to the end. */
+    private static final class Looker extends ChannelInboundHandlerAdapter implements Movable {
+        private final List<Boolean> read;
+
+        Looker(List<Boolean> read) {
+            this.read = read;
+        }
+
+        @Override
+        public String section() {
+            return "look";
+        }
+
+        @Override
+        public void save(ChannelHandlerContext ctx, ByteBuf out) {
+            out.writeByte(1);
+        }
+
+        @Override
+        public void restore(ChannelHandlerContext ctx, ByteBuf in) {
+            read.add(((EpollSocketChannel) ctx.channel()).isInputShutdown());
+        }
     }
 
     private ServerHandoverBuilder halfClosing(boolean allowed) {

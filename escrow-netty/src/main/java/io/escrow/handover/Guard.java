@@ -120,6 +120,7 @@ final class Guard extends ChannelDuplexHandler {
         gate = Gates.install(ctx);
         server.opened(this);
         if (adopted) {
+            HeldReads.install(ctx.channel(), hold);
             hold(State.HELD);
             byte[] unsent = saved.sections().get(SavedChannel.UNSENT);
             if (unsent != null) {
@@ -159,7 +160,11 @@ final class Guard extends ChannelDuplexHandler {
             SavedChannel before = saved;
             saved = null;
             Assembler.feed(this, before);
-            release();
+            whenRegistered(() -> {
+                if (state == State.HELD) {
+                    release();
+                }
+            });
         }
     }
 
@@ -203,19 +208,25 @@ final class Guard extends ChannelDuplexHandler {
     /** Serves again as if nothing had been asked. */
     CompletableFuture<Void> comeBack() {
         CompletableFuture<Void> done = new CompletableFuture<>();
-        if (!channel().isOpen()) {
-            tellHandlersOfTheEnd();
-            done.complete(null);
-        } else if (channel().isRegistered()) {
+        whenRegistered(() -> {
             goOn();
             done.complete(null);
-        } else {
-            channel().eventLoop().register(channel()).addListener(f -> {
-                goOn();
-                done.complete(null);
-            });
-        }
+        });
         return done;
+    }
+
+    /** Does something when the channel is registered with its loop, and with epoll. */
+    private void whenRegistered(Runnable next) {
+        if (!channel().isOpen()) {
+            tellHandlersOfTheEnd();
+            next.run();
+        } else if (!channel().isRegistered()) {
+            channel().eventLoop().register(channel()).addListener(f -> next.run());
+        } else if (hold.hasLeftEpoll()) {
+            channel().deregister().addListener(f -> whenRegistered(next));
+        } else {
+            next.run();
+        }
     }
 
     /** Goes on after a rest. */

@@ -18,6 +18,8 @@ import java.util.Queue;
 final class Hold {
 
     private final Queue<Object> kept = new ArrayDeque<>();
+    private boolean holding;
+    private boolean leftEpoll;
     private boolean halfClosure;
     private boolean peerHungUp;
     private boolean readWanted;
@@ -26,16 +28,33 @@ final class Hold {
 
     /** Sees to it that a peer that hangs up does not end the connection: what it sent before is not answered yet. */
     void begin(Channel channel) {
+        holding = true;
         halfClosure = Boolean.TRUE.equals(channel.config().getOption(ChannelOption.ALLOW_HALF_CLOSURE));
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
     }
 
     /** Keeps what came in all the same: a hang-up makes Netty read, whatever auto-read says. */
     void keep(Object msg) {
+        leftEpoll = true;
         kept.add(msg);
     }
 
+    /** Tells whether a read that happens all the same is to find nothing. */
+    boolean holdsReadBack() {
+        leftEpoll |= holding;
+        return holding;
+    }
+
+    /**
+     * Tells whether Netty may have taken the channel out of epoll: it does so when a peer has hung up and nothing else is
+     * waited for, and can't put it back then (4.2.18).
+     */
+    boolean hasLeftEpoll() {
+        return leftEpoll;
+    }
+
     void peerHungUp() {
+        leftEpoll = true;
         peerHungUp = true;
     }
 
@@ -59,6 +78,8 @@ final class Hold {
     /** Does everything that was asked for, except closing. */
     void end(ChannelHandlerContext ctx) {
         Channel channel = ctx.channel();
+        holding = false;
+        leftEpoll = false;
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
         fireKept(ctx);
         if (flushWanted) {
