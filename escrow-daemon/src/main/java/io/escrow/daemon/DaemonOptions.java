@@ -67,7 +67,8 @@ public record DaemonOptions(
                 Limits.DEFAULT.packetBytes(),
                 budget.packetDescriptors(),
                 Limits.DEFAULT.packetFrames(),
-                Limits.DEFAULT.packetsInFlight());
+                Limits.DEFAULT.packetsInFlight(),
+                Limits.DEFAULT.farewell());
         return new DaemonOptions(
                 SocketPath.check(path),
                 false,

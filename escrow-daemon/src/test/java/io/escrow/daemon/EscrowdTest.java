@@ -82,7 +82,7 @@ class EscrowdTest {
             --max-slots=-1      | slots: -1 (expected: >= 0) (see --help)
             --max-bytes=-1      | payload bytes: -1 (expected: >= 0) (see --help)
             --max-descriptors=-1 | descriptors: -1 (expected: >= 0) (see --help)
-            --packet-bytes=100 s | packet bytes: 100 (expected: 32832..67108864) (see --help)
+            --packet-bytes=100 s | packet bytes: 100 (expected: 33856..67108864) (see --help)
             --packet-descriptors=0 s | descriptors in a packet: 0 (expected: 1..1024) (see --help)
             --packet-requests=0 s | frames in a packet: 0 (expected: 1..65536) (see --help)
             --packets-in-flight=65 s | packets in flight: 65 (expected: 1..64) (see --help)
