@@ -7,35 +7,40 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /** Looks up which process has which socket open: {@code /proc/PID/fd}, proc(5). */
 final class OpenSockets {
 
     private static final String SOCKET = "socket:";
+    private static final Path SELF = Path.of("/proc/self/fd");
 
     private OpenSockets() {}
 
-    /** Returns the names of the sockets that other processes have open, as far as this one may see them. */
-    static Set<String> ofOtherProcesses() {
-        Set<String> names = new HashSet<>();
+    /** Returns the names of the sockets that other processes have open, too, as far as this one may see them. */
+    static Set<String> shared() {
+        Set<String> own = new HashSet<>();
+        addNames(SELF, own, name -> true);
+        Set<String> shared = new HashSet<>();
         String self = Long.toString(ProcessHandle.current().pid());
         try (DirectoryStream<Path> processes = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
             for (Path process : processes) {
                 if (!process.getFileName().toString().equals(self)) {
-                    addNames(process.resolve("fd"), names);
+                    // No others: a machine may have far more sockets than this process has room for.
+                    addNames(process.resolve("fd"), shared, own::contains);
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
-            return names; // What can't be seen counts as not there.
+            return shared; // What can't be seen counts as not there.
         }
-        return names;
+        return shared;
     }
 
-    private static void addNames(Path directory, Set<String> names) {
+    private static void addNames(Path directory, Set<String> names, Predicate<String> wanted) {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(directory)) {
             for (Path descriptor : descriptors) {
                 String name = name(descriptor);
-                if (isSocket(name)) {
+                if (isSocket(name) && wanted.test(name)) {
                     names.add(name);
                 }
             }
@@ -50,7 +55,7 @@ final class OpenSockets {
 
     /** Returns the name of what a descriptor of this process leads to; the same one in every process. */
     static String name(int descriptor) {
-        return name(Path.of("/proc/self/fd/" + descriptor));
+        return name(SELF.resolve(Integer.toString(descriptor)));
     }
 
     private static String name(Path descriptor) {

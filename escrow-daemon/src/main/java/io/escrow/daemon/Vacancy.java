@@ -75,7 +75,7 @@ final class Vacancy {
         }
         int begun = count;
         background.execute(() -> {
-            Set<String> others = OpenSockets.ofOtherProcesses();
+            Set<String> others = OpenSockets.shared();
             try {
                 loop.execute(() -> {
                     if (begun == count) {
