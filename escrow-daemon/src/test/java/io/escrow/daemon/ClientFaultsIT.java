@@ -1,25 +1,20 @@
 package io.escrow.daemon;
 
 import static io.escrow.daemon.Script.USED_TAG;
-import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.escrow.Entry;
 import io.escrow.SlotInfo;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.daemon.Exchange.Moment;
-import io.escrow.daemon.RawClient.Answer;
 import io.escrow.daemon.Script.Held;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HexFormat;
@@ -27,7 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -74,10 +68,7 @@ class ClientFaultsIT {
         client = daemon.client().group(group);
         descriptors = daemon.warmUp();
         try (RawClient raw = RawClient.connect(daemon.path())) {
-            raw.packet(RawClient.HELLO);
-            Answer answer = raw.receive().only();
-            hello = RawClient.frame(
-                    RawClient.HEL, RawClient.REPLY, 0, 0, answer.body().array());
+            hello = Script.greet(raw);
         }
     }
 
@@ -157,14 +148,7 @@ class ClientFaultsIT {
 
     private static void fill() throws IOException {
         try (RawClient raw = daemon.open()) {
-            List<FileDescriptor> brought = new ArrayList<>();
-            List<byte[]> frames = new ArrayList<>();
-            for (int i = 0; i < Script.FILLED; i++) {
-                brought.add(files.get(i));
-                frames.add(RawClient.addWithDescriptor(USED_TAG, i, TestFiles.payload(i)));
-            }
-            raw.packet(brought, frames.toArray(byte[][]::new));
-            assertEquals(Script.FILLED, raw.receive().answers().size());
+            Script.fill(raw, files);
         }
     }
 
@@ -172,11 +156,8 @@ class ClientFaultsIT {
     private static void verify(Moment moment, CompletableFuture<EscrowClient> connecting) throws Exception {
         EscrowClient next = connecting.get(TestProcess.PATIENCE_SECONDS, SECONDS);
         try {
-            Map<Integer, Held> found = new TreeMap<>();
-            next.getAll(USED_TAG, entry -> found.put(entry.index(), held(entry)))
-                    .get(TestProcess.PATIENCE_SECONDS, SECONDS)
-                    .orThrow();
-            assertEquals(new TreeMap<>(moment.slots()), found);
+            Map<Integer, Held> found = Script.find(next, files);
+            assertEquals(moment.slots(), found);
             long held = found.values().stream().filter(slot -> slot.file() >= 0).count();
             daemon.awaitDescriptors(descriptors + 1 + held);
 
@@ -189,10 +170,5 @@ class ClientFaultsIT {
             next.toBlocking(TestDaemon.TIMEOUT).close();
         }
         assertEquals(FILES, files.openCount());
-    }
-
-    private static Held held(Entry entry) {
-        int payload = Integer.parseInt(new String(entry.payload(), US_ASCII));
-        return new Held(files.fileOf(entry), payload);
     }
 }

@@ -136,6 +136,11 @@ enum Exchange {
             }
         }
 
+        /** Tells whether the daemon can't go on when the client says nothing more: inside a packet, and before it greets. */
+        boolean keepsOthersWaiting() {
+            return inRequest() && (cut != Cut.BEFORE || inGreeting());
+        }
+
         /** Tells whether the exchange is over. */
         boolean isEnd() {
             return cut == Cut.BEHIND;

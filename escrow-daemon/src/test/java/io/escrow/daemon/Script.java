@@ -15,7 +15,13 @@ import static io.escrow.daemon.RawClient.UPD;
 import static io.escrow.daemon.RawClient.frame;
 import static io.escrow.daemon.RawClient.ints;
 import static io.escrow.daemon.RawClient.join;
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.client.EscrowClient;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -60,6 +66,38 @@ final class Script {
         requests.add(RawClient.HELLO);
         answers.add(hello);
         turn();
+    }
+
+    /** Greets, and returns the frame that answers. */
+    static byte[] greet(RawClient client) throws IOException {
+        client.packet(RawClient.HELLO);
+        return frame(HEL, REPLY, 0, 0, client.receive().only().body().array());
+    }
+
+    /** Fills the slots that are filled when a session begins. */
+    static void fill(RawClient client, TestFiles files) throws IOException {
+        List<FileDescriptor> brought = new ArrayList<>();
+        List<byte[]> frames = new ArrayList<>();
+        for (int i = 0; i < FILLED; i++) {
+            brought.add(files.get(i));
+            frames.add(RawClient.addWithDescriptor(USED_TAG, i, TestFiles.payload(i)));
+        }
+        client.packet(brought, frames.toArray(byte[][]::new));
+        for (RawClient.Answer answer : client.receive().answers()) {
+            assertEquals(0, answer.errno());
+        }
+    }
+
+    /** Returns what the slots hold, as a client sees it. */
+    static Map<Integer, Held> find(EscrowClient client, TestFiles files) throws Exception {
+        Map<Integer, Held> found = new TreeMap<>();
+        client.getAll(USED_TAG, entry -> {
+                    int payload = Integer.parseInt(new String(entry.payload(), US_ASCII));
+                    found.put(entry.index(), new Held(files.fileOf(entry), payload));
+                })
+                .get(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .orThrow();
+        return found;
     }
 
     /** Returns the answer to a greeting that tells these limits. */
