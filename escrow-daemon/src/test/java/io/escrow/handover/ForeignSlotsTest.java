@@ -6,11 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -76,5 +80,38 @@ class ForeignSlotsTest extends HandoverHarness {
         file.awaitOpenCount(1);
         server.client().delete(CHUNKS, 0).join();
         file.awaitOpenCount(0);
+    }
+
+    @Test
+    void aListenerHasADescriptor() throws Exception {
+        try (BlockingEscrow escrow = connectToEscrow()) {
+            escrow.add(LISTENERS, 0, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+        }
+        ServerHandover server = start();
+        List<String> refused = server.startReport().refused();
+        assertEquals(1, refused.size());
+        assertTrue(refused.get(0).endsWith("it has no descriptor"), refused.get(0));
+        connect().assertEchoes(Peer.bytes(1_000, 1));
+    }
+
+    @Test
+    void ofTwoListenersTheLaterIsTaken() throws Exception {
+        store(LISTENERS, 0, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+        Socket socket = Socket.newSocketStream();
+        try (BlockingEscrow escrow = connectToEscrow()) {
+            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            socket.listen(1);
+            port = socket.localAddress().getPort();
+            escrow.add(LISTENERS, 1, socket, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+        } finally {
+            socket.close();
+        }
+        ServerHandover server = start();
+        assertEquals(List.of("echo"), server.startReport().adoptedListeners());
+        List<String> refused = server.startReport().refused();
+        assertEquals(1, refused.size());
+        assertTrue(refused.get(0).endsWith("another slot holds a listener of that name"), refused.get(0));
+        file.awaitOpenCount(0);
+        connect().assertEchoes(Peer.bytes(1_000, 1));
     }
 }

@@ -171,15 +171,27 @@ final class Starter {
         for (Entry entry : entries) {
             try {
                 SavedChannel saved = server.table().read(entry).join();
-                stored.put(saved.listener(), new Stored(entry, saved));
+                if (entry.hasDescriptor()) {
+                    Stored older = stored.put(saved.listener(), new Stored(entry, saved));
+                    if (older != null) {
+                        // Whoever has bound it anew has died before it could free the slot of the old one.
+                        discardListener(older.entry(), "another slot holds a listener of that name");
+                    }
+                } else {
+                    discardListener(entry, "it has no descriptor");
+                }
             } catch (CompletionException e) {
-                entry.close();
-                SlotKey slot = new SlotKey(entry.tag(), entry.index());
-                refuse("listener in slot " + slot + ": " + e.getCause().getMessage());
-                server.table().discard(slot);
+                discardListener(entry, e.getCause().getMessage());
             }
         }
         return stored;
+    }
+
+    private void discardListener(Entry entry, String reason) {
+        entry.close();
+        SlotKey slot = new SlotKey(entry.tag(), entry.index());
+        refuse("listener in slot " + slot + ": " + reason);
+        server.table().discard(slot);
     }
 
     private void bind(Listener listener) throws EscrowException {
