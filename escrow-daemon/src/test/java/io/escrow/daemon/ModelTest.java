@@ -22,7 +22,9 @@ class ModelTest {
     /** Packets and store are full all the time. */
     @Test
     void fewSlots() throws IOException {
-        run(new ModelRun(directory, SEED, new Limits(4, 64, 256, 3, 5, 2), new StoreLimits(12, 300, 6), 5, 20), STEPS);
+        run(
+                new ModelRun(directory, SEED, new Limits(4, 64, 256, 3, 5, 2, 16), new StoreLimits(12, 300, 6), 5, 20),
+                STEPS);
     }
 
     /** Bulk calls take many packets, and a listing takes pages. */
@@ -32,7 +34,7 @@ class ModelTest {
                 new ModelRun(
                         directory,
                         SEED,
-                        new Limits(2, 32, 64 * 1024, 128, 1024, 2),
+                        new Limits(2, 32, 64 * 1024, 128, 1024, 2, 8),
                         new StoreLimits(3_000, 40_000, 500),
                         2_000,
                         1_000),

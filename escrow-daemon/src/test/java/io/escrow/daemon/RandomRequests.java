@@ -98,7 +98,7 @@ final class RandomRequests {
                 assertTrue(target.startsWith(directory), () -> "not a file of this test: " + target);
                 file = Integer.parseInt(target.getFileName().toString().substring(1));
             }
-            return StoreModel.Held.of(entry.number(), entry.payload(), file);
+            return StoreModel.Held.of(entry.number(), entry.payload(), entry.farewell(), file);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -121,19 +121,19 @@ final class RandomRequests {
     private Asked add(EscrowClient client) {
         Deposit deposit = deposit();
         Set<Status> allowed = expectAdd(deposit);
-        CompletableFuture<Void> added = deposit.descriptor() == null
-                ? client.add(deposit.tag(), deposit.index(), deposit.payload())
-                : client.add(deposit.tag(), deposit.index(), deposit.descriptor(), deposit.payload());
-        return asked("add " + describe(deposit), added, allowed, nothing -> {});
+        return asked("add " + describe(deposit), client.add(deposit), allowed, nothing -> {});
     }
 
     private Asked update(EscrowClient client) {
         SlotKey key = key();
-        byte[] payload = payload();
-        Set<Status> allowed = model.update(key, payload);
+        byte[] payload = bytes(limits.payload());
+        byte[] farewell = random.nextBoolean() ? bytes(limits.farewell()) : null;
+        Set<Status> allowed = model.update(key, payload, farewell);
         return asked(
                 "update " + key + " " + payload.length,
-                client.update(key.tag(), key.index(), payload),
+                farewell == null
+                        ? client.update(key.tag(), key.index(), payload)
+                        : client.update(key.tag(), key.index(), payload, farewell),
                 allowed,
                 nothing -> {});
     }
@@ -211,7 +211,7 @@ final class RandomRequests {
     private Set<Status> expectAdd(Deposit deposit) {
         SlotKey key = new SlotKey(deposit.tag(), deposit.index());
         if (CLOSED.equals(deposit.descriptor())) {
-            return model.addClosed(key, deposit.payload());
+            return model.addClosed(key, StoreModel.Held.of(-1, deposit.payload(), deposit.farewell(), -1));
         }
         int file = -1;
         int number = -1;
@@ -222,7 +222,7 @@ final class RandomRequests {
                     .findFirst()
                     .getAsInt();
         }
-        return model.add(key, StoreModel.Held.of(number, deposit.payload(), file));
+        return model.add(key, StoreModel.Held.of(number, deposit.payload(), deposit.farewell(), file));
     }
 
     // Answers
@@ -305,17 +305,16 @@ final class RandomRequests {
         return new SlotKey(tag(), index);
     }
 
-    private byte[] payload() {
-        int most = limits.payload();
+    private byte[] bytes(int most) {
         int length = switch (random.nextInt(20)) {
             case 0 -> most + 1;
             case 1 -> most;
             case 2, 3, 4 -> 0;
             default -> random.nextInt(most);
         };
-        byte[] payload = new byte[length];
-        random.nextBytes(payload);
-        return payload;
+        byte[] bytes = new byte[length];
+        random.nextBytes(bytes);
+        return bytes;
     }
 
     private Deposit deposit() {
@@ -325,7 +324,8 @@ final class RandomRequests {
             case 1, 2, 3, 4, 5, 6, 7, 8 -> files.get(random.nextInt(FILES));
             default -> null;
         };
-        return new Deposit(key.tag(), key.index(), descriptor, payload());
+        byte[] farewell = random.nextInt(4) == 0 ? bytes(limits.farewell()) : new byte[0];
+        return new Deposit(key.tag(), key.index(), descriptor, bytes(limits.payload()), farewell);
     }
 
     private static String describe(Deposit deposit) {

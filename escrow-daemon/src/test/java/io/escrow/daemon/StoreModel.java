@@ -19,13 +19,30 @@ import java.util.function.Consumer;
 final class StoreModel {
 
     /** What a slot holds; {@code file} is -1 without a descriptor. */
-    record Held(int number, String payload, int file) {
-        static Held of(int number, byte[] payload, int file) {
-            return new Held(number, HexFormat.of().formatHex(payload), file);
+    record Held(int number, String payload, String farewell, int file) {
+        static Held of(int number, byte[] payload, byte[] farewell, int file) {
+            return new Held(number, hex(payload), hex(farewell), file);
+        }
+
+        private static String hex(byte[] bytes) {
+            return HexFormat.of().formatHex(bytes);
+        }
+
+        /** Returns what takes the place of the payload, and of the farewell unless that is {@code null}. */
+        Held updated(byte[] newPayload, byte[] newFarewell) {
+            return new Held(number, hex(newPayload), newFarewell == null ? farewell : hex(newFarewell), file);
+        }
+
+        int payloadBytes() {
+            return payload.length() / 2;
+        }
+
+        int farewellBytes() {
+            return farewell.length() / 2;
         }
 
         int bytes() {
-            return payload.length() / 2;
+            return payloadBytes() + farewellBytes();
         }
 
         int descriptors() {
@@ -35,6 +52,8 @@ final class StoreModel {
 
     /** What became of a slot; {@code held} is {@code null} if it was emptied. */
     record Change(SlotKey key, Held held) {}
+
+    private static final Held NOTHING = new Held(-1, "", "", -1);
 
     private final Limits limits;
     private final StoreLimits storeLimits;
@@ -62,25 +81,20 @@ final class StoreModel {
     }
 
     /** Expects an addition with a descriptor that is closed, and can't be sent. */
-    Set<Status> addClosed(SlotKey key, byte[] payload) {
-        Set<Status> wrong = checkKey(key);
-        if (payload.length > limits.payload()) {
-            wrong.add(Status.EMSGSIZE);
-        }
+    Set<Status> addClosed(SlotKey key, Held held) {
+        Set<Status> wrong = checkSizes(held, checkKey(key));
         wrong.add(Status.EBADF);
         return wrong;
     }
 
-    Set<Status> update(SlotKey key, byte[] payload) {
+    Set<Status> update(SlotKey key, byte[] payload, byte[] farewell) {
         Held old = get(key);
-        Held updated = old == null ? Held.of(-1, payload, -1) : Held.of(old.number(), payload, old.file());
+        Held updated = (old == null ? NOTHING : old).updated(payload, farewell);
         return put(key, updated, checkFilled(key));
     }
 
     private Set<Status> put(SlotKey key, Held held, Set<Status> wrong) {
-        if (held.bytes() > limits.payload()) {
-            wrong.add(Status.EMSGSIZE);
-        }
+        checkSizes(held, wrong);
         if (wrong.isEmpty()) {
             wrong.addAll(exceededBy(held, get(key)));
         }
@@ -137,6 +151,13 @@ final class StoreModel {
         Set<Status> wrong = checkKey(key);
         if (wrong.isEmpty() && get(key) == null) {
             wrong.add(Status.ENOENT);
+        }
+        return wrong;
+    }
+
+    private Set<Status> checkSizes(Held held, Set<Status> wrong) {
+        if (held.payloadBytes() > limits.payload() || held.farewellBytes() > limits.farewell()) {
+            wrong.add(Status.EMSGSIZE);
         }
         return wrong;
     }
@@ -208,7 +229,10 @@ final class StoreModel {
     List<SlotInfo> list(int tag) {
         return used(tag).entrySet().stream()
                 .map(e -> new SlotInfo(
-                        tag, e.getKey(), e.getValue().bytes(), e.getValue().file() >= 0))
+                        tag,
+                        e.getKey(),
+                        e.getValue().payloadBytes(),
+                        e.getValue().file() >= 0))
                 .toList();
     }
 
