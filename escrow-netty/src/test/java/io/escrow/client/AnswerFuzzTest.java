@@ -25,7 +25,7 @@ import java.util.concurrent.CompletionException;
  */
 class AnswerFuzzTest {
 
-    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2);
+    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2, 8);
 
     @FuzzTest
     void answers(byte[] input) throws IOException {

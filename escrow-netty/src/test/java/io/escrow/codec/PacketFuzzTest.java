@@ -21,7 +21,7 @@ import java.util.List;
  */
 class PacketFuzzTest {
 
-    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2);
+    private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2, 8);
 
     @FuzzTest
     void packets(byte[] input) throws IOException {
@@ -64,7 +64,7 @@ class PacketFuzzTest {
                 String descriptor = "";
                 if (frame instanceof Frame.Add add && add.descriptor() != null) {
                     ReferenceCountUtil.release(add.descriptor());
-                    frame = new Frame.Add(add.tag(), add.index(), add.number(), add.payload(), null);
+                    frame = new Frame.Add(add.tag(), add.index(), add.number(), add.payload(), add.farewell(), null);
                     descriptor = " with a descriptor";
                 }
                 String encoded = encode(frame);
