@@ -34,9 +34,9 @@ class ModelTest {
                 new ModelRun(
                         directory,
                         SEED,
-                        new Limits(2, 32, 64 * 1024, 128, 1024, 2, 8),
+                        new Limits(1, 32, 64 * 1024, 128, 1024, 2, 8),
                         new StoreLimits(3_000, 40_000, 500),
-                        2_000,
+                        4_000,
                         1_000),
                 STEPS / 50);
     }
