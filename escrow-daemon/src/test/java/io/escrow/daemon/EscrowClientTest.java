@@ -93,6 +93,24 @@ class EscrowClientTest {
     }
 
     @Test
+    void storesWhatWasSentThoughTheClientIsGone() throws IOException {
+        CompletableFuture<Void> sent = new CompletableFuture<>();
+        EscrowClient leaving = client;
+        // On the event loop, so that the answer can't be read before the end.
+        client.add(new Deposit(1, 7, descriptor, PAYLOAD), () -> {
+            leaving.close();
+            sent.complete(null);
+        });
+        sent.join();
+
+        client = connect();
+        try (Entry entry = client.get(1, 7).join()) {
+            assertArrayEquals(PAYLOAD, entry.payload());
+            assertTrue(entry.hasDescriptor());
+        }
+    }
+
+    @Test
     void leavesCallersDescriptorOpen() throws IOException {
         client.add(1, 7, descriptor, PAYLOAD).join();
         client.delete(1, 7).join();

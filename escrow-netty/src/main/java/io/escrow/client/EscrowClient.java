@@ -106,6 +106,19 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
+     * Fills a slot as {@link #add(Deposit)} does, and tells when the request is sent: from then on the daemon carries it
+     * out even if this process dies, and the descriptor may be closed.
+     *
+     * @param deposit what to put where
+     * @param onSent called on the event loop when the packet is in the daemon's socket; not called if it never is
+     * @return a future that is done when the slot is filled
+     */
+    public CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
+        return submit(new SingleRequest<>(
+                Conversions.addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
+    }
+
+    /**
      * Replaces the payload of a filled slot, and leaves its descriptor and its farewell.
      *
      * @param tag the tag
@@ -338,7 +351,10 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     private <T> CompletableFuture<T> submit(Frame frame, Function<Frame, T> convert, Consumer<T> discard) {
-        SingleRequest<T> request = new SingleRequest<>(frame, convert, discard);
+        return submit(new SingleRequest<>(frame, convert, discard, null));
+    }
+
+    private <T> CompletableFuture<T> submit(SingleRequest<T> request) {
         handler.submit(request);
         return request.future();
     }

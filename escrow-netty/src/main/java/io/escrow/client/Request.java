@@ -41,6 +41,14 @@ abstract class Request {
     /** Tells whether nobody waits for the answer any more, so that it need not be sent. */
     abstract boolean isAbandoned();
 
+    /** Tells whether {@link #sent()} is to be called. */
+    boolean asksWhenSent() {
+        return false;
+    }
+
+    /** Hears that the packet with this request was given to the kernel. */
+    void sent() {}
+
     /** Takes the answer, and owns the descriptor in it. */
     abstract void succeed(Frame answer);
 

@@ -9,6 +9,7 @@ import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
@@ -101,13 +102,25 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             withDescriptor += descriptor ? 1 : 0;
             sent.add(request);
             last = request;
-            channel.write(frame, channel.voidPromise());
+            if (request.asksWhenSent()) {
+                tellWhenSent(request, channel.write(frame));
+            } else {
+                channel.write(frame, channel.voidPromise());
+            }
         }
         if (last == null) {
             return false;
         }
         last.markLastOfPacket();
         return true;
+    }
+
+    private static void tellWhenSent(Request request, ChannelFuture written) {
+        written.addListener(f -> {
+            if (f.isSuccess()) {
+                request.sent();
+            }
+        });
     }
 
     /** Returns the next request to send without taking it, or {@code null}. */

@@ -12,6 +12,7 @@ final class SingleRequest<T> extends Request implements RequestSource {
     private final CompletableFuture<T> future = new CompletableFuture<>();
     private final Function<Frame, T> convert;
     private final Consumer<T> discard;
+    private final Runnable onSent;
     private boolean given;
 
     /**
@@ -19,9 +20,11 @@ final class SingleRequest<T> extends Request implements RequestSource {
      *
      * @param convert makes the result out of the answer
      * @param discard disposes of a result that nobody waits for any more
+     * @param onSent called when the request is sent; {@code null} for nothing
      */
-    SingleRequest(Frame frame, Function<Frame, T> convert, Consumer<T> discard) {
+    SingleRequest(Frame frame, Function<Frame, T> convert, Consumer<T> discard, Runnable onSent) {
         super(frame);
+        this.onSent = onSent;
         this.convert = convert;
         this.discard = discard;
     }
@@ -42,6 +45,16 @@ final class SingleRequest<T> extends Request implements RequestSource {
     @Override
     boolean isAbandoned() {
         return future.isDone();
+    }
+
+    @Override
+    boolean asksWhenSent() {
+        return onSent != null;
+    }
+
+    @Override
+    void sent() {
+        onSent.run();
     }
 
     @Override

@@ -108,13 +108,13 @@ final class EscrowTable {
         return new Slot(this, entry.tag(), entry.index(), place(entry));
     }
 
-    /** Stores a channel; its descriptor stays the caller's, who keeps it open until the future is done. */
-    CompletableFuture<Place> put(int tag, int index, FileDescriptor descriptor, SavedChannel channel) {
+    /** Stores a channel; its descriptor stays the caller's, who keeps it open until it is sent or the future is done. */
+    CompletableFuture<Place> put(int tag, int index, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
         return store(
                 tag,
                 index,
                 channel,
-                payload -> client.add(new Deposit(tag, index, descriptor, payload, channel.farewell())));
+                payload -> client.add(new Deposit(tag, index, descriptor, payload, channel.farewell()), onSent));
     }
 
     /** Replaces what is known about a channel that is stored already, and frees the chunks that it had. */

@@ -5,13 +5,10 @@ import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -19,7 +16,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.slf4j.event.Level;
 
 /**
  * Runs a server whose listeners and live connections can move to its next process.
@@ -265,6 +261,15 @@ public final class ServerHandover implements AutoCloseable {
         return arriving.get();
     }
 
+    /** Returns whether new connections are put into the escrow as they come. */
+    boolean escrowing() {
+        return escrowing;
+    }
+
+    void arriving(int change) {
+        arriving.addAndGet(change);
+    }
+
     /** Takes a connection in, on its event loop. */
     void opened(Guard guard) {
         guards.add(guard);
@@ -286,53 +291,5 @@ public final class ServerHandover implements AutoCloseable {
             logger.debug("the slot of {} was not freed: {}", guard.channel(), failure.getMessage());
             return null;
         });
-    }
-
-    /** Puts a guard before everything else in the pipeline of each connection that a listener accepts. */
-    static final class Acceptor extends ChannelInboundHandlerAdapter {
-        private final ServerHandover server;
-        private final String listener;
-
-        Acceptor(ServerHandover server, String listener) {
-            this.server = server;
-            this.listener = listener;
-        }
-
-        @Override
-        public void channelRead(ChannelHandlerContext ctx, Object msg) {
-            Channel child = (Channel) msg;
-            if (child.pipeline().get(Guard.NAME) != null) {
-                // It is adopted.
-                ctx.fireChannelRead(child);
-                return;
-            }
-            Slot slot = server.table().newConnectionSlot();
-            child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, slot));
-            if (server.escrowing) {
-                escrow(ctx, child, slot);
-            } else {
-                ctx.fireChannelRead(child);
-            }
-        }
-
-        /** Lets a connection in when the escrow has it. Before that nothing can close it, so it is the one that is sent. */
-        private void escrow(ChannelHandlerContext ctx, Channel child, Slot slot) {
-            server.arriving.incrementAndGet();
-            slot.store(Loops.descriptor(child), new SavedChannel(listener, false, Map.of()))
-                    .whenComplete((nothing, failure) -> ctx.executor().execute(() -> {
-                        if (failure != null) {
-                            // That the session is lost is said once, not for each connection.
-                            logger.atLevel(server.session.isLost() ? Level.DEBUG : Level.WARN)
-                                    .log("connection {} is not escrowed: {}", child, failure.getMessage());
-                        }
-                        if (ctx.channel().isOpen()) {
-                            ctx.fireChannelRead(child);
-                        } else {
-                            child.unsafe().closeForcibly();
-                            slot.remove();
-                        }
-                        server.arriving.decrementAndGet();
-                    }));
-        }
     }
 }

@@ -78,7 +78,7 @@ public final class ServerHandoverBuilder {
 
     /**
      * Escrows listeners and connections as they come, so that they outlive a crash of this process. A connection is read
-     * only when the escrow has it.
+     * only when it is sent to the escrow.
      *
      * @param crashSafe whether to do so; {@code false} by default
      * @return this builder

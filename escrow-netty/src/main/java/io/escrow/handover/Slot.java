@@ -31,13 +31,23 @@ final class Slot {
      *     to stay empty
      * @return done when it is stored; when it fails, the slot is as it was
      */
-    synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
+    CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
+        return store(descriptor, channel, () -> {});
+    }
+
+    /**
+     * Stores a channel, or replaces what is known about it.
+     *
+     * @param onSent called on the client's event loop when the descriptor is sent and need not be kept open any more: the
+     *     escrow gets it even if this process dies; not called if it is not sent
+     */
+    synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
                 return table.update(old, channel);
             }
-            return descriptor == null ? before : put(old, descriptor, channel);
+            return descriptor == null ? before : put(old, descriptor, channel, onSent);
         });
         place = stored.exceptionallyCompose(
                 failure -> before.thenApply(old -> old == null ? table.unsure(tag, index, failure) : old));
@@ -46,8 +56,8 @@ final class Slot {
 
     /** Puts a channel in; that may be there already, from an earlier session. */
     private CompletableFuture<EscrowTable.Place> put(
-            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel) {
-        CompletableFuture<EscrowTable.Place> put = table.put(tag, index, descriptor, channel);
+            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+        CompletableFuture<EscrowTable.Place> put = table.put(tag, index, descriptor, channel, onSent);
         return old == null || old.chunks() == 0
                 ? put
                 : put.thenCompose(now -> table.freeChunks(old).handle((nothing, failure) -> now));

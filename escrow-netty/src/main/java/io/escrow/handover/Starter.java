@@ -143,9 +143,7 @@ final class Starter {
                     adopt(listener, held, useless);
                 }
                 if (!listener.isDatagram()) {
-                    listener.channel()
-                            .pipeline()
-                            .addFirst("escrow-acceptor", new ServerHandover.Acceptor(server, listener.name()));
+                    listener.channel().pipeline().addFirst("escrow-acceptor", new Acceptor(server, listener.name()));
                 }
             }
             if (options.crashSafe) {

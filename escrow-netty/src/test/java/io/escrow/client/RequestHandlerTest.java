@@ -11,6 +11,7 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.TagInfo;
@@ -46,6 +47,7 @@ class RequestHandlerTest {
     private static final Limits LIMITS = new Limits(32, 64, 192, 2, 3, 2);
 
     private final List<List<Frame>> packets = new ArrayList<>();
+    private final List<ChannelPromise> promises = new ArrayList<>();
     private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);
     private final EscrowClient client = new EscrowClient(channel, handler, LIMITS, null);
@@ -216,6 +218,29 @@ class RequestHandlerTest {
     }
 
     @Test
+    void tellsWhenRequestIsSentThoughItIsNotAnswered() throws IOException {
+        List<Integer> sent = new ArrayList<>();
+        OwnedDescriptor descriptor = file.openOwned();
+        for (int i = 0; i < 5; i++) {
+            int index = i;
+            client.add(new Deposit(0, i, descriptor), () -> sent.add(index));
+        }
+        send();
+        assertPackets("01", "23");
+        assertEquals(List.of(), sent);
+
+        promises.remove(0).setSuccess();
+        promises.remove(0).setSuccess();
+        assertEquals(List.of(0, 1), sent);
+
+        promises.remove(0).setFailure(new IOException("cable cut"));
+        channel.close();
+        channel.runPendingTasks();
+        assertEquals(List.of(0, 1), sent);
+        descriptor.release();
+    }
+
+    @Test
     void closesDescriptorThatComesAfterCancel() throws IOException {
         CompletableFuture<Entry> cancelled = client.get(1, 7);
         CompletableFuture<Void> next = client.delete(1, 8);
@@ -364,6 +389,9 @@ class RequestHandlerTest {
         @Override
         public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
             packet.add((Frame) msg);
+            if (!promise.isVoid()) {
+                promises.add(promise);
+            }
         }
 
         @Override

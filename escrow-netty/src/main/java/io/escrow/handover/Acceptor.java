@@ -1,0 +1,83 @@
+package io.escrow.handover;
+
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.Map;
+import org.slf4j.event.Level;
+
+/** Puts a guard before everything else in the pipeline of each connection that a listener accepts. */
+final class Acceptor extends ChannelInboundHandlerAdapter {
+
+    private final ServerHandover server;
+    private final String listener;
+    private final SavedChannel fresh;
+
+    Acceptor(ServerHandover server, String listener) {
+        this.server = server;
+        this.listener = listener;
+        this.fresh = new SavedChannel(listener, false, Map.of());
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        Channel child = (Channel) msg;
+        if (child.pipeline().get(Guard.NAME) != null) {
+            // It is adopted.
+            ctx.fireChannelRead(child);
+            return;
+        }
+        Slot slot = server.table().newConnectionSlot();
+        child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, slot));
+        if (server.escrowing()) {
+            escrow(ctx, child, slot);
+        } else {
+            ctx.fireChannelRead(child);
+        }
+    }
+
+    /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
+    private void escrow(ChannelHandlerContext ctx, Channel child, Slot slot) {
+        server.arriving(1);
+        Arrival arrival = new Arrival(ctx, child, slot);
+        slot.store(Loops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
+            if (failure != null) {
+                // That the session is lost is said once, not for each connection.
+                server.logger()
+                        .atLevel(server.session().isLost() ? Level.DEBUG : Level.WARN)
+                        .log("connection {} is not escrowed: {}", child, failure.getMessage());
+                arrival.run();
+            }
+        });
+    }
+
+    /** Lets a connection in, once, on the listener's event loop. */
+    private final class Arrival implements Runnable {
+        private final ChannelHandlerContext ctx;
+        private final Channel child;
+        private final Slot slot;
+        private boolean done;
+
+        Arrival(ChannelHandlerContext ctx, Channel child, Slot slot) {
+            this.ctx = ctx;
+            this.child = child;
+            this.slot = slot;
+        }
+
+        @Override
+        public void run() {
+            if (!ctx.executor().inEventLoop()) {
+                ctx.executor().execute(this);
+            } else if (!done) {
+                done = true;
+                if (ctx.channel().isOpen()) {
+                    ctx.fireChannelRead(child);
+                } else {
+                    child.unsafe().closeForcibly();
+                    slot.remove();
+                }
+                server.arriving(-1);
+            }
+        }
+    }
+}
