@@ -37,6 +37,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Limits limits;
     private final Peers peers;
     private State state = State.GREETING;
+    private boolean clientKeepsFlags;
 
     Session(Store store, Limits limits, Peers peers) {
         this.store = store;
@@ -63,7 +64,8 @@ final class Session extends ChannelInboundHandlerAdapter {
     private void greet(ChannelHandlerContext ctx, Frame.Hello hello) {
         if (hello.version() == Frame.VERSION) {
             state = State.SERVING;
-            ctx.write(new Frame.Hello(Frame.VERSION, limits), ctx.voidPromise());
+            clientKeepsFlags = hello.keepsFlags();
+            ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
         } else {
             fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
         }
@@ -90,16 +92,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             if (request instanceof Frame.Add add) {
                 return add(add);
             } else if (request instanceof Frame.Get get) {
-                Slot slot = store.get(get.tag(), get.index());
-                OwnedDescriptor descriptor = slot.descriptor();
-                return new Frame.Add(
-                        get.tag(),
-                        get.index(),
-                        slot.number(),
-                        slot.payload(),
-                        slot.farewell(),
-                        // Retained, so that a DEL behind this GET can't close it before it is sent.
-                        descriptor == null ? null : descriptor.retain());
+                return get(get);
             } else if (request instanceof Frame.Update update) {
                 store.update(update.tag(), update.index(), update.payload(), update.farewell());
                 return ok();
@@ -120,10 +113,32 @@ final class Session extends ChannelInboundHandlerAdapter {
         }
     }
 
+    private Frame get(Frame.Get get) throws EscrowException {
+        Slot slot = store.get(get.tag(), get.index());
+        if (slot.keepFlags() && !clientKeepsFlags) {
+            throw new EscrowException(
+                    Status.EOPNOTSUPP,
+                    "slot " + get.tag() + "/" + get.index()
+                            + " holds a descriptor that this client can't receive without"
+                            + " changing the flags of its open file: it can't use io_uring");
+        }
+        OwnedDescriptor descriptor = slot.descriptor();
+        return new Frame.Add(
+                get.tag(),
+                get.index(),
+                slot.number(),
+                slot.payload(),
+                slot.farewell(),
+                slot.keepFlags(),
+                // Retained, so that a DEL behind this GET can't close it before it is sent.
+                descriptor == null ? null : descriptor.retain());
+    }
+
     private Frame add(Frame.Add add) throws EscrowException {
         OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
         try {
-            store.add(add.tag(), add.index(), new Slot(add.number(), add.payload(), add.farewell(), descriptor));
+            Slot slot = new Slot(add.number(), add.payload(), add.farewell(), add.keepFlags(), descriptor);
+            store.add(add.tag(), add.index(), slot);
         } catch (EscrowException e) {
             ReferenceCountUtil.release(descriptor);
             throw e;

@@ -70,7 +70,8 @@ final class Store implements AutoCloseable {
      */
     void update(int tag, int index, byte[] payload, byte[] farewell) throws EscrowException {
         Slot old = get(tag, index, "UPD");
-        Slot slot = new Slot(old.number(), payload, farewell == null ? old.farewell() : farewell, old.descriptor());
+        byte[] newFarewell = farewell == null ? old.farewell() : farewell;
+        Slot slot = new Slot(old.number(), payload, newFarewell, old.keepFlags(), old.descriptor());
         long change = (long) slot.bytes() - old.bytes();
         if (bytes + change > limits.payloadBytes()) {
             throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");

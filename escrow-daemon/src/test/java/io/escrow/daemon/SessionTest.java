@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.OwnedDescriptor;
@@ -56,7 +57,29 @@ class SessionTest {
     void answersHelloWithItsLimits() {
         ask(HELLO);
 
-        assertAnswers(new Frame.Hello(Frame.VERSION, LIMITS));
+        assertAnswers(Frame.Hello.own(LIMITS));
+    }
+
+    @Test
+    void givesMarkedDescriptorOnlyToClientThatKeepsFlags() throws IOException {
+        begin();
+        OwnedDescriptor descriptor = file.openOwned();
+        ask(new Frame.Add(1, 7, 5, new byte[1], new byte[0], true, descriptor), new Frame.Update(1, 7, new byte[0]));
+        assertAnswers(OK, OK);
+
+        ask(new Frame.Get(1, 7), new Frame.Delete(1, 8));
+
+        assertEquals(Status.EOPNOTSUPP, ((Frame.Reply) channel.readOutbound()).status());
+        assertEquals(Status.ENOENT, ((Frame.Reply) channel.readOutbound()).status());
+        EmbeddedChannel other = new EmbeddedChannel(new Session(store, LIMITS, peers));
+        other.writeInbound(new Frame.Hello(Frame.VERSION, true, null), PacketEnd.INSTANCE);
+        other.releaseOutbound();
+        other.writeInbound(new Frame.Get(1, 7), PacketEnd.INSTANCE);
+        Frame.Add answer = other.readOutbound();
+        assertTrue(answer.keepFlags());
+        assertSame(descriptor, answer.descriptor());
+        descriptor.release();
+        assertFalse(other.finish());
     }
 
     @Test

@@ -3,6 +3,8 @@ package io.escrow.client;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
+import io.escrow.codec.FileFlags;
+import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
@@ -56,6 +58,7 @@ final class Connector {
     static CompletableFuture<EscrowClient> connect(EscrowClientBuilder options) {
         try {
             checkPlatform();
+            FileFlags.canBeKept(); // here, because the first call loads a library, and an event loop must not wait
             Path path = SocketPath.check(options.path);
             EventLoopGroup ownGroup = options.group == null ? newGroup() : null;
             Connector connector = new Connector(options, path, ownGroup);
@@ -202,10 +205,10 @@ final class Connector {
         options.onWaiting.accept(new Waiting(path, holder));
     }
 
-    void opened(Channel ch, Limits limits) {
-        RequestHandler handler = new RequestHandler(ch, limits);
+    void opened(Channel ch, Frame.Hello daemon) {
+        RequestHandler handler = new RequestHandler(ch, daemon.limits());
         ch.pipeline().addLast(handler);
-        if (!result.complete(new EscrowClient(ch, handler, limits, ownGroup))) {
+        if (!result.complete(new EscrowClient(ch, handler, daemon, ownGroup))) {
             ch.close();
         }
     }

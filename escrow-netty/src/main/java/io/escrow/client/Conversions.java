@@ -3,6 +3,8 @@ package io.escrow.client;
 import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.OwnedDescriptor;
+import io.escrow.Status;
+import io.escrow.codec.FileFlags;
 import io.escrow.codec.Frame;
 import io.netty.channel.unix.FileDescriptor;
 
@@ -11,12 +13,18 @@ final class Conversions {
 
     private Conversions() {}
 
-    static Frame addFrame(Deposit deposit) {
+    /** Makes a request, or a {@link Frame.Invalid} if the daemon would damage the descriptor. */
+    static Frame addFrame(Deposit deposit, boolean daemonKeepsFlags) {
         FileDescriptor descriptor = deposit.descriptor();
+        String loss = descriptor == null ? null : FileFlags.loss(descriptor);
+        if (loss != null && !daemonKeepsFlags) {
+            return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring (docs/descriptors.md)");
+        }
         // Without references, so that the encoder closes nothing: the descriptor is the caller's.
         FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
         int number = descriptor == null ? -1 : descriptor.intValue();
-        return new Frame.Add(deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), borrowed);
+        return new Frame.Add(
+                deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), loss != null, borrowed);
     }
 
     /** Makes an entry of the answer to a GET, and gives it the descriptor. */

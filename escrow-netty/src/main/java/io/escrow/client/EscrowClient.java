@@ -42,15 +42,17 @@ public final class EscrowClient implements AutoCloseable {
     private final Channel channel;
     private final RequestHandler handler;
     private final Limits limits;
+    private final boolean daemonKeepsFlags;
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     /**
      * Makes a client of an open session, on its event loop; shuts the group down on close unless it is {@code null}.
      */
-    EscrowClient(Channel channel, RequestHandler handler, Limits limits, EventLoopGroup ownGroup) {
+    EscrowClient(Channel channel, RequestHandler handler, Frame.Hello daemon, EventLoopGroup ownGroup) {
         this.channel = channel;
         this.handler = handler;
-        this.limits = limits;
+        this.limits = daemon.limits();
+        this.daemonKeepsFlags = daemon.keepsFlags();
         // Now: once its event loop is shut down, a future of Netty calls no listener any more.
         channel.closeFuture().addListener(f -> {
             closed.complete(null);
@@ -77,10 +79,11 @@ public final class EscrowClient implements AutoCloseable {
      * @param descriptor the descriptor to store a duplicate of; stays the caller's, who keeps it open until the future
      *     is done
      * @param payload the payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
-     * @return a future that is done when the slot is filled
+     * @return a future that is done when the slot is filled. Fails with {@link io.escrow.Status#EOPNOTSUPP} if the
+     *     daemon can't receive the descriptor without changing the flags of its open file
      */
     public CompletableFuture<Void> add(int tag, int index, FileDescriptor descriptor, byte[] payload) {
-        return submit(Conversions.addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
+        return submit(addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
     }
 
     /**
@@ -92,7 +95,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(int tag, int index, byte[] payload) {
-        return submit(Conversions.addFrame(new Deposit(tag, index, null, payload)));
+        return submit(addFrame(new Deposit(tag, index, null, payload)));
     }
 
     /**
@@ -102,7 +105,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit) {
-        return submit(Conversions.addFrame(deposit));
+        return submit(addFrame(deposit));
     }
 
     /**
@@ -114,8 +117,8 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
-        return submit(new SingleRequest<>(
-                Conversions.addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
+        return submit(
+                new SingleRequest<>(addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
     }
 
     /**
@@ -152,7 +155,9 @@ public final class EscrowClient implements AutoCloseable {
      * @param tag the tag
      * @param index the index
      * @return a future of the entry, which the caller closes; when the future is cancelled or timed out, the client
-     *     does. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty
+     *     does. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty, and with {@link
+     *     io.escrow.Status#EOPNOTSUPP} if this process can't receive the descriptor without changing the flags of its
+     *     open file
      */
     public CompletableFuture<Entry> get(int tag, int index) {
         return submit(new Frame.Get(tag, index), Conversions::entry, Entry::close);
@@ -214,7 +219,7 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
         return submit(new BulkRequest<>(
-                deposits, d -> new SlotKey(d.tag(), d.index()), Conversions::addFrame, EscrowClient::ignore));
+                deposits, d -> new SlotKey(d.tag(), d.index()), this::addFrame, EscrowClient::ignore));
     }
 
     /**
@@ -338,6 +343,10 @@ public final class EscrowClient implements AutoCloseable {
     @Override
     public void close() {
         channel.close();
+    }
+
+    private Frame addFrame(Deposit deposit) {
+        return Conversions.addFrame(deposit, daemonKeepsFlags);
     }
 
     private static void ignore(Frame answer) {}

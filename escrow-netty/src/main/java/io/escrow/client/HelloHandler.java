@@ -28,7 +28,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
-        ctx.writeAndFlush(new Frame.Hello(Frame.VERSION, null), ctx.voidPromise());
+        ctx.writeAndFlush(Frame.Hello.own(null), ctx.voidPromise());
         telling = ctx.executor()
                 .scheduleWithFixedDelay(
                         connector::tellWaiting, TELL_AFTER_MILLIS, TELL_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
@@ -40,7 +40,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             answered = true;
             telling.cancel(false);
             wire.limits(hello.limits());
-            connector.opened(ctx.channel(), hello.limits());
+            connector.opened(ctx.channel(), hello);
         } else if (msg instanceof Frame.Reply reply && reply.status() == Status.ETIMEDOUT) {
             // Its turn came and went while this process stood still: to the end of the queue.
             ctx.close();

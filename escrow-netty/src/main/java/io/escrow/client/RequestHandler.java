@@ -146,6 +146,9 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
 
     /** Returns why a request can't be sent; {@code null} if it can. */
     private EscrowException refusal(Frame request) {
+        if (request instanceof Frame.Invalid invalid) {
+            return new EscrowException(invalid.status(), invalid.text());
+        }
         int tag = request.tag();
         if (tag < 0 || tag >= Limits.MAX_TAGS) {
             // On the wire it would become another tag.

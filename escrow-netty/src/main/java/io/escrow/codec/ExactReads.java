@@ -12,6 +12,9 @@ import io.netty.util.UncheckedBooleanSupplier;
 import java.io.IOException;
 import java.io.Serial;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads exactly what the packet under way still needs: descriptors when descriptors are due, else no byte too many.
@@ -23,16 +26,25 @@ import java.io.UncheckedIOException;
  */
 public final class ExactReads implements RecvByteBufAllocator {
 
+    private static final Logger logger = LoggerFactory.getLogger(ExactReads.class);
+
     /** Ends a read loop in which a descriptor is due that has not come yet; level-triggered epoll comes back. */
     @SuppressWarnings("StaticAssignmentOfThrowable") // it has no stack
     static final RuntimeException NOT_YET = new NotYet();
 
+    /** Netty's word for no descriptor with the byte, or several: all are closed. */
     private static final int EMSGSIZE = -90;
+    /** F_SETFL fails: the descriptor was opened with O_PATH. */
+    private static final int EBADF = -9;
+    /** F_SETFL fails: the file is for appending only, see chattr(1). */
+    private static final int EPERM = -1;
+
     private static final int LARGEST_READ = 256 * 1024;
     private static final int READS_PER_LOOP = 256;
 
     private final EpollDomainSocketChannel channel;
     private final PacketDecoder packets;
+    private DescriptorRing ring;
 
     private ExactReads(EpollDomainSocketChannel channel, PacketDecoder packets) {
         this.channel = channel;
@@ -76,7 +88,16 @@ public final class ExactReads implements RecvByteBufAllocator {
 
         /** Passes one descriptor on; returns false at the end of the stream. */
         private boolean receiveDescriptor() {
-            Object received;
+            Object received = packets.keepFlags() ? receiveAsIs() : receive();
+            if (received == null) {
+                return false;
+            }
+            anythingRead = true;
+            channel.pipeline().fireChannelRead(received);
+            return true;
+        }
+
+        private Object receive() {
             try {
                 int number = ((Socket) channel.fd()).recvFd();
                 if (number == 0) {
@@ -86,21 +107,43 @@ public final class ExactReads implements RecvByteBufAllocator {
                     }
                     throw NOT_YET;
                 }
-                if (number < 0) {
-                    return false;
-                }
-                received = new OwnedDescriptor(number);
+                return number < 0 ? null : new OwnedDescriptor(number);
             } catch (NativeIoException e) {
-                if (e.expectedErr() != EMSGSIZE) {
+                int errno = e.expectedErr();
+                if (errno != EMSGSIZE && errno != EBADF && errno != EPERM) {
                     throw new ProtocolException("a descriptor was due and did not come: " + e.getMessage());
                 }
-                received = LostDescriptor.INSTANCE;
+                return LostDescriptor.INSTANCE;
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-            anythingRead = true;
-            channel.pipeline().fireChannelRead(received);
-            return true;
+        }
+
+        /** Receives a descriptor without changing its open file, and loses it rather than change it. */
+        private Object receiveAsIs() {
+            if (ring == null) {
+                try {
+                    ring = new DescriptorRing();
+                } catch (RuntimeException e) {
+                    logger.warn("no io_uring can be made to receive a descriptor with", e);
+                    return drop();
+                }
+                channel.closeFuture().addListener(closed -> ring.close());
+            }
+            return ring.receive(channel.fd().intValue());
+        }
+
+        /** Reads the byte of a descriptor as any other, which makes the kernel close the descriptor. */
+        private Object drop() {
+            try {
+                int bytes = channel.fd().read(ByteBuffer.allocateDirect(1), 0, 1);
+                if (bytes == 0) {
+                    throw NOT_YET;
+                }
+                return bytes < 0 ? null : LostDescriptor.INSTANCE;
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
 
         @Override

@@ -47,14 +47,36 @@ public sealed interface Frame {
     }
 
     /**
-     * Opens a session, and answers that it is open: {@code magic u32, version u16, reserved u16}, in the answer
+     * Opens a session, and answers that it is open: {@code magic u32, version u16, features u16}, in the answer
      * followed by the limits, {@code tags u32, payload u32, packetBytes u32, packetDescriptors u32, packetFrames u32,
      * packetsInFlight u32, farewell u32}.
      *
      * @param version the version of the protocol
+     * @param keepsFlags whether the sender receives descriptors without changing the flags of their open files
      * @param limits the limits of the daemon; {@code null} in a request
      */
-    record Hello(int version, Limits limits) implements Frame {}
+    record Hello(int version, boolean keepsFlags, Limits limits) implements Frame {
+
+        /**
+         * Greets as one who can't keep flags.
+         *
+         * @param version see the record
+         * @param limits see the record
+         */
+        public Hello(int version, Limits limits) {
+            this(version, false, limits);
+        }
+
+        /**
+         * Greets as this process does.
+         *
+         * @param limits the limits of the daemon; {@code null} in a request
+         * @return the greeting
+         */
+        public static Hello own(Limits limits) {
+            return new Hello(VERSION, FileFlags.canBeKept(), limits);
+        }
+    }
 
     /**
      * Returns the farewell that this frame carries.
@@ -74,14 +96,22 @@ public sealed interface Frame {
      * @param number the number of the descriptor in its owner, or -1
      * @param payload the payload, possibly empty
      * @param farewell what is written to the descriptor when nobody claims the slot; empty for nothing
+     * @param keepFlags whether receiving the descriptor must not change the flags of its open file
      * @param descriptor the descriptor, or {@code null}; a received one is an {@link io.escrow.OwnedDescriptor}, which
      *     whoever receives the frame releases; of one that is sent, one reference passes to the encoder
      */
     @SuppressWarnings("ArrayRecordComponent") // frames are not compared
-    record Add(int tag, int index, int number, byte[] payload, byte[] farewell, FileDescriptor descriptor)
+    record Add(
+            int tag,
+            int index,
+            int number,
+            byte[] payload,
+            byte[] farewell,
+            boolean keepFlags,
+            FileDescriptor descriptor)
             implements Frame {
         /**
-         * Makes a frame without a farewell.
+         * Makes a frame without a farewell, whose descriptor may be received in any way.
          *
          * @param tag see the record
          * @param index see the record
@@ -90,7 +120,7 @@ public sealed interface Frame {
          * @param descriptor see the record
          */
         public Add(int tag, int index, int number, byte[] payload, FileDescriptor descriptor) {
-            this(tag, index, number, payload, NO_PAYLOAD, descriptor);
+            this(tag, index, number, payload, NO_PAYLOAD, false, descriptor);
         }
     }
 

@@ -32,6 +32,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int DESCRIPTOR = 0x01;
     /** The descriptor could not be sent, and /dev/null came in its place. */
     static final int STAND_IN = 0x02;
+    /** The descriptor must be received without changing the flags of its open file. */
+    static final int KEEP_FLAGS = 0x04;
     /** The body begins with a farewell. */
     static final int FAREWELL = 0x08;
     /** The daemon is to look which peers have gone. */
@@ -47,6 +49,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int SLOT_LENGTH = 12;
     static final int HOLDS_DESCRIPTOR = 1;
     static final int PEER_GONE = 2;
+    /** The feature of receiving descriptors without changing the flags of their open files. */
+    static final int KEEPS_FLAGS = 1;
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();
@@ -183,7 +187,9 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             problem = checkDescriptor(flags, tag, index, descriptor);
             if (problem == null) {
                 byte[] farewell = body.farewell() == null ? Frame.NO_PAYLOAD : body.farewell();
-                return new Frame.Add(tag, index, body.number(), body.payload(), farewell, (OwnedDescriptor) descriptor);
+                boolean keepFlags = (flags & KEEP_FLAGS) != 0;
+                OwnedDescriptor owned = (OwnedDescriptor) descriptor;
+                return new Frame.Add(tag, index, body.number(), body.payload(), farewell, keepFlags, owned);
             }
         } catch (EscrowException e) {
             problem = new Frame.Invalid(e.status(), e.text());
@@ -196,7 +202,9 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         String slot = "slot " + tag + "/" + index;
         if (descriptor == LostDescriptor.INSTANCE) {
             return new Frame.Invalid(
-                    Status.EMFILE, "the descriptor for " + slot + " was lost: too many open, or several in a message");
+                    Status.EMFILE,
+                    "the descriptor for " + slot
+                            + " was lost: too many open, several in a message, or of a kind that can't be received");
         }
         if ((flags & STAND_IN) != 0) {
             return new Frame.Invalid(
@@ -271,8 +279,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             throw untrusted(in, String.format("magic of HEL: %08x (expected: %08x)", magic, MAGIC));
         }
         int version = in.readUnsignedShort();
-        in.skipBytes(2);
-        return new Frame.Hello(version, daemon ? null : decodeLimits(in, bodyLength - expected));
+        boolean keepsFlags = (in.readUnsignedShort() & KEEPS_FLAGS) != 0;
+        return new Frame.Hello(version, keepsFlags, daemon ? null : decodeLimits(in, bodyLength - expected));
     }
 
     private static Limits decodeLimits(ByteBuf in, int more) {

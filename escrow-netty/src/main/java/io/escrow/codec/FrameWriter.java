@@ -18,10 +18,8 @@ final class FrameWriter {
     static void write(Frame frame, boolean daemon, ByteBuf out) {
         int start = out.writerIndex();
         if (frame instanceof Frame.Add add) {
-            boolean farewell = add.farewell().length > 0;
-            int flags = (add.descriptor() == null ? 0 : FrameCodec.DESCRIPTOR) | (farewell ? FrameCodec.FAREWELL : 0);
-            header(out, Opcode.ADD, flags, add.tag(), add.index());
-            if (farewell) {
+            header(out, Opcode.ADD, flags(add), add.tag(), add.index());
+            if (add.farewell().length > 0) {
                 out.writeInt(add.farewell().length).writeBytes(add.farewell());
             }
             out.writeInt(add.number());
@@ -64,6 +62,14 @@ final class FrameWriter {
         }
     }
 
+    private static int flags(Frame.Add add) {
+        int flags = add.farewell().length > 0 ? FrameCodec.FAREWELL : 0;
+        if (add.descriptor() != null) {
+            flags |= FrameCodec.DESCRIPTOR | (add.keepFlags() ? FrameCodec.KEEP_FLAGS : 0);
+        }
+        return flags;
+    }
+
     private static void header(ByteBuf out, Opcode opcode, int flags, int tag, int index) {
         out.writeInt(0);
         out.writeByte(opcode.code);
@@ -74,7 +80,8 @@ final class FrameWriter {
 
     private static void encodeHello(ByteBuf out, Frame.Hello hello) {
         header(out, Opcode.HEL, 0, 0, 0);
-        out.writeInt(FrameCodec.MAGIC).writeShort(hello.version()).writeShort(0);
+        out.writeInt(FrameCodec.MAGIC).writeShort(hello.version());
+        out.writeShort(hello.keepsFlags() ? FrameCodec.KEEPS_FLAGS : 0);
         Limits told = hello.limits();
         if (told != null) {
             out.writeInt(told.tags()).writeInt(told.payload()).writeInt(told.packetBytes());

@@ -18,6 +18,8 @@ import java.util.List;
 public final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     private static final int PRELUDE_LENGTH = 8;
+    /** Beside the number of descriptors: receiving them must not change the flags of their open files. */
+    static final int KEEP_FLAGS = 1 << 31;
 
     private enum State {
         PRELUDE,
@@ -31,6 +33,7 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private int partLength = PRELUDE_LENGTH;
     private int framesLength;
     private int descriptorCount;
+    private boolean keepFlags;
     private ByteBuf part;
 
     /**
@@ -53,6 +56,11 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     int descriptorsDue() {
         return state == State.DESCRIPTORS ? descriptorCount - descriptors.size() : 0;
+    }
+
+    /** Tells whether the descriptors that are due must be received without changing the flags of their open files. */
+    boolean keepFlags() {
+        return keepFlags;
     }
 
     int bytesDue() {
@@ -110,15 +118,17 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     private void begin(ByteBuf prelude) {
         framesLength = prelude.readInt();
-        descriptorCount = prelude.readInt();
+        int descriptorField = prelude.readInt();
+        descriptorCount = descriptorField & ~KEEP_FLAGS;
+        keepFlags = (descriptorField & KEEP_FLAGS) != 0;
         prelude.release();
         if (framesLength < FrameCodec.HEADER_LENGTH || framesLength > limits.packetBytes()) {
             throw new ProtocolException("packet length: " + (framesLength & 0xFFFFFFFFL) + " (expected: "
                     + FrameCodec.HEADER_LENGTH + ".." + limits.packetBytes() + ")");
         }
-        if (descriptorCount < 0 || descriptorCount > limits.packetDescriptors()) {
-            throw new ProtocolException("descriptors in a packet: " + (descriptorCount & 0xFFFFFFFFL)
-                    + " (expected: 0.." + limits.packetDescriptors() + ")");
+        if (descriptorCount > limits.packetDescriptors()) {
+            throw new ProtocolException("descriptors in a packet: " + descriptorCount + " (expected: 0.."
+                    + limits.packetDescriptors() + ")");
         }
         expect(descriptorCount > 0 ? State.DESCRIPTORS : State.FRAMES, framesLength);
     }

@@ -26,6 +26,7 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private Limits limits;
     private ByteBuf frames;
     private int lastFrame;
+    private boolean keepFlags;
     private ChannelPromise packetPromise;
 
     /**
@@ -52,7 +53,9 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             addFrame(ctx, frame);
         } else if (msg instanceof FileDescriptor descriptor) {
             Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
-            descriptors.add(new DescriptorRegion(socket, descriptor, frames, lastFrame + FrameCodec.FLAGS_OFFSET));
+            int flagsIndex = lastFrame + FrameCodec.FLAGS_OFFSET;
+            descriptors.add(new DescriptorRegion(socket, descriptor, frames, flagsIndex));
+            keepFlags |= (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
         } else {
             ctx.write(msg, promise);
             return;
@@ -89,7 +92,8 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private void writePacket(ChannelHandlerContext ctx) {
         ByteBuf prelude = ctx.alloc().directBuffer(8);
         prelude.writeInt(frames.readableBytes());
-        prelude.writeInt(descriptors.size());
+        prelude.writeInt(descriptors.size() | (keepFlags ? PacketDecoder.KEEP_FLAGS : 0));
+        keepFlags = false;
         ChannelPromise silent = ctx.channel().unsafe().voidPromise();
         ctx.write(prelude, silent);
         for (DescriptorRegion descriptor : descriptors) {

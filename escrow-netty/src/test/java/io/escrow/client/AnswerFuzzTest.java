@@ -9,6 +9,7 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
+import io.escrow.codec.Frame;
 import io.escrow.codec.FrameCodec;
 import io.escrow.codec.Limits;
 import io.escrow.codec.PacketDecoder;
@@ -33,7 +34,7 @@ class AnswerFuzzTest {
         RequestHandler handler = new RequestHandler(channel, LIMITS);
         channel.pipeline().addLast(handler);
         PacketFeeder feeder = new PacketFeeder(channel);
-        EscrowClient client = new EscrowClient(channel, handler, LIMITS, null);
+        EscrowClient client = new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
         CompletableFuture<Entry> abandoned = client.get(1, 3);
         List<CompletableFuture<?>> asked = List.of(
                 client.get(1, 1).thenAccept(Entry::close),

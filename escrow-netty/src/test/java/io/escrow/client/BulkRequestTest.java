@@ -42,7 +42,8 @@ class BulkRequestTest {
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);
-    private final EscrowClient client = new EscrowClient(channel, handler, LIMITS, null);
+    private final EscrowClient client =
+            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
     private int pulled;
 
     @TempDir

@@ -50,7 +50,8 @@ class RequestHandlerTest {
     private final List<ChannelPromise> promises = new ArrayList<>();
     private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);
-    private final EscrowClient client = new EscrowClient(channel, handler, LIMITS, null);
+    private final EscrowClient client =
+            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
 
     @TempDir
     Path directory;

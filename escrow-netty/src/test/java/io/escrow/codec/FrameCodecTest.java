@@ -52,10 +52,11 @@ class FrameCodecTest {
     static Stream<Arguments> requests() {
         return Stream.of(
                 arguments(new Frame.Hello(1, null), "00000010 01000000 00000000 45534352 00010000"),
+                arguments(new Frame.Hello(1, true, null), "00000010 01000000 00000000 45534352 00010001"),
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02000001 00000007 ffffffff 00000002 6869"),
                 arguments(add(new byte[0], 5), "00000010 02000001 00000007 00000005 00000000"),
                 arguments(
-                        new Frame.Add(1, 7, -1, HI, BYE, null),
+                        new Frame.Add(1, 7, -1, HI, BYE, false, null),
                         "00000019 02080001 00000007 00000003 627965 ffffffff 00000002 6869"),
                 arguments(new Frame.Update(1, 7, HI, BYE), "00000015 09080001 00000007 00000003 627965 00000002 6869"),
                 arguments(new Frame.Update(1, 7, HI, new byte[0]), "00000012 09080001 00000007 00000000 00000002 6869"),
@@ -77,7 +78,7 @@ class FrameCodecTest {
                         "0000002c 01800000 00000000 45534352 00010000"
                                 + "00000020 00008000 00100000 00000080 00000400 00000002 00000400"),
                 arguments(
-                        new Frame.Add(1, 7, -1, HI, BYE, null),
+                        new Frame.Add(1, 7, -1, HI, BYE, false, null),
                         "00000019 02880001 00000007 00000003 627965 ffffffff 00000002 6869"),
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02800001 00000007 ffffffff 00000002 6869"),
                 arguments(new Frame.Reply(Status.OK, ""), "0000000c 05800000 00000000 00000000"),
@@ -142,6 +143,20 @@ class FrameCodecTest {
 
         assertEquals(hex(ADD_WITH_DESCRIPTOR), readHex(client));
         assertSame(descriptor, client.readOutbound());
+    }
+
+    @Test
+    void marksDescriptorWhoseFlagsAreToBeKept() throws IOException {
+        FileDescriptor descriptor = new FileDescriptor(5);
+        String marked = "00000012 02050001 00000007 00000005 00000002 6869";
+        client.writeOutbound(new Frame.Add(1, 7, 5, HI, new byte[0], true, descriptor));
+        OwnedDescriptor received = new TestFile(directory, "a").openOwned();
+        daemon.writeInbound(received, bytes(marked));
+
+        assertEquals(hex(marked), readHex(client));
+        assertSame(descriptor, client.readOutbound());
+        assertTrue(((Frame.Add) daemon.readInbound()).keepFlags());
+        received.release();
     }
 
     @Test

@@ -142,7 +142,7 @@ class PacketDecoderTest {
         00000101 00000000 | packet length: 257 (expected: 12..256)
         ffffffff 00000000 | packet length: 4294967295 (expected: 12..256)
         00000018 00000005 | descriptors in a packet: 5 (expected: 0..4)
-        00000018 ffffffff | descriptors in a packet: 4294967295 (expected: 0..4)
+        00000018 ffffffff | descriptors in a packet: 2147483647 (expected: 0..4)
         47455420 2f204854 | packet length: 1195725856 (expected: 12..256)
         """)
     void refusesPacketBeyondLimits(String prelude, String text) {

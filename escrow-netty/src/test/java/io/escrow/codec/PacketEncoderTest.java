@@ -82,6 +82,26 @@ class PacketEncoderTest {
     }
 
     @Test
+    void marksPacketThatHoldsMarkedFrame() {
+        for (int flags : new int[] {FrameCodec.DESCRIPTOR, FrameCodec.DESCRIPTOR | FrameCodec.KEEP_FLAGS, 0, 1}) {
+            ByteBuf frame = frame(1);
+            frame.setByte(FrameCodec.FLAGS_OFFSET, flags);
+            channel.write(frame);
+            if (flags != 0) {
+                channel.write(new FileDescriptor(1_000_000));
+            }
+        }
+        channel.flush();
+
+        assertPrelude(2 * FRAME, 2 | 1 << 31);
+        releaseRegions(2);
+        ((ByteBuf) channel.readOutbound()).release();
+        assertPrelude(2 * FRAME, 1);
+        releaseRegions(1);
+        ((ByteBuf) channel.readOutbound()).release();
+    }
+
+    @Test
     void beginsNextPacketWhenBytesWouldBeTooMany() {
         for (int i = 1; i <= 7; i++) {
             channel.write(frame(i));

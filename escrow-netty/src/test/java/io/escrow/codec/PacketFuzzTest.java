@@ -64,7 +64,8 @@ class PacketFuzzTest {
                 String descriptor = "";
                 if (frame instanceof Frame.Add add && add.descriptor() != null) {
                     ReferenceCountUtil.release(add.descriptor());
-                    frame = new Frame.Add(add.tag(), add.index(), add.number(), add.payload(), add.farewell(), null);
+                    frame = new Frame.Add(
+                            add.tag(), add.index(), add.number(), add.payload(), add.farewell(), false, null);
                     descriptor = " with a descriptor";
                 }
                 String encoded = encode(frame);

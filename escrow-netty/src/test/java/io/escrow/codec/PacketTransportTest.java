@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.escrow.OwnedDescriptor;
 import io.escrow.testing.RawPeer;
@@ -27,17 +28,26 @@ import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Packets with descriptors over real sockets and event loops. In every packet here the index of a frame counts up, and
- * the frame with index n brings a descriptor of file n modulo {@link #FILES}.
+ * the frame with index n brings a descriptor of file n modulo {@link #FILES}. All is done twice: with descriptors whose
+ * flags may change, and with such that must be received as they are.
  */
+@ParameterizedClass
+@ValueSource(booleans = {false, true})
 class PacketTransportTest {
 
     private static final int FILES = 8;
     private static final int FRAME_LENGTH = 20;
 
     private static final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+
+    @Parameter
+    boolean keepFlags;
 
     @TempDir
     Path directory;
@@ -48,6 +58,7 @@ class PacketTransportTest {
 
     @BeforeEach
     void openFilesAndSockets() throws IOException {
+        assumeTrue(!keepFlags || FileFlags.canBeKept(), "no io_uring");
         for (int i = 0; i < FILES; i++) {
             files.add(new TestFile(directory, "file" + i));
             open.add(files.get(i).open());
@@ -165,7 +176,7 @@ class PacketTransportTest {
         for (int packet = 0; packet < 10; packet++) {
             for (int i = 0; i < 100; i++) {
                 OwnedDescriptor owned = files.get(0).openOwned();
-                written.add(sender.write(new Frame.Add(0, i, 0, new byte[0], owned)));
+                written.add(sender.write(new Frame.Add(0, i, 0, new byte[0], new byte[0], keepFlags, owned)));
             }
             sender.flush();
         }
@@ -218,7 +229,7 @@ class PacketTransportTest {
     @Test
     void refusesBytesWithoutDescriptorWhereOneIsDue() throws Exception {
         AddCollector received = receive(pair.channel());
-        pair.peer().send("00000014" + "00000001");
+        pair.peer().send(prelude(1));
         letReceiverRead();
         pair.peer().send(addHex(0));
 
@@ -232,8 +243,11 @@ class PacketTransportTest {
     @Test
     void passesNothingOnWhenBytesCameInPlaceOfDescriptor() throws Exception {
         AddCollector received = receive(pair.channel());
-        pair.peer().send("00000014" + "00000001" + addHex(0));
-        pair.peer().sendDescriptor(open.get(0).intValue());
+        pair.peer().send(prelude(1) + addHex(0));
+        if (!keepFlags) {
+            // Else the first byte is noticed, and the connection closed by now.
+            pair.peer().sendDescriptor(open.get(0).intValue());
+        }
         pair.peer().close();
 
         assertTrue(pair.channel().closeFuture().await(10_000));
@@ -243,7 +257,7 @@ class PacketTransportTest {
     @Test
     void waitsForDescriptorThatIsLate() throws Exception {
         AddCollector received = receive(pair.channel());
-        pair.peer().send("00000014" + "00000001");
+        pair.peer().send(prelude(1));
         letReceiverRead();
         pair.peer().sendDescriptor(open.get(0).intValue());
         letReceiverRead();
@@ -278,8 +292,9 @@ class PacketTransportTest {
         return sender.writeAndFlush(add(last, open.get(last % FILES)));
     }
 
-    private static Frame add(int index, FileDescriptor descriptor) {
-        return new Frame.Add(0, index, 0, new byte[0], new FileDescriptor(descriptor.intValue()));
+    private Frame add(int index, FileDescriptor descriptor) {
+        return new Frame.Add(
+                0, index, 0, new byte[0], new byte[0], keepFlags, new FileDescriptor(descriptor.intValue()));
     }
 
     // The same, without a channel.
@@ -303,7 +318,7 @@ class PacketTransportTest {
 
     private List<Object> packet(int from, int count) {
         List<Object> parts = new ArrayList<>();
-        parts.add(String.format("%08x%08x", count * FRAME_LENGTH, count));
+        parts.add(prelude(count));
         StringBuilder frames = new StringBuilder();
         for (int i = from; i < from + count; i++) {
             parts.add(open.get(i % FILES));
@@ -313,8 +328,12 @@ class PacketTransportTest {
         return parts;
     }
 
-    private static String addHex(int index) {
-        return String.format("0000001002010000%08x0000000000000000", index);
+    private String prelude(int count) {
+        return String.format("%08x%08x", count * FRAME_LENGTH, count | (keepFlags ? 1 << 31 : 0));
+    }
+
+    private String addHex(int index) {
+        return String.format("0000001002%s0000%08x0000000000000000", keepFlags ? "05" : "01", index);
     }
 
     private void send(Object part) {
