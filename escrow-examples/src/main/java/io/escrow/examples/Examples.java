@@ -17,6 +17,7 @@ import picocli.CommandLine.Option;
             HttpServer.class,
             ChatServer.class,
             UdpEcho.class,
+            Restricted.class,
             Demo.class,
             Bench.class
         },

@@ -34,6 +34,11 @@ final class Stage implements AutoCloseable {
         return stage;
     }
 
+    /** Returns the path of a file for the example's own use; removed with all others. */
+    Path file(String name) {
+        return directory.resolve(name);
+    }
+
     /** Returns the path for the escrow's socket. */
     String socket() {
         return directory.resolve("escrow.sock").toString();
@@ -47,21 +52,40 @@ final class Stage implements AutoCloseable {
      */
     ChildProcess start(String ready, List<String> options, Class<?> main, String... args)
             throws IOException, InterruptedException {
+        return start(
+                ready,
+                new File("/dev/null"),
+                java(System.getProperty("java.class.path"), options, main.getName(), List.of(args)));
+    }
+
+    /** Returns the command line of a Java process. */
+    static List<String> java(String classPath, List<String> options, String main, List<String> args) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(options);
         if (Runtime.version().feature() >= 24) {
             command.add("--enable-native-access=ALL-UNNAMED");
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
-        command.addAll(List.of(args));
+        command.addAll(List.of("-cp", classPath, main));
+        command.addAll(args);
+        return command;
+    }
+
+    /**
+     * Starts a process, and waits until it is ready.
+     *
+     * @param ready how the line begins that it prints when it is ready
+     * @param input what it has as its standard input
+     * @throws IOException with its last line when it ended instead
+     */
+    ChildProcess start(String ready, File input, List<String> command) throws IOException, InterruptedException {
         ChildProcess child;
         synchronized (this) {
             if (cleared) {
-                throw new IOException("the end came before " + main.getSimpleName() + " was started");
+                throw new IOException("the end came before this was started: " + String.join(" ", command));
             }
             Process process = new ProcessBuilder(command)
-                    .redirectInput(new File("/dev/null"))
+                    .redirectInput(input)
                     .redirectErrorStream(true)
                     .start();
             child = new ChildProcess(process, ready);
