@@ -76,7 +76,7 @@ class BudgetTest {
     @ParameterizedTest
     @CsvSource({"6300000, 0, 32768", "0, 1600000000, 32768", "0, 800000000, 1000000", "3000000, 900000000, 100"})
     void refusesMoreThanTheHeapHasRoomFor(int slots, long bytes, int payload) {
-        Limits limits = new Limits(32, payload, Limits.DEFAULT.packetBytes(), 128, 1024, 2);
+        Limits limits = new Limits(32, payload, Limits.DEFAULT.packetBytes(), 128, 1024, 2, 0);
 
         EscrowException e =
                 assertThrows(EscrowException.class, () -> ROOMY.check(limits, new StoreLimits(slots, bytes, 0)));
@@ -88,7 +88,7 @@ class BudgetTest {
 
     @Test
     void refusesPacketsTheHeapHasNoRoomFor() {
-        Limits limits = new Limits(32, 0, 64 << 20, 128, 1024, 2);
+        Limits limits = new Limits(32, 0, 64 << 20, 128, 1024, 2, 0);
         Budget budget = new Budget(20_000, 128 * MIB);
 
         assertThrows(EscrowException.class, () -> budget.check(limits, new StoreLimits(0, 0, 0)));

@@ -128,8 +128,9 @@ class HandoverIT {
         assertOnlyTheListenerIsLeft(start(true));
     }
 
-    @Test
-    void connectionsOutliveKillsOfTheServerThatHandsOver() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void connectionsOutliveKillsInTheMiddleOfAHandover(boolean ofTheNext) throws Exception {
         inWaves = true;
         TestProcess server = start(true);
         connect(List.of(RecordPeer.Kind.ASKING));
@@ -140,30 +141,14 @@ class HandoverIT {
             next.awaitLine(RecordServer.WAITING);
             server.terminate();
             pause();
-            server.kill();
-            next.awaitLine(RecordServer.SERVING);
-            peers.forEach(RecordPeer::repeat);
-            server = next;
-        }
-        await(RecordPeer::finish);
-        server.terminate();
-        assertOnlyTheListenerIsLeft(start(true));
-    }
-
-    @Test
-    void connectionsOutliveKillsOfTheServerThatTakesOver() throws Exception {
-        inWaves = true;
-        TestProcess server = start(true);
-        connect(List.of(RecordPeer.Kind.ASKING));
-        await(RecordPeer::served);
-        for (int round = 0; round < ROUNDS; round++) {
-            goOn();
-            TestProcess next = launch(true);
-            next.awaitLine(RecordServer.WAITING);
-            server.terminate();
-            pause();
-            next.kill();
-            server = start(true);
+            if (ofTheNext) {
+                next.kill();
+                server = start(true);
+            } else {
+                server.kill();
+                next.awaitLine(RecordServer.SERVING);
+                server = next;
+            }
             peers.forEach(RecordPeer::repeat);
         }
         await(RecordPeer::finish);

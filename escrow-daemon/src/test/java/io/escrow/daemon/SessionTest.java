@@ -29,7 +29,7 @@ class SessionTest {
 
     private static final Frame HELLO = new Frame.Hello(Frame.VERSION, null);
     private static final Frame OK = new Frame.Reply(Status.OK, "");
-    private static final Limits LIMITS = new Limits(4, 64, 256, 4, 8, 2);
+    private static final Limits LIMITS = new Limits(4, 64, 256, 4, 8, 2, 0);
 
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
     private final Peers peers = new Peers();

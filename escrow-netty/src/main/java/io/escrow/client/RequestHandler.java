@@ -36,7 +36,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     private final Queue<Request> sent = new ArrayDeque<>();
     private Request nextRequest;
     private int packetsInFlight;
-    private EscrowConnectionException closed;
+    private volatile EscrowConnectionException closed;
     private Throwable closeCause;
 
     RequestHandler(Channel channel, Limits limits) {
@@ -52,7 +52,11 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
                 channel.eventLoop().execute(this::takeSubmitted);
             } catch (RejectedExecutionException e) {
                 scheduled.set(false);
-                failSubmitted(new EscrowConnectionException("the event loop was shut down", false, e));
+                EscrowConnectionException ended = closed;
+                failSubmitted(
+                        ended == null
+                                ? new EscrowConnectionException("the event loop was shut down", false, e)
+                                : ended);
             }
         }
     }

@@ -48,21 +48,6 @@ public record Limits(
         check("packets in flight", packetsInFlight, 1, 64);
     }
 
-    /**
-     * Makes bounds without farewells.
-     *
-     * @param tags see the record
-     * @param payload see the record
-     * @param packetBytes see the record
-     * @param packetDescriptors see the record
-     * @param packetFrames see the record
-     * @param packetsInFlight see the record
-     */
-    public Limits(
-            int tags, int payload, int packetBytes, int packetDescriptors, int packetFrames, int packetsInFlight) {
-        this(tags, payload, packetBytes, packetDescriptors, packetFrames, packetsInFlight, 0);
-    }
-
     private static void check(String what, int value, int min, int max) {
         if (value < min || value > max) {
             throw new IllegalArgumentException(what + ": " + value + " (expected: " + min + ".." + max + ")");

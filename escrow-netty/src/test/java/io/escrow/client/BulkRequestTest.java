@@ -38,7 +38,7 @@ class BulkRequestTest {
     private static final Frame OK = new Frame.Reply(Status.OK, "");
 
     /** At most 3 requests in a packet, and 2 packets in flight. */
-    private static final Limits LIMITS = new Limits(32, 64, 192, 3, 3, 2);
+    private static final Limits LIMITS = new Limits(32, 64, 192, 3, 3, 2, 0);
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);

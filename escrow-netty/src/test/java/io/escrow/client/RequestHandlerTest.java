@@ -44,7 +44,7 @@ class RequestHandlerTest {
     private static final Frame NOT_FOUND = new Frame.Reply(Status.ENOENT, "empty");
 
     /** At most 2 descriptors and 3 frames in a packet, and 2 packets in flight. */
-    private static final Limits LIMITS = new Limits(32, 64, 192, 2, 3, 2);
+    private static final Limits LIMITS = new Limits(32, 64, 192, 2, 3, 2, 0);
 
     private final List<List<Frame>> packets = new ArrayList<>();
     private final List<ChannelPromise> promises = new ArrayList<>();

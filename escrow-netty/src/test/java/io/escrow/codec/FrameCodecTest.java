@@ -307,7 +307,7 @@ class FrameCodecTest {
 
     @Test
     void appliesLimitsThatWereSetLater() {
-        client.pipeline().get(FrameCodec.class).limits(new Limits(32, 1, 256, 4, 3, 2));
+        client.pipeline().get(FrameCodec.class).limits(new Limits(32, 1, 256, 4, 3, 2, 0));
 
         client.writeInbound(bytes("00000012 02800001 00000007 ffffffff 00000002 6869"));
 
@@ -316,7 +316,7 @@ class FrameCodecTest {
 
     @Test
     void boundsRequestsWithOrForDescriptors() {
-        daemon.pipeline().get(FrameCodec.class).limits(new Limits(32, 64, 256, 1, 8, 2));
+        daemon.pipeline().get(FrameCodec.class).limits(new Limits(32, 64, 256, 1, 8, 2, 0));
         String get = "00000008 03000001 00000007";
         for (int packet = 0; packet < 3; packet++) {
             daemon.writeInbound(bytes(get), PacketEnd.INSTANCE);

@@ -13,8 +13,8 @@ class LimitsTest {
 
     @Test
     void acceptsEveryBound() {
-        assertEquals(64, new Limits(1, 0, 64, 1, 1, 1).packetBytes());
-        assertEquals(65_536, new Limits(65_536, 16 * MIB, 64 * MIB, 1024, 65_536, 64).tags());
+        assertEquals(64, new Limits(1, 0, 64, 1, 1, 1, 0).packetBytes());
+        assertEquals(65_536, new Limits(65_536, 16 * MIB, 64 * MIB, 1024, 65_536, 64, 0).tags());
         assertEquals(65_536, new Limits(1, 0, 65_600, 1, 1, 1, 65_536).farewell());
     }
 
@@ -35,7 +35,8 @@ class LimitsTest {
             """)
     void namesValueAndBound(int tags, int payload, int bytes, int descriptors, int frames, int inFlight, String text) {
         Exception e = assertThrows(
-                IllegalArgumentException.class, () -> new Limits(tags, payload, bytes, descriptors, frames, inFlight));
+                IllegalArgumentException.class,
+                () -> new Limits(tags, payload, bytes, descriptors, frames, inFlight, 0));
         assertEquals(text, e.getMessage());
     }
 

@@ -28,7 +28,7 @@ class PacketDecoderTest {
 
     private static final String FRAMES = "00000008" + "0300000100000002" + "0000000804000001" + "00000002";
 
-    private final PacketDecoder decoder = new PacketDecoder(new Limits(32, 64, 256, 4, 3, 2));
+    private final PacketDecoder decoder = new PacketDecoder(new Limits(32, 64, 256, 4, 3, 2, 0));
     private final EmbeddedChannel channel = new EmbeddedChannel(decoder);
 
     @TempDir

@@ -42,7 +42,7 @@ class PacketEncoderTest {
     void open() {
         Epoll.ensureAvailability();
         socket = Socket.newSocketDomain();
-        channel = new SocketChannel(new PacketEncoder(new Limits(32, 64, 3 * FRAME, 2, 1024, 2)), socket);
+        channel = new SocketChannel(new PacketEncoder(new Limits(32, 64, 3 * FRAME, 2, 1024, 2, 0)), socket);
     }
 
     @AfterEach
