@@ -144,8 +144,10 @@ final class RandomRequests {
         Set<Status> allowed = model.get(key, held::add);
         CompletableFuture<Entry> got = client.get(key.tag(), key.index());
         if (random.nextInt(10) == 0) {
-            // Nobody takes its answer.
-            got.cancel(false);
+            // Nobody takes its answer, unless it is here already.
+            if (!got.cancel(false)) {
+                got.thenAccept(Entry::close);
+            }
             notes.accept("get, cancelled " + key);
             return () -> Answered.HERE;
         }

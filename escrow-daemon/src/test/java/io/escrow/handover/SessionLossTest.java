@@ -4,7 +4,9 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.client.EscrowClient;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -59,9 +61,11 @@ class SessionLossTest extends HandoverHarness {
         List<Peer> peers = connect(20);
         awaitEscrowed(server, 20);
         // The next session is made at once, unless the daemon is busy with another.
-        var lost = server.client();
-        var other = escrow().connect();
-        lost.close();
+        CompletableFuture<Object> waits = new CompletableFuture<>();
+        CompletableFuture<EscrowClient> other =
+                escrow().onWaiting(waits::complete).connect();
+        waits.join();
+        server.client().close();
         other.join();
         for (Peer peer : peers.subList(0, 10)) {
             peer.close();
