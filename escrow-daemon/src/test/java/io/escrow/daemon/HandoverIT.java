@@ -140,7 +140,7 @@ class HandoverIT {
             TestProcess next = launch(true);
             next.awaitLine(RecordServer.WAITING);
             server.terminate();
-            pause();
+            goOn(random.nextInt(300));
             if (ofTheNext) {
                 next.kill();
                 server = start(true);
@@ -154,11 +154,6 @@ class HandoverIT {
         await(RecordPeer::finish);
         server.terminate();
         assertOnlyTheListenerIsLeft(start(true));
-    }
-
-    /** Lets a handover come to wherever it is after a random moment. */
-    private void pause() throws InterruptedException {
-        Thread.sleep(random.nextInt(300));
     }
 
     private TestProcess start(boolean crashSafe) throws IOException {
@@ -191,8 +186,13 @@ class HandoverIT {
 
     /** Lets the clients talk for a random while; fails when one of them has seen something wrong. */
     private void goOn() throws Exception {
+        goOn(300 + random.nextInt(700));
+    }
+
+    /** Lets the clients go on for so long, or until one of them misses something. */
+    private void goOn(int millis) throws Exception {
         try {
-            failed.get(300 + random.nextInt(700), TimeUnit.MILLISECONDS);
+            failed.get(millis, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             // It is what should be.
         }
