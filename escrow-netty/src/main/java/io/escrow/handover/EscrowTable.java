@@ -31,8 +31,8 @@ final class EscrowTable {
     /** Addresses a stored channel; what was stored in an earlier session need not be there any more. */
     record Place(int tag, int index, int firstChunk, int chunks, int session) {}
 
-    private static final int HEADER_LENGTH = 8;
-    private static final int MAX_CHUNKS = 1 << 16;
+    static final int HEADER_LENGTH = 8;
+    static final int MAX_CHUNKS = 1 << 16;
 
     private final int firstTag;
     private final AtomicInteger nextListener = new AtomicInteger();

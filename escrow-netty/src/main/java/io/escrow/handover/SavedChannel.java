@@ -37,7 +37,8 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     /** The name that a {@link Rendezvous} has among the listeners. */
     static final String RENDEZVOUS = "\0rendezvous";
 
-    private static final int VERSION = 1;
+    static final int VERSION = 1;
+
     private static final byte[] NO_FAREWELL = {};
 
     SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.netty.buffer.Unpooled;
@@ -10,6 +11,7 @@ class RecordFuzzTest {
 
     @FuzzTest
     void records(byte[] input) {
+        tellWhatIsThere(input);
         byte[] encoded;
         try {
             encoded = SavedChannel.decode(Unpooled.wrappedBuffer(input)).encode();
@@ -18,5 +20,18 @@ class RecordFuzzTest {
         }
         assertArrayEquals(
                 encoded, SavedChannel.decode(Unpooled.wrappedBuffer(encoded)).encode());
+    }
+
+    /** What is told of a slot is what would be read from it. */
+    private static void tellWhatIsThere(byte[] record) {
+        byte[] payload = new byte[EscrowTable.HEADER_LENGTH + record.length];
+        System.arraycopy(record, 0, payload, EscrowTable.HEADER_LENGTH, record.length);
+        HandoverRecord.of(record);
+        HandoverRecord.of(payload).ifPresent(told -> {
+            SavedChannel read = SavedChannel.decode(Unpooled.wrappedBuffer(record));
+            assertEquals(read.clean(), told.clean());
+            assertEquals(read.sections().keySet(), told.sections().keySet());
+            told.sections().forEach((name, size) -> assertEquals(read.sections().get(name).length, size));
+        });
     }
 }
