@@ -99,6 +99,16 @@ public final class SocketPath {
     }
 
     /**
+     * Returns the socket on which the daemon of a socket answers operators.
+     *
+     * @param socket the path of the socket
+     * @return the path of the control socket
+     */
+    public static Path control(Path socket) {
+        return socket.resolveSibling(socket.getFileName() + ".ctl");
+    }
+
+    /**
      * Returns the file that the daemon of a socket holds locked as long as it lives. Its first line is the daemon's
      * process number, its second the one of the client whose session is on, 0 when there is none or it is not known.
      *

@@ -33,7 +33,9 @@ public enum Status {
     /** The time allowed for the answer, for the connection, or by the daemon for a part of the session has passed. */
     ETIMEDOUT(110),
     /** Nobody listens on the socket. */
-    ECONNREFUSED(111);
+    ECONNREFUSED(111),
+    /** An operator has ended the session. */
+    ECANCELED(125);
 
     private static final Status[] VALUES = values();
 

@@ -28,7 +28,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
-        ctx.writeAndFlush(Frame.Hello.own(null), ctx.voidPromise());
+        ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis()), ctx.voidPromise());
         telling = ctx.executor()
                 .scheduleWithFixedDelay(
                         connector::tellWaiting, TELL_AFTER_MILLIS, TELL_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
@@ -41,8 +41,8 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             telling.cancel(false);
             wire.limits(hello.limits());
             connector.opened(ctx.channel(), hello);
-        } else if (msg instanceof Frame.Reply reply && reply.status() == Status.ETIMEDOUT) {
-            // Its turn came and went while this process stood still: to the end of the queue.
+        } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {
+            // It came while this process stood still: to the end of the queue.
             ctx.close();
         } else if (msg instanceof Frame.Reply reply) {
             answered = true;
@@ -50,6 +50,10 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
         } else if (msg == PacketEnd.INSTANCE && answered) {
             ctx.pipeline().remove(this);
         }
+    }
+
+    private static boolean missedTurn(Status status) {
+        return status == Status.ETIMEDOUT || status == Status.ECANCELED;
     }
 
     @Override

@@ -170,7 +170,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     }
 
     @Override
-    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
         if (msg == PacketEnd.INSTANCE) {
             sendPackets();
         } else if (msg instanceof Frame frame) {
@@ -180,8 +180,12 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private void answer(Frame answer) {
+    private void answer(Frame answer) throws EscrowException {
         Request request = sent.poll();
+        if (request == null && answer instanceof Frame.Reply end && end.status() != Status.OK) {
+            // Nothing was asked: the daemon says why it ends the session.
+            throw new EscrowException(end.status(), end.text());
+        }
         if (request == null) {
             Request.discard(answer);
             throw new ProtocolException("an answer without a request: " + answer);

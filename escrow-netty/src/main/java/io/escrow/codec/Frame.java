@@ -47,15 +47,27 @@ public sealed interface Frame {
     }
 
     /**
-     * Opens a session, and answers that it is open: {@code magic u32, version u16, features u16}, in the answer
-     * followed by the limits, {@code tags u32, payload u32, packetBytes u32, packetDescriptors u32, packetFrames u32,
-     * packetsInFlight u32, farewell u32}.
+     * Opens a session, and answers that it is open: {@code magic u32, version u16, features u16}, in the request
+     * followed by {@code connectedAt i64} unless it is 0, in the answer by the limits, {@code tags u32, payload u32,
+     * packetBytes u32, packetDescriptors u32, packetFrames u32, packetsInFlight u32, farewell u32}.
      *
      * @param version the version of the protocol
      * @param keepsFlags whether the sender receives descriptors without changing the flags of their open files
+     * @param connectedAt when the client connected, in milliseconds since 1970; 0 in an answer, or when it does not tell
      * @param limits the limits of the daemon; {@code null} in a request
      */
-    record Hello(int version, boolean keepsFlags, Limits limits) implements Frame {
+    record Hello(int version, boolean keepsFlags, long connectedAt, Limits limits) implements Frame {
+
+        /**
+         * Greets as one who does not tell when it connected.
+         *
+         * @param version see the record
+         * @param keepsFlags see the record
+         * @param limits see the record
+         */
+        public Hello(int version, boolean keepsFlags, Limits limits) {
+            this(version, keepsFlags, 0, limits);
+        }
 
         /**
          * Greets as one who can't keep flags.
@@ -68,13 +80,23 @@ public sealed interface Frame {
         }
 
         /**
-         * Greets as this process does.
+         * Greets as a daemon in this process does.
          *
-         * @param limits the limits of the daemon; {@code null} in a request
-         * @return the greeting
+         * @param limits the limits of the daemon
+         * @return the answer
          */
         public static Hello own(Limits limits) {
             return new Hello(VERSION, FileFlags.canBeKept(), limits);
+        }
+
+        /**
+         * Greets as a client in this process does.
+         *
+         * @param connectedAt when it connected, in milliseconds since 1970
+         * @return the request
+         */
+        public static Hello ofClient(long connectedAt) {
+            return new Hello(VERSION, FileFlags.canBeKept(), connectedAt, null);
         }
     }
 

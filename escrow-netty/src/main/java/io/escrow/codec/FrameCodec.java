@@ -45,6 +45,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private static final int REST_OF_HEADER = HEADER_LENGTH - 4;
     private static final int HELLO_LENGTH = 8;
     private static final int LIMITS_LENGTH = 24;
+    private static final int CONNECTED_AT_LENGTH = 8;
     private static final int PAGE_HEADER_LENGTH = 8;
     static final int SLOT_LENGTH = 12;
     static final int HOLDS_DESCRIPTOR = 1;
@@ -280,7 +281,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         }
         int version = in.readUnsignedShort();
         boolean keepsFlags = (in.readUnsignedShort() & KEEPS_FLAGS) != 0;
-        return new Frame.Hello(version, keepsFlags, daemon ? null : decodeLimits(in, bodyLength - expected));
+        int more = bodyLength - expected;
+        return daemon
+                ? new Frame.Hello(version, keepsFlags, more < CONNECTED_AT_LENGTH ? 0 : in.readLong(), null)
+                : new Frame.Hello(version, keepsFlags, decodeLimits(in, more));
     }
 
     private static Limits decodeLimits(ByteBuf in, int more) {

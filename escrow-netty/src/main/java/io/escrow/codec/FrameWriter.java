@@ -83,7 +83,11 @@ final class FrameWriter {
         out.writeInt(FrameCodec.MAGIC).writeShort(hello.version());
         out.writeShort(hello.keepsFlags() ? FrameCodec.KEEPS_FLAGS : 0);
         Limits told = hello.limits();
-        if (told != null) {
+        if (told == null) {
+            if (hello.connectedAt() != 0) {
+                out.writeLong(hello.connectedAt());
+            }
+        } else {
             out.writeInt(told.tags()).writeInt(told.payload()).writeInt(told.packetBytes());
             out.writeInt(told.packetDescriptors()).writeInt(told.packetFrames()).writeInt(told.packetsInFlight());
             out.writeInt(told.farewell());

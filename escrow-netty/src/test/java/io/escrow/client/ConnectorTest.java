@@ -155,7 +155,7 @@ class ConnectorTest {
         while (accepted.read(hello) >= 0) {
             assertTrue(hello.hasRemaining());
         }
-        assertTrue(hello.position() == 0 || hello.position() == 8 + 20, "bytes: " + hello.position());
+        assertTrue(hello.position() == 0 || hello.position() == 8 + 28, "bytes: " + hello.position());
     }
 
     private ServerSocketChannel listen() throws IOException {
