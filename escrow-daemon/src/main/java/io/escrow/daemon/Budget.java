@@ -3,12 +3,7 @@ package io.escrow.daemon;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.codec.Limits;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Says how much a daemon may hold, so that what clients store can take neither the last descriptor of its process nor
@@ -37,24 +32,9 @@ record Budget(long openFiles, long heap) {
     private static final int PACKETS = 4;
 
     private static final int MOST_SLOTS = 1_000_000;
-    private static final Pattern OPEN_FILES = Pattern.compile("Max open files +(\\w+)");
 
     static Budget ofThisProcess() throws EscrowException {
-        return new Budget(openFilesLimit(), Runtime.getRuntime().maxMemory());
-    }
-
-    private static long openFilesLimit() throws EscrowException {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/self/limits"))) {
-                Matcher soft = OPEN_FILES.matcher(line);
-                if (soft.lookingAt()) {
-                    return soft.group(1).equals("unlimited") ? Integer.MAX_VALUE : Long.parseLong(soft.group(1));
-                }
-            }
-            throw new EscrowException(Status.EOPNOTSUPP, "no limit of open files in /proc/self/limits");
-        } catch (IOException e) {
-            throw new EscrowException(Status.EOPNOTSUPP, "/proc/self/limits can't be read: " + e, e);
-        }
+        return new Budget(OpenFiles.allowedNow(), Runtime.getRuntime().maxMemory());
     }
 
     /** Returns the most descriptors in a packet unless told otherwise: fewer when few files may be open. */

@@ -18,6 +18,7 @@ import java.nio.file.Path;
  *     net.core.somaxconn} at most
  * @param access who may use the daemon
  * @param unclaimed what becomes of slots while no session is on
+ * @param operators how operators may look into it
  */
 public record DaemonOptions(
         Path path,
@@ -28,7 +29,8 @@ public record DaemonOptions(
         SessionTimeouts timeouts,
         int backlog,
         Access access,
-        UnclaimedOptions unclaimed) {
+        UnclaimedOptions unclaimed,
+        OperatorOptions operators) {
 
     /** How many clients may wait unless told otherwise. */
     public static final int DEFAULT_BACKLOG = 4_096;
@@ -44,6 +46,8 @@ public record DaemonOptions(
      * @param timeouts how long a client may keep the others waiting
      * @param backlog 1 or more
      * @param access who may use the daemon
+     * @param unclaimed what becomes of slots while no session is on
+     * @param operators how operators may look into it
      */
     public DaemonOptions {
         if (backlog < 1) {
@@ -81,7 +85,8 @@ public record DaemonOptions(
                 SessionTimeouts.DEFAULT,
                 DEFAULT_BACKLOG,
                 Access.OWNER_ONLY,
-                UnclaimedOptions.KEEP);
+                UnclaimedOptions.KEEP,
+                OperatorOptions.DEFAULT);
     }
 
     /**
@@ -91,7 +96,8 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withStoreLimits(StoreLimits changed) {
-        return new DaemonOptions(path, force, verbose, limits, changed, timeouts, backlog, access, unclaimed);
+        return new DaemonOptions(
+                path, force, verbose, limits, changed, timeouts, backlog, access, unclaimed, operators);
     }
 
     /**
@@ -101,7 +107,8 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withTimeouts(SessionTimeouts changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, changed, backlog, access, unclaimed);
+        return new DaemonOptions(
+                path, force, verbose, limits, storeLimits, changed, backlog, access, unclaimed, operators);
     }
 
     /**
@@ -111,7 +118,8 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withAccess(Access changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, changed, unclaimed);
+        return new DaemonOptions(
+                path, force, verbose, limits, storeLimits, timeouts, backlog, changed, unclaimed, operators);
     }
 
     /**
@@ -121,6 +129,18 @@ public record DaemonOptions(
      * @return options that are otherwise the same
      */
     public DaemonOptions withUnclaimed(UnclaimedOptions changed) {
-        return new DaemonOptions(path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed);
+        return new DaemonOptions(
+                path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed, operators);
+    }
+
+    /**
+     * Changes how operators may look into the daemon.
+     *
+     * @param changed the new rules
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withOperators(OperatorOptions changed) {
+        return new DaemonOptions(
+                path, force, verbose, limits, storeLimits, timeouts, backlog, access, unclaimed, changed);
     }
 }

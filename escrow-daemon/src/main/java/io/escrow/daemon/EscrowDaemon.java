@@ -52,7 +52,10 @@ public final class EscrowDaemon implements AutoCloseable {
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
     private final Peers peers = new Peers();
+    private final Journal journal = new Journal();
     private final Vacancy vacancy;
+    private final Desk desk;
+    private final ControlServer control;
     private Channel server;
 
     private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
@@ -65,7 +68,10 @@ public final class EscrowDaemon implements AutoCloseable {
                 options.limits().farewell(),
                 group.next(),
                 EscrowDaemon::runInBackground,
-                peers);
+                peers,
+                journal);
+        this.desk = new Desk(group.next(), options, store, journal);
+        this.control = new ControlServer(options, group);
     }
 
     /**
@@ -140,6 +146,7 @@ public final class EscrowDaemon implements AutoCloseable {
                     bound.cause());
         }
         server = bound.channel();
+        control.listen(desk, address);
         socketFile.publish(options.access());
         server.eventLoop().execute(vacancy::begin);
         server.read();
@@ -167,14 +174,23 @@ public final class EscrowDaemon implements AutoCloseable {
             return;
         }
         vacancy.end();
-        channel.closeFuture().addListener(f -> vacancy.begin());
+        Visit visit = new Visit(journal, channel, peer);
+        desk.visit(visit);
+        channel.closeFuture().addListener(f -> {
+            desk.visit(null);
+            visit.ended();
+            vacancy.begin();
+        });
         channel.pipeline()
-                .addLast(new Watchdog(options.timeouts(), wire::received), new Session(store, options.limits(), peers));
+                .addLast(
+                        new Watchdog(options.timeouts(), wire::received),
+                        new Session(store, options.limits(), peers, visit));
         socketFile.holder(peer.pid());
     }
 
-    private static void refuse(Channel channel, Peer peer) {
-        logger.warn("client refused: EACCES: {}", peer);
+    private void refuse(Channel channel, Peer peer) {
+        journal.statistics().happened(Statistics.Incident.REFUSED, 1);
+        journal.warn("client refused", peer.details());
         channel.writeAndFlush(new Frame.Reply(
                         Status.EACCES,
                         peer + ": not let in; escrowd has --allow-user and --allow-group for others than its own user"))
@@ -198,6 +214,7 @@ public final class EscrowDaemon implements AutoCloseable {
         if (server != null) {
             server.close().syncUninterruptibly();
         }
+        control.close();
         // A group that is shut down without a quiet period may leave its channels open.
         sessions.close().syncUninterruptibly();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();

@@ -4,6 +4,9 @@ import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.client.DaemonLauncher;
 import io.escrow.codec.Limits;
+import io.escrow.ctl.Ctl;
+import io.escrow.ctl.OperatorCommand;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,6 +26,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "escrowd",
         description = "Keeps file descriptors for other processes.",
+        subcommands = Ctl.class,
         sortOptions = false,
         usageHelpAutoWidth = true,
         versionProvider = Escrowd.Version.class,
@@ -176,6 +180,20 @@ public final class Escrowd implements Callable<Integer> {
     private long reapInterval = 10;
 
     @Option(
+            names = "--metrics",
+            paramLabel = "[HOST:]PORT",
+            converter = HostAndPort.class,
+            description = "serve metrics for Prometheus over HTTP; HOST is 127.0.0.1 unless told otherwise")
+    private InetSocketAddress metrics;
+
+    @Option(
+            names = "--ctl-connections",
+            paramLabel = "N",
+            description = "how many operators and monitoring systems may be connected at once, 1 to 24; default:"
+                    + " ${DEFAULT-VALUE}")
+    private int ctlConnections = OperatorOptions.DEFAULT.connections();
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             description = "print this and exit")
@@ -205,14 +223,20 @@ public final class Escrowd implements Callable<Integer> {
     static int run(String... args) {
         return new CommandLine(new Escrowd(args))
                 .setPosixClusteredShortOptionsAllowed(false)
-                .setParameterExceptionHandler((e, given) -> complain(e, CommandLine.ExitCode.USAGE))
-                .setExecutionExceptionHandler((e, line, result) -> complain(e, CommandLine.ExitCode.SOFTWARE))
+                .setParameterExceptionHandler((e, given) ->
+                        complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
+                .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
                 .execute(args);
     }
 
-    private static int complain(Exception e, int exitCode) {
-        System.err.println(
-                "escrowd: " + e.getMessage() + (exitCode == CommandLine.ExitCode.USAGE ? " (see --help)" : ""));
+    private static int exitStatus(CommandLine line, Exception e) {
+        return line.getCommand() instanceof OperatorCommand
+                ? OperatorCommand.exitStatus(e)
+                : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static int complain(CommandLine line, String text, int exitCode) {
+        System.err.println(line.getCommandSpec().qualifiedName() + ": " + text);
         return exitCode;
     }
 
@@ -263,7 +287,16 @@ public final class Escrowd implements Callable<Integer> {
             }
             Path socket = SocketPath.check(path);
             return new DaemonOptions(
-                    socket, force, verbose, limits, storeLimits, timeouts, backlog, access(), unclaimed);
+                    socket,
+                    force,
+                    verbose,
+                    limits,
+                    storeLimits,
+                    timeouts,
+                    backlog,
+                    access(),
+                    unclaimed,
+                    new OperatorOptions(ctlConnections, metrics));
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
@@ -307,12 +340,34 @@ public final class Escrowd implements Callable<Integer> {
         }
     }
 
+    /** Reads an address, on the loopback interface unless told otherwise. */
+    static final class HostAndPort implements ITypeConverter<InetSocketAddress> {
+        @Override
+        public InetSocketAddress convert(String text) {
+            int colon = text.lastIndexOf(':');
+            String host = colon < 0 ? "127.0.0.1" : text.substring(0, colon).replaceAll("^\\[|]$", "");
+            try {
+                InetSocketAddress address = new InetSocketAddress(host, Integer.parseInt(text.substring(colon + 1)));
+                if (!address.isUnresolved()) {
+                    return address;
+                }
+            } catch (IllegalArgumentException e) {
+                // told below
+            }
+            throw new CommandLine.TypeConversionException("'" + text + "' is not [HOST:]PORT, PORT being 0 to 65535");
+        }
+    }
+
     /** Reads the version from the manifest of the jar. */
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
+            return new String[] {"escrowd " + text()};
+        }
+
+        static String text() {
             String version = Escrowd.class.getPackage().getImplementationVersion();
-            return new String[] {"escrowd " + (version == null ? "(not packaged)" : version)};
+            return version == null ? "(not packaged)" : version;
         }
     }
 }

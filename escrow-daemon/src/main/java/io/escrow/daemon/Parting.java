@@ -16,10 +16,7 @@ final class Parting {
 
     // socket(7), x86_64 and aarch64
     private static final int SOL_SOCKET = 1;
-    private static final int SO_TYPE = 3;
     private static final int SO_SNDTIMEO = 21;
-    private static final int SO_ACCEPTCONN = 30;
-    private static final int SOCK_STREAM = 1;
 
     private static final int DISCARD_BYTES = 64 * 1024;
     private static final int MAX_DISCARDS = 64;
@@ -55,14 +52,14 @@ final class Parting {
         if (!OpenSockets.isSocket(name)) {
             return;
         }
-        Socket socket = new Socket(slot.descriptor().intValue());
-        if (!isConnection(socket)) {
+        if (!isConnection(slot.descriptor().intValue())) {
             return;
         }
         if (others.contains(name)) {
             left++;
             return;
         }
+        Socket socket = new Socket(slot.descriptor().intValue());
         if (say(socket, slot.farewell())) {
             told++;
         } else {
@@ -71,10 +68,9 @@ final class Parting {
         end(socket);
     }
 
-    private static boolean isConnection(Socket socket) {
+    private static boolean isConnection(int descriptor) {
         try {
-            return socket.getIntOpt(SOL_SOCKET, SO_TYPE) == SOCK_STREAM
-                    && socket.getIntOpt(SOL_SOCKET, SO_ACCEPTCONN) == 0;
+            return new OpenSocket(descriptor).isConnection();
         } catch (IOException e) {
             return false; // A socket that can't tell is none that we could end.
         }

@@ -4,6 +4,8 @@ import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.PeerCredentials;
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * Names who is at the other end of a connection, as the kernel noted it when the connection was made.
@@ -14,7 +16,7 @@ import java.io.IOException;
  */
 record Peer(int pid, int uid, int gid) {
 
-    private static final Peer UNKNOWN = new Peer(0, -1, -1);
+    static final Peer UNKNOWN = new Peer(0, -1, -1);
 
     /** Asks the kernel; what is returned is not known when it does not tell. */
     static Peer of(Channel channel) {
@@ -27,6 +29,15 @@ record Peer(int pid, int uid, int gid) {
             }
         }
         return UNKNOWN;
+    }
+
+    /** Returns the numbers by name, for the log. */
+    Map<String, Object> details() {
+        Map<String, Object> details = new LinkedHashMap<>();
+        details.put("uid", Integer.toUnsignedLong(uid));
+        details.put("gid", Integer.toUnsignedLong(gid));
+        details.put("pid", pid);
+        return details;
     }
 
     boolean isKnown() {

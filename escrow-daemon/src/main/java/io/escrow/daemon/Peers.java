@@ -10,12 +10,9 @@ import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.unix.FileDescriptor;
-import io.netty.channel.unix.Socket;
 import io.netty.util.concurrent.ThreadAwareExecutor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
@@ -29,20 +26,6 @@ import java.util.Set;
 final class Peers implements AutoCloseable {
 
     private static final int EPOLLHUP = 0x10;
-
-    // socket(7), unix(7), tcp(7); x86_64 and aarch64
-    private static final int SOL_SOCKET = 1;
-    private static final int SO_TYPE = 3;
-    private static final int SO_PEERCRED = 17;
-    private static final int SO_DOMAIN = 39;
-    private static final int SOCK_STREAM = 1;
-    private static final int AF_UNIX = 1;
-    private static final int UCRED_LENGTH = 12;
-    private static final int UCRED_UID = 4;
-    private static final int IPPROTO_TCP = 6;
-    private static final int TCP_INFO = 11;
-    private static final int TCP_INFO_LENGTH = 144;
-    private static final int TCPI_SEGS_IN = 140;
 
     private final IoHandler epoll;
 
@@ -91,24 +74,11 @@ final class Peers implements AutoCloseable {
         if (!OpenSockets.isSocket(OpenSockets.name(descriptor.intValue()))) {
             return false;
         }
-        Socket socket = new Socket(descriptor.intValue());
         try {
-            if (socket.getIntOpt(SOL_SOCKET, SO_TYPE) != SOCK_STREAM) {
-                return false;
-            }
-            if (socket.getIntOpt(SOL_SOCKET, SO_DOMAIN) == AF_UNIX) {
-                return option(socket, SOL_SOCKET, SO_PEERCRED, UCRED_LENGTH).getInt(UCRED_UID) != -1;
-            }
-            return option(socket, IPPROTO_TCP, TCP_INFO, TCP_INFO_LENGTH).getInt(TCPI_SEGS_IN) != 0;
+            return new OpenSocket(descriptor.intValue()).wasConnected();
         } catch (IOException e) {
             return false;
         }
-    }
-
-    private static ByteBuffer option(Socket socket, int level, int name, int length) throws IOException {
-        ByteBuffer value = ByteBuffer.allocateDirect(length).order(ByteOrder.nativeOrder());
-        socket.getRawOpt(level, name, value);
-        return value;
     }
 
     @Override

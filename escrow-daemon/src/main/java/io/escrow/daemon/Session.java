@@ -36,13 +36,15 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Store store;
     private final Limits limits;
     private final Peers peers;
+    private final Visit visit;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
 
-    Session(Store store, Limits limits, Peers peers) {
+    Session(Store store, Limits limits, Peers peers, Visit visit) {
         this.store = store;
         this.limits = limits;
         this.peers = peers;
+        this.visit = visit;
     }
 
     @Override
@@ -50,7 +52,9 @@ final class Session extends ChannelInboundHandlerAdapter {
         if (msg == PacketEnd.INSTANCE) {
             endPacket(ctx);
         } else if (msg instanceof Frame frame && state == State.SERVING) {
-            ctx.write(answer(frame), ctx.voidPromise());
+            Frame answer = answer(frame);
+            visit.answered(frame, answer);
+            ctx.write(answer, ctx.voidPromise());
         } else if (msg instanceof Frame.Hello hello && state == State.GREETING) {
             greet(ctx, hello);
         } else {
@@ -65,6 +69,7 @@ final class Session extends ChannelInboundHandlerAdapter {
         if (hello.version() == Frame.VERSION) {
             state = State.SERVING;
             clientKeepsFlags = hello.keepsFlags();
+            visit.greeted(hello.connectedAt());
             ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
         } else {
             fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
@@ -137,7 +142,14 @@ final class Session extends ChannelInboundHandlerAdapter {
     private Frame add(Frame.Add add) throws EscrowException {
         OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
         try {
-            Slot slot = new Slot(add.number(), add.payload(), add.farewell(), add.keepFlags(), descriptor);
+            Slot slot = new Slot(
+                    add.number(),
+                    add.payload(),
+                    add.farewell(),
+                    add.keepFlags(),
+                    descriptor,
+                    visit.peer(),
+                    System.currentTimeMillis());
             store.add(add.tag(), add.index(), slot);
         } catch (EscrowException e) {
             ReferenceCountUtil.release(descriptor);
@@ -182,7 +194,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private void fail(ChannelHandlerContext ctx, Status status, String text) {
         if (state != State.ENDING) {
             state = State.ENDING;
-            logger.warn("session ended: {}: {} ({})", status, text, Peer.of(ctx.channel()));
+            visit.failed(status, text);
             ctx.channel().config().setAutoRead(false);
             ctx.writeAndFlush(new Frame.Reply(status, text)).addListener(ChannelFutureListener.CLOSE);
         }

@@ -10,14 +10,10 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AccessDeniedException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
@@ -29,9 +25,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Claims the path of the socket for one daemon, and puts the socket there in one step.
  *
- * <p>The claim is a lock on a file beside the socket: the kernel drops it when the daemon dies, however it dies. The
- * socket is bound in a directory that nobody else can enter, given its mode there, and renamed to its path when it
- * listens; so nobody connects before it has its mode, and whoever finds it can connect.
+ * <p>The claim is a lock on a file beside the socket: the kernel drops it when the daemon dies, however it dies.
  */
 final class SocketFile implements AutoCloseable {
 
@@ -46,9 +40,7 @@ final class SocketFile implements AutoCloseable {
 
     private final Path path;
     private final FileChannel lockFile;
-    private Path privateDirectory;
-    private FileChannel directory;
-    private Object published;
+    private SocketPublication publication;
 
     private SocketFile(Path path, FileChannel lockFile) {
         this.path = path;
@@ -165,67 +157,29 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Makes the private directory.
+     * Makes a place where the socket can be bound; see {@link SocketPublication#bindAddress}.
      *
-     * @return the name to bind the socket to; short, whatever the length of the path
+     * @throws EscrowException if nothing can be made beside the path
      */
     String bindAddress() throws EscrowException {
-        try {
-            Path parent = path.toAbsolutePath().getParent();
-            privateDirectory = Files.createTempDirectory(
-                    parent,
-                    ".escrowd",
-                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-            directory = FileChannel.open(privateDirectory, StandardOpenOption.READ);
-            return descriptorPath(privateDirectory.toRealPath()) + "/s";
-        } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "no socket can be made for \"" + path + "\": " + e, e);
-        }
-    }
-
-    private static String descriptorPath(Path open) throws IOException {
-        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
-            for (Path descriptor : descriptors) {
-                if (linkTarget(descriptor).equals(open)) {
-                    return descriptor.toString();
-                }
-            }
-        }
-        throw new IOException("\"" + open + "\" is not among the open descriptors");
-    }
-
-    private static Path linkTarget(Path link) throws IOException {
-        try {
-            return Files.readSymbolicLink(link);
-        } catch (NoSuchFileException e) {
-            return Path.of(""); // closed meanwhile
-        }
+        publication = new SocketPublication(path);
+        return publication.bindAddress();
     }
 
     /** Moves the socket, which listens already, to its path. */
     void publish(Access access) throws EscrowException {
         try {
-            Path socket = privateDirectory.resolve("s");
-            permit(socket, access.mode(), access);
             // Not by its name, which may be a link by now. Nor opened again: closing that would give up the lock.
-            permit(Path.of(descriptorPath(SocketPath.lockFile(path).toRealPath())), access.lockFileMode(), access);
-            published = Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
-            Files.move(socket, path, StandardCopyOption.ATOMIC_MOVE);
-            Files.delete(privateDirectory);
+            SocketPublication.permit(
+                    Path.of(SocketPublication.descriptorPath(
+                            SocketPath.lockFile(path).toRealPath())),
+                    access.lockFileMode(),
+                    access);
         } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
+            throw new EscrowException(
+                    Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be given away: " + e, e);
         }
-    }
-
-    /** Sets the mode of a file, and gives it to the group that is let in if there is just one. */
-    private static void permit(Path file, int mode, Access access) throws IOException {
-        if (access.groups().size() == 1) {
-            Integer group = access.groups().iterator().next();
-            if (!group.equals(Files.getAttribute(file, "unix:gid"))) {
-                Files.setAttribute(file, "unix:gid", group);
-            }
-        }
-        Files.setAttribute(file, "unix:mode", mode);
+        publication.publish(access);
     }
 
     /** Notes whose session is on, for those who wait; 0 for nobody. */
@@ -244,24 +198,11 @@ final class SocketFile implements AutoCloseable {
     @Override
     public void close() {
         try (lockFile) {
-            if (directory != null) {
-                directory.close();
-            }
-            if (published != null && published.equals(fileKey(path))) {
-                Files.delete(path);
-            }
-            if (privateDirectory != null && published == null) {
-                Files.deleteIfExists(privateDirectory.resolve("s"));
-                Files.deleteIfExists(privateDirectory);
+            if (publication != null) {
+                publication.close();
             }
         } catch (IOException e) {
             // What can't be removed now is replaced by the next daemon, with --force.
         }
-    }
-
-    private static Object fileKey(Path path) throws IOException {
-        return Files.exists(path)
-                ? Files.readAttributes(path, BasicFileAttributes.class).fileKey()
-                : null;
     }
 }

@@ -13,22 +13,27 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /** Holds the slots, and owns their descriptors. Used on the daemon's event loop only. */
 final class Store implements AutoCloseable {
 
-    private final TreeMap<Integer, Slot>[] tags;
-    private final long[] bytesOfTag;
+    /** The used slots of a tag. */
+    private static final class Shelf {
+        final TreeMap<Integer, Slot> slots = new TreeMap<>();
+        int descriptors;
+        long bytes;
+    }
+
+    private final Shelf[] tags;
     private final StoreLimits limits;
     private int slots;
     private int descriptors;
     private long bytes;
 
-    @SuppressWarnings({"unchecked", "rawtypes"}) // arrays have no type arguments
     Store(int tags, StoreLimits limits) {
-        this.tags = new TreeMap[tags];
-        this.bytesOfTag = new long[tags];
+        this.tags = new Shelf[tags];
         this.limits = limits;
     }
 
@@ -42,24 +47,22 @@ final class Store implements AutoCloseable {
         Slot old = find(tag, index);
         int newSlots = slots + (old == null ? 1 : 0);
         long change = (long) slot.bytes() - (old == null ? 0 : old.bytes());
-        int newDescriptors = descriptors + count(slot.descriptor()) - (old == null ? 0 : count(old.descriptor()));
+        int moreDescriptors = count(slot.descriptor()) - (old == null ? 0 : count(old.descriptor()));
         if (newSlots > limits.slots()) {
             throw full(Status.ENOSPC, slots, limits.slots(), "slots");
         }
         if (bytes + change > limits.payloadBytes()) {
             throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");
         }
-        if (newDescriptors > limits.descriptors()) {
+        if (descriptors + moreDescriptors > limits.descriptors()) {
             throw full(Status.EMFILE, descriptors, limits.descriptors(), "descriptors");
         }
         if (tags[tag] == null) {
-            tags[tag] = new TreeMap<>();
+            tags[tag] = new Shelf();
         }
-        tags[tag].put(index, slot);
+        tags[tag].slots.put(index, slot);
         slots = newSlots;
-        bytes += change;
-        bytesOfTag[tag] += change;
-        descriptors = newDescriptors;
+        count(tag, change, moreDescriptors);
         close(old);
     }
 
@@ -71,14 +74,13 @@ final class Store implements AutoCloseable {
     void update(int tag, int index, byte[] payload, byte[] farewell) throws EscrowException {
         Slot old = get(tag, index, "UPD");
         byte[] newFarewell = farewell == null ? old.farewell() : farewell;
-        Slot slot = new Slot(old.number(), payload, newFarewell, old.keepFlags(), old.descriptor());
+        Slot slot = old.with(payload, newFarewell);
         long change = (long) slot.bytes() - old.bytes();
         if (bytes + change > limits.payloadBytes()) {
             throw full(Status.ENOSPC, bytes, limits.payloadBytes(), "payload bytes");
         }
-        tags[tag].put(index, slot);
-        bytes += change;
-        bytesOfTag[tag] += change;
+        tags[tag].slots.put(index, slot);
+        count(tag, change, 0);
     }
 
     /**
@@ -97,11 +99,9 @@ final class Store implements AutoCloseable {
      */
     void delete(int tag, int index) throws EscrowException {
         Slot old = get(tag, index, "DEL");
-        tags[tag].remove(index);
+        tags[tag].slots.remove(index);
         slots--;
-        bytes -= old.bytes();
-        bytesOfTag[tag] -= old.bytes();
-        descriptors -= count(old.descriptor());
+        count(tag, -old.bytes(), -count(old.descriptor()));
         close(old);
     }
 
@@ -112,11 +112,11 @@ final class Store implements AutoCloseable {
      */
     TagInfo info(int tag) throws EscrowException {
         check(tag, 0);
-        TreeMap<Integer, Slot> used = tags[tag];
-        if (used == null || used.isEmpty()) {
+        Shelf used = tags[tag];
+        if (used == null || used.slots.isEmpty()) {
             return new TagInfo(0, 0, 0);
         }
-        return new TagInfo(used.size(), used.lastKey() + 1L, bytesOfTag[tag]);
+        return new TagInfo(used.slots.size(), used.slots.lastKey() + 1L, used.bytes);
     }
 
     /**
@@ -125,18 +125,32 @@ final class Store implements AutoCloseable {
      * @throws EscrowException if tag or index are out of range
      */
     List<SlotInfo> list(int tag, int from, int most) throws EscrowException {
-        check(tag, from);
         List<SlotInfo> page = new ArrayList<>();
+        visit(
+                tag,
+                from,
+                most,
+                (index, slot) -> page.add(new SlotInfo(tag, index, slot.payload().length, slot.descriptor() != null)));
+        return page;
+    }
+
+    /**
+     * Shows used slots by ascending index: at most {@code most} of them, from index {@code from} on. Descriptors stay the
+     * store's.
+     *
+     * @throws EscrowException if tag or index are out of range
+     */
+    void visit(int tag, int from, int most, BiConsumer<Integer, Slot> visitor) throws EscrowException {
+        check(tag, from);
         if (tags[tag] != null) {
-            for (Map.Entry<Integer, Slot> e : tags[tag].tailMap(from).entrySet()) {
-                if (page.size() == most) {
+            int left = most;
+            for (Map.Entry<Integer, Slot> e : tags[tag].slots.tailMap(from).entrySet()) {
+                if (left-- == 0) {
                     break;
                 }
-                Slot slot = e.getValue();
-                page.add(new SlotInfo(tag, e.getKey(), slot.payload().length, slot.descriptor() != null));
+                visitor.accept(e.getKey(), e.getValue());
             }
         }
-        return page;
     }
 
     /** Returns the same slots, with a mark on those whose peer has gone. All of them are used. */
@@ -171,22 +185,46 @@ final class Store implements AutoCloseable {
         return slots;
     }
 
+    /** Returns how many descriptors are held. */
+    int descriptors() {
+        return descriptors;
+    }
+
+    /** Returns how many slots of a tag are used. */
+    int slots(int tag) {
+        return tags[tag] == null ? 0 : tags[tag].slots.size();
+    }
+
+    /** Returns how many descriptors the slots of a tag hold. */
+    int descriptors(int tag) {
+        return tags[tag] == null ? 0 : tags[tag].descriptors;
+    }
+
+    /** Returns the sum of all payloads and farewells. */
+    long bytes() {
+        return bytes;
+    }
+
+    /** Returns the sum of the payloads and farewells of a tag. */
+    long bytes(int tag) {
+        return tags[tag] == null ? 0 : tags[tag].bytes;
+    }
+
     /**
      * Empties every slot and closes every descriptor.
      *
      * @param before is given each slot before its descriptor is closed
      */
     void clear(Consumer<Slot> before) {
-        for (TreeMap<Integer, Slot> used : tags) {
+        for (Shelf used : tags) {
             if (used != null) {
-                used.values().forEach(slot -> {
+                used.slots.values().forEach(slot -> {
                     before.accept(slot);
                     close(slot);
                 });
-                used.clear();
             }
         }
-        Arrays.fill(bytesOfTag, 0);
+        Arrays.fill(tags, null);
         slots = 0;
         descriptors = 0;
         bytes = 0;
@@ -209,7 +247,7 @@ final class Store implements AutoCloseable {
     }
 
     private Slot find(int tag, int index) {
-        return tags[tag] == null ? null : tags[tag].get(index);
+        return tags[tag] == null ? null : tags[tag].slots.get(index);
     }
 
     private Slot get(int tag, int index, String request) throws EscrowException {
@@ -224,6 +262,13 @@ final class Store implements AutoCloseable {
 
     private static EscrowException full(Status status, long held, long limit, String what) {
         return new EscrowException(status, String.format(Locale.ROOT, "%,d of %,d %s held", held, limit, what));
+    }
+
+    private void count(int tag, long moreBytes, int moreDescriptors) {
+        bytes += moreBytes;
+        tags[tag].bytes += moreBytes;
+        descriptors += moreDescriptors;
+        tags[tag].descriptors += moreDescriptors;
     }
 
     private static int count(OwnedDescriptor descriptor) {

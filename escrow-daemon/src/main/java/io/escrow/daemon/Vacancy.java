@@ -5,7 +5,9 @@ import io.escrow.SlotInfo;
 import io.escrow.codec.Frame;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -27,6 +29,7 @@ final class Vacancy {
     private final EventLoop loop;
     private final Executor background;
     private final Peers peers;
+    private final Journal journal;
     private Future<?> timeout;
     private Future<?> reaping;
     private int count;
@@ -37,13 +40,21 @@ final class Vacancy {
      * @param maxFarewell the length of the longest farewell
      * @param background carries out what would keep the event loop busy too long
      */
-    Vacancy(Store store, UnclaimedOptions options, int maxFarewell, EventLoop loop, Executor background, Peers peers) {
+    Vacancy(
+            Store store,
+            UnclaimedOptions options,
+            int maxFarewell,
+            EventLoop loop,
+            Executor background,
+            Peers peers,
+            Journal journal) {
         this.store = store;
         this.options = options;
         this.maxFarewell = maxFarewell;
         this.loop = loop;
         this.background = background;
         this.peers = peers;
+        this.journal = journal;
     }
 
     /** Begins: no session is on. */
@@ -93,14 +104,14 @@ final class Vacancy {
         int slots = store.slots();
         Parting parting = new Parting(maxFarewell, others);
         store.clear(parting::from);
-        logger.warn(
-                "nobody had a session for {} s: slots closed: {}; connections ended with a farewell: {}, without: {};"
-                        + " left to other processes that have them open: {}",
-                options.timeout().toSeconds(),
-                slots,
-                parting.told(),
-                parting.untold(),
-                parting.left());
+        journal.statistics().happened(Statistics.Incident.EXPIRED, slots);
+        Map<String, Object> details = new LinkedHashMap<>();
+        details.put("seconds", options.timeout().toSeconds());
+        details.put("slots", slots);
+        details.put("told", parting.told());
+        details.put("untold", parting.untold());
+        details.put("left", parting.left());
+        journal.warn("unclaimed slots closed", details);
     }
 
     /** Looks at every slot once and frees those whose peer has gone, page by page, so that others have their turn. */
@@ -133,7 +144,8 @@ final class Vacancy {
                 throw new IllegalStateException("a slot that was listed is not there", e);
             }
             if (freed > 0) {
-                logger.warn("slots freed whose peer has gone: {}", freed);
+                journal.statistics().happened(Statistics.Incident.REAPED, freed);
+                journal.warn("slots freed whose peer has gone", Map.of("slots", freed));
             }
         }
 

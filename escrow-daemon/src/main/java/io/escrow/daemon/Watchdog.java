@@ -12,8 +12,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Ends the session of a client that keeps the others waiting: one that does not greet, stops in the middle of a packet,
@@ -23,8 +21,6 @@ import org.slf4j.LoggerFactory;
  * blame its client for that.
  */
 final class Watchdog extends ChannelInboundHandlerAdapter {
-
-    private static final Logger logger = LoggerFactory.getLogger(Watchdog.class);
 
     /** The shortest timeout takes so many steps. */
     private static final int STEPS = 4;
@@ -105,10 +101,8 @@ final class Watchdog extends ChannelInboundHandlerAdapter {
             }
             case READER -> {
                 if (waited.compareTo(timeouts.write()) >= 0) {
-                    logger.warn(
-                            "session ended: ETIMEDOUT: answers not read for {} ms ({})",
-                            timeouts.write().toMillis(),
-                            Peer.of(ctx.channel()));
+                    end(ctx, "answers not read for " + timeouts.write().toMillis() + " ms");
+                    // It does not read that either.
                     ctx.close();
                 }
             }

@@ -63,7 +63,8 @@ final class ModelRun implements AutoCloseable {
                 SessionTimeouts.DEFAULT,
                 DaemonOptions.DEFAULT_BACKLOG,
                 Access.OWNER_ONLY,
-                UnclaimedOptions.KEEP);
+                UnclaimedOptions.KEEP,
+                OperatorOptions.DEFAULT);
         this.model = new StoreModel(limits, storeLimits);
         this.files = new TestFiles(directory.resolve("files"), RandomRequests.FILES);
         this.requests = new RandomRequests(random, limits, indices, bulk, model, files, this::note);

@@ -33,12 +33,17 @@ class SessionTest {
 
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
     private final Peers peers = new Peers();
-    private final EmbeddedChannel channel = new EmbeddedChannel(new Session(store, LIMITS, peers));
+    private final EmbeddedChannel channel = session();
 
     @TempDir
     Path directory;
 
     private TestFile file;
+
+    private EmbeddedChannel session() {
+        return new EmbeddedChannel(
+                new Session(store, LIMITS, peers, new Visit(new Journal(), new EmbeddedChannel(), Peer.UNKNOWN)));
+    }
 
     @BeforeEach
     void makeFile() throws IOException {
@@ -71,7 +76,7 @@ class SessionTest {
 
         assertEquals(Status.EOPNOTSUPP, ((Frame.Reply) channel.readOutbound()).status());
         assertEquals(Status.ENOENT, ((Frame.Reply) channel.readOutbound()).status());
-        EmbeddedChannel other = new EmbeddedChannel(new Session(store, LIMITS, peers));
+        EmbeddedChannel other = session();
         other.writeInbound(new Frame.Hello(Frame.VERSION, true, null), PacketEnd.INSTANCE);
         other.releaseOutbound();
         other.writeInbound(new Frame.Get(1, 7), PacketEnd.INSTANCE);

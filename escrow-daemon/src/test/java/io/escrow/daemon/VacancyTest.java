@@ -41,7 +41,8 @@ class VacancyTest {
             MAX_FAREWELL,
             loop.eventLoop(),
             background::add,
-            peers);
+            peers,
+            new Journal());
 
     @TempDir
     Path directory;

@@ -1,0 +1,57 @@
+package io.escrow.ctl;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Empties a slot, after asking. */
+@Command(
+        name = "del",
+        customSynopsis = "escrowd ctl del [--yes] [--json] [PATH] TAG INDEX",
+        description = {
+            "Closes what a slot holds, and empties it, after asking.",
+            "The peer of a connection that no other process has open sees its end."
+        })
+final class DeleteCommand extends OperatorCommand {
+
+    @Option(
+            names = {"-y", "--yes"},
+            description = "do not ask")
+    private boolean yes;
+
+    @Override
+    int run(ControlClient client, List<String> numbers) throws EscrowException {
+        expect(numbers, "TAG INDEX", 2, 2);
+        String what = "/slots/" + numbers.get(0) + "/" + numbers.get(1);
+        if (!yes && !confirmed(Json.read(client.get(what), SlotDetails.class).slot())) {
+            return DECLINED;
+        }
+        String answer = client.delete(what);
+        if (json()) {
+            out().print(answer);
+        }
+        return 0;
+    }
+
+    private boolean confirmed(SlotView slot) throws EscrowException {
+        System.err.print("close slot " + slot.tag() + "/" + slot.index() + ", " + slot.kind()
+                + (slot.local() == null ? "" : " " + slot.local())
+                + (slot.peer() == null ? "" : " with " + slot.peer()) + ", " + Text.number(slot.payloadBytes())
+                + " bytes of payload? [y/N] ");
+        System.err.flush();
+        try {
+            String answer = new BufferedReader(new InputStreamReader(System.in, UTF_8)).readLine();
+            return answer != null && List.of("y", "yes").contains(answer.trim().toLowerCase(Locale.ROOT));
+        } catch (IOException e) {
+            throw new EscrowException(Status.EINVAL, "the answer can't be read: " + e.getMessage(), e);
+        }
+    }
+}

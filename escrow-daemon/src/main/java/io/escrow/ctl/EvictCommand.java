@@ -1,0 +1,31 @@
+package io.escrow.ctl;
+
+import io.escrow.EscrowException;
+import java.util.List;
+import picocli.CommandLine.Command;
+
+/** Ends the session that is on. */
+@Command(
+        name = "evict",
+        customSynopsis = "escrowd ctl evict [--json] [PATH]",
+        description = {
+            "Ends the session that is on, so that the next client in the queue is served.",
+            "Its slots stay. The client itself is not ended: one that hangs should be killed, one that does not connects"
+                    + " again and waits."
+        })
+final class EvictCommand extends OperatorCommand {
+
+    @Override
+    int run(ControlClient client, List<String> numbers) throws EscrowException {
+        expect(numbers, "none", 0, 0);
+        String answer = client.delete("/session");
+        if (json()) {
+            out().print(answer);
+        } else {
+            SessionView session = Json.read(answer, SessionView.class);
+            out().println("ended the session of " + StatusText.who(session.pid(), session.program()) + " after "
+                    + Text.duration(session.seconds()));
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,108 @@
+package io.escrow.ctl;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** What the commands for operators have in common: the path of the daemon, and how they end. */
+@Command(
+        usageHelpAutoWidth = true,
+        exitCodeListHeading = "Exit status:%n",
+        exitCodeList = {
+            " 0:done",
+            " 1:escrowd said no, for instance because the slot is empty",
+            " 2:bad usage",
+            " 3:no escrowd answers at PATH, or it ended",
+            " 4:not let in",
+            " 5:not done, because the question was not answered with yes"
+        })
+public abstract class OperatorCommand implements Callable<Integer> {
+
+    private static final int REFUSED = 1;
+    private static final int UNREACHABLE = 3;
+    private static final int NOT_LET_IN = 4;
+    static final int DECLINED = 5;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(arity = "0..*", paramLabel = "PATH", hidden = true)
+    private List<String> arguments = new ArrayList<>();
+
+    @Option(names = "--json", description = "print JSON, one object a line, as escrowd sends it")
+    private boolean json;
+
+    OperatorCommand() {}
+
+    @Override
+    public final Integer call() throws EscrowException {
+        boolean pathGiven = !arguments.isEmpty() && !arguments.get(0).matches("\\d+");
+        Path path = SocketPath.check(pathGiven ? arguments.get(0) : null);
+        List<String> numbers = arguments.subList(pathGiven ? 1 : 0, arguments.size());
+        try (ControlClient client = new ControlClient(path)) {
+            return run(client, numbers);
+        } finally {
+            out().flush();
+        }
+    }
+
+    /**
+     * Does what the command is for.
+     *
+     * @param numbers what was given behind the path
+     */
+    abstract int run(ControlClient client, List<String> numbers) throws EscrowException;
+
+    /**
+     * Chooses the exit status for a failure.
+     *
+     * @param failure what was thrown
+     * @return 1, 3 or 4, as {@code --help} explains them
+     */
+    public static int exitStatus(Exception failure) {
+        if (!(failure instanceof EscrowException e)) {
+            return REFUSED;
+        }
+        return switch (e.status()) {
+            case ECONNREFUSED, ECONNRESET -> UNREACHABLE;
+            case EACCES -> NOT_LET_IN;
+            default -> REFUSED;
+        };
+    }
+
+    final boolean json() {
+        return json;
+    }
+
+    final PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    final void print(List<String> lines) {
+        lines.forEach(out()::println);
+    }
+
+    /** Checks that as many numbers were given as there must be. */
+    final void expect(List<String> numbers, String names, int least, int most) {
+        if (numbers.size() < least || numbers.size() > most) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "arguments behind PATH: " + numbers.size() + " (expected: " + names + ")");
+        }
+        for (String number : numbers) {
+            if (!number.matches("\\d+")) {
+                throw new CommandLine.ParameterException(
+                        spec.commandLine(), "'" + number + "' is not a number (expected: " + names + ")");
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+package io.escrow.ctl;
+
+import java.util.Locale;
+
+/** Writes numbers for people. */
+final class Text {
+
+    private static final long MINUTE = 60;
+    private static final long HOUR = 60 * MINUTE;
+    private static final long DAY = 24 * HOUR;
+
+    private Text() {}
+
+    static String number(long number) {
+        return String.format(Locale.ROOT, "%,d", number);
+    }
+
+    /** Writes a time in its two largest units. */
+    static String duration(double seconds) {
+        long whole = (long) seconds;
+        if (whole < MINUTE) {
+            return String.format(Locale.ROOT, whole < 10 ? "%.1f s" : "%.0f s", seconds);
+        } else if (whole < HOUR) {
+            return whole / MINUTE + " min " + whole % MINUTE + " s";
+        } else if (whole < DAY) {
+            return whole / HOUR + " h " + whole % HOUR / MINUTE + " min";
+        }
+        return whole / DAY + " d " + whole % DAY / HOUR + " h";
+    }
+}

@@ -1,0 +1,145 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.timeout.ReadTimeoutHandler;
+import io.netty.handler.timeout.WriteTimeoutHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Listens for operators on the control socket, and for a monitoring system on a port if it is told to. Several may come at
+ * once; what they ask is answered on a thread of its own, which starts with the first of them.
+ */
+final class ControlServer implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(ControlServer.class);
+    private static final int MAX_REQUEST = 4_096;
+
+    private final DaemonOptions options;
+    private final EventLoopGroup listeners;
+    private final SocketPublication publication;
+    private final EventLoopGroup operators = new MultiThreadIoEventLoopGroup(
+            1, new DefaultThreadFactory("escrowd-ctl", true), EpollIoHandler.newFactory());
+    private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+    private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+
+    /**
+     * Makes one that does not listen yet.
+     *
+     * @param listeners accepts the operators
+     */
+    ControlServer(DaemonOptions options, EventLoopGroup listeners) {
+        this.options = options;
+        this.listeners = listeners;
+        this.publication = new SocketPublication(SocketPath.control(options.path()));
+    }
+
+    /**
+     * Begins to listen.
+     *
+     * @param desk does what is asked
+     * @param mainSocket the address to which the socket of the clients is bound
+     * @throws EscrowException if one of the two sockets can't be had
+     */
+    void listen(Desk desk, String mainSocket) throws EscrowException {
+        bind(
+                new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
+                new DomainSocketAddress(publication.bindAddress()),
+                new Initializer() {
+                    @Override
+                    ChannelHandler handler(Peer peer) {
+                        return new ControlHandler(desk, mainSocket, options.access(), peer);
+                    }
+                });
+        publication.publish(options.access());
+        InetSocketAddress metrics = options.operators().metrics();
+        if (metrics != null) {
+            Channel port = bind(
+                    new ServerBootstrap().channelFactory(EpollServerSocketChannel::new), metrics, new Initializer() {
+                        @Override
+                        ChannelHandler handler(Peer peer) {
+                            return new MetricsHandler(desk, mainSocket);
+                        }
+                    });
+            logger.atInfo().addKeyValue("address", port.localAddress()).log("metrics are served");
+        }
+    }
+
+    private Channel bind(ServerBootstrap bootstrap, SocketAddress address, Initializer initializer)
+            throws EscrowException {
+        ChannelFuture bound = bootstrap
+                .group(listeners, operators)
+                .childHandler(initializer)
+                .bind(address)
+                .awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "no socket for operators can be bound to " + address + ": "
+                            + bound.cause().getMessage(),
+                    bound.cause());
+        }
+        channels.add(bound.channel());
+        return bound.channel();
+    }
+
+    /** Ends what is under way, and removes the control socket. */
+    @Override
+    public void close() {
+        channels.close().syncUninterruptibly();
+        connections.close().syncUninterruptibly();
+        operators.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        try {
+            publication.close();
+        } catch (IOException e) {
+            // The next daemon replaces it.
+            logger.atWarn().setCause(e).log("the control socket can't be removed");
+        }
+    }
+
+    private abstract class Initializer extends ChannelInitializer<Channel> {
+
+        abstract ChannelHandler handler(Peer peer);
+
+        @Override
+        protected void initChannel(Channel channel) {
+            if (connections.size() >= options.operators().connections()) {
+                logger.atWarn()
+                        .addKeyValue("limit", options.operators().connections())
+                        .log("operator refused: too many at once");
+                channel.close();
+                return;
+            }
+            connections.add(channel);
+            SessionTimeouts timeouts = options.timeouts();
+            channel.pipeline()
+                    .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
+                    .addLast(new ReadTimeoutHandler(timeouts.hello().toMillis(), TimeUnit.MILLISECONDS))
+                    .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
+                    .addLast(handler(Peer.of(channel)));
+        }
+    }
+}

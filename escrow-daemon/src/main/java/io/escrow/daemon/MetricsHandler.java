@@ -1,0 +1,59 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.timeout.ReadTimeoutHandler;
+
+/** Answers a monitoring system, which may ask for the metrics and nothing else. Lives on the operators' event loop. */
+final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
+
+    private final Desk desk;
+    private final String mainSocket;
+
+    MetricsHandler(Desk desk, String mainSocket) {
+        this.desk = desk;
+        this.mainSocket = mainSocket;
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+        ctx.pipeline().remove(ReadTimeoutHandler.class);
+        try {
+            boolean metrics = request.decoderResult().isSuccess()
+                    && request.method().equals(HttpMethod.GET)
+                    && new QueryStringDecoder(request.uri()).path().equals("/metrics");
+            if (!metrics) {
+                throw new EscrowException(Status.ENOENT, "only GET /metrics is here");
+            }
+            answer(ctx, desk, mainSocket);
+        } catch (EscrowException | IllegalArgumentException e) {
+            HttpAnswer.fail(ctx, e);
+        }
+    }
+
+    /** Sends the metrics of this moment. */
+    static void answer(ChannelHandlerContext ctx, Desk desk, String mainSocket) throws EscrowException {
+        desk.figures(WaitingClients.at(mainSocket), OpenFiles.now())
+                .whenCompleteAsync(
+                        (figures, failure) -> {
+                            if (failure == null) {
+                                HttpAnswer.send(
+                                        ctx, HttpResponseStatus.OK, Metrics.CONTENT_TYPE, Metrics.text(figures));
+                            } else {
+                                HttpAnswer.fail(ctx, failure);
+                            }
+                        },
+                        ctx.executor());
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        ctx.close();
+    }
+}

@@ -1,0 +1,80 @@
+package io.escrow.daemon;
+
+import io.escrow.SlotKey;
+import io.escrow.ctl.Json;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.List;
+
+/**
+ * Sends a line for each slot, as fast as the operator reads: page by page, so that the daemon's event loop is needed for
+ * a moment only. What changes meanwhile is in it or not. Lives on the operators' event loop.
+ */
+final class SlotListing extends ChannelInboundHandlerAdapter {
+
+    private final ChannelHandlerContext http;
+    private final Desk desk;
+    private final int lastTag;
+    private final Inspection inspection = new Inspection();
+    private SlotKey next;
+    private boolean waiting;
+
+    /**
+     * Makes one that has not begun.
+     *
+     * @param http where to send
+     * @param from the first slot that is wanted
+     * @param lastTag the last tag that is wanted
+     */
+    SlotListing(ChannelHandlerContext http, Desk desk, SlotKey from, int lastTag) {
+        this.http = http;
+        this.desk = desk;
+        this.next = from;
+        this.lastTag = lastTag;
+    }
+
+    void begin() {
+        http.pipeline().addLast(this);
+        http.channel().closeFuture().addListener(f -> inspection.close());
+        HttpAnswer.beginLines(http);
+        sendPage();
+    }
+
+    private void sendPage() {
+        waiting = !http.channel().isWritable();
+        if (!waiting && http.channel().isActive()) {
+            desk.page(next, lastTag, http.executor(), this::send);
+        }
+    }
+
+    private void send(List<Held> page) {
+        StringBuilder lines = new StringBuilder();
+        for (Held held : page) {
+            try (held) {
+                if (http.channel().isActive()) {
+                    lines.append(Json.write(inspection.view(held))).append('\n');
+                }
+            }
+        }
+        if (!page.isEmpty()) {
+            HttpAnswer.sendLines(http, lines.toString());
+        }
+        if (page.size() < Desk.PAGE) {
+            HttpAnswer.endLines(http);
+            return;
+        }
+        Held last = page.get(page.size() - 1);
+        next = last.index() == Integer.MAX_VALUE
+                ? new SlotKey(last.tag() + 1, 0)
+                : new SlotKey(last.tag(), last.index() + 1);
+        sendPage();
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        if (waiting) {
+            sendPage();
+        }
+        ctx.fireChannelWritabilityChanged();
+    }
+}
