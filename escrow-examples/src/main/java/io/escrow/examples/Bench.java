@@ -6,5 +6,5 @@ import picocli.CommandLine.Command;
 @Command(
         name = "bench",
         description = "Measures.",
-        subcommands = {BenchStore.class, BenchHandover.class, BenchAccept.class, BenchSoak.class})
+        subcommands = {BenchStore.class, BenchHandover.class, BenchAccept.class, BenchSoak.class, BenchCtl.class})
 final class Bench {}

@@ -3,7 +3,6 @@ package io.escrow.examples;
 import io.escrow.client.EscrowClient;
 import io.escrow.daemon.Escrowd;
 import io.netty.channel.unix.FileDescriptor;
-import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -40,7 +39,7 @@ final class BenchStore implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException, ExecutionException {
         List<FileDescriptor> descriptors = new ArrayList<>();
         try (Stage stage = Stage.open()) {
-            openSockets(descriptors);
+            StoreLoad.openSockets(descriptors, slots);
             ChildProcess daemon =
                     stage.start("Listening on", List.of("-XX:+UseSerialGC"), Escrowd.class, stage.socket());
             try (EscrowClient client =
@@ -56,19 +55,6 @@ final class BenchStore implements Callable<Integer> {
             }
         }
         return 0;
-    }
-
-    private void openSockets(List<FileDescriptor> descriptors) throws IOException {
-        try {
-            while (descriptors.size() < slots) {
-                descriptors.add(Socket.newSocketStream());
-            }
-        } catch (RuntimeException e) {
-            throw new IOException(
-                    "only " + descriptors.size() + " of " + slots + " sockets could be opened (see ulimit -n): "
-                            + e.getMessage(),
-                    e);
-        }
     }
 
     private void measureRates(StoreLoad load) throws IOException, InterruptedException, ExecutionException {

@@ -8,6 +8,8 @@ import io.escrow.SlotKey;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
@@ -51,6 +53,20 @@ final class StoreLoad {
         this.tag = tag;
         this.descriptors = descriptors;
         this.payload = payload;
+    }
+
+    /** Opens as many sockets as there are to be slots; the caller closes them, also when it can't open all. */
+    static void openSockets(List<FileDescriptor> descriptors, int slots) throws IOException {
+        try {
+            while (descriptors.size() < slots) {
+                descriptors.add(Socket.newSocketStream());
+            }
+        } catch (RuntimeException e) {
+            throw new IOException(
+                    "only " + descriptors.size() + " of " + slots + " sockets could be opened (see ulimit -n): "
+                            + e.getMessage(),
+                    e);
+        }
     }
 
     int slots() {
@@ -119,7 +135,8 @@ final class StoreLoad {
         });
     }
 
-    private void block(Operation operation, int index) throws EscrowException {
+    /** Asks for one thing, and waits for it. */
+    void block(Operation operation, int index) throws EscrowException {
         switch (operation) {
             case ADD -> blocking.add(tag, index, descriptors.get(index), payload);
             case GET -> blocking.get(tag, index).close();
