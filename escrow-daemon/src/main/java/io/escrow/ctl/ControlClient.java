@@ -123,11 +123,14 @@ final class ControlClient implements AutoCloseable {
     }
 
     private static EscrowException unreachable(Path control, Throwable cause) {
-        boolean forbidden = Files.exists(control) && !Files.isWritable(control);
-        return new EscrowException(
-                forbidden ? Status.EACCES : Status.ECONNREFUSED,
-                "no escrowd can be asked at \"" + control + "\": " + cause.getMessage(),
-                cause);
+        if (!Files.exists(control)) {
+            return new EscrowException(
+                    Status.ECONNREFUSED, "no escrowd: there is no socket \"" + control + "\"", cause);
+        }
+        if (!Files.isWritable(control)) {
+            return new EscrowException(Status.EACCES, "no permission to connect to \"" + control + "\"", cause);
+        }
+        return new EscrowException(Status.ECONNREFUSED, "no escrowd listens on \"" + control + "\"", cause);
     }
 
     @Override

@@ -5,6 +5,7 @@ import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.ctl.SessionView;
 import io.escrow.ctl.StatusView;
+import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.time.Instant;
@@ -211,12 +212,12 @@ final class Desk {
             }
             SessionView evicted = session();
             journal.statistics().happened(Statistics.Incident.EVICTED, 1);
-            visit.channel()
-                    .pipeline()
+            Channel channel = visit.channel();
+            channel.pipeline()
                     .fireExceptionCaught(
                             new EscrowException(Status.ECANCELED, "ended by an operator (" + operator + ")"));
             // Whether or not the client reads what it was told.
-            visit.channel().close();
+            channel.close();
             return evicted;
         });
     }
