@@ -17,6 +17,7 @@ import picocli.CommandLine.Option;
             WatchCommand.class,
             MetricsCommand.class
         },
+        synopsisSubcommandLabel = "COMMAND",
         usageHelpAutoWidth = true,
         footer = {
             "",

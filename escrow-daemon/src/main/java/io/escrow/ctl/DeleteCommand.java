@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
             "Closes what a slot holds, and empties it, after asking.",
             "The peer of a connection that no other process has open sees its end."
         })
-final class DeleteCommand extends OperatorCommand {
+final class DeleteCommand extends ViewCommand {
 
     @Option(
             names = {"-y", "--yes"},

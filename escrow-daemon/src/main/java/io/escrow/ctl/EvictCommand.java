@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
             "Its slots stay. The client itself is not ended: one that hangs should be killed, one that does not connects"
                     + " again and waits."
         })
-final class EvictCommand extends OperatorCommand {
+final class EvictCommand extends ViewCommand {
 
     @Override
     int run(ControlClient client, List<String> numbers) throws EscrowException {

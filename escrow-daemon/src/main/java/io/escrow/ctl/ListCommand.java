@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
             "UNREAD are bytes that the kernel has received and nobody has read, of a listener the connections that wait"
                     + " to be accepted; UNSENT are bytes that the peer has not acknowledged."
         })
-final class ListCommand extends OperatorCommand {
+final class ListCommand extends ViewCommand {
 
     @Override
     int run(ControlClient client, List<String> numbers) throws EscrowException {

@@ -10,7 +10,6 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -39,14 +38,16 @@ public abstract class OperatorCommand implements Callable<Integer> {
     @Parameters(arity = "0..*", paramLabel = "PATH", hidden = true)
     private List<String> arguments = new ArrayList<>();
 
-    @Option(names = "--json", description = "print JSON, one object a line, as escrowd sends it")
-    private boolean json;
-
     OperatorCommand() {}
 
     @Override
     public final Integer call() throws EscrowException {
         boolean pathGiven = !arguments.isEmpty() && !arguments.get(0).matches("\\d+");
+        if (!pathGiven && System.getenv(SocketPath.ENVIRONMENT) == null) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
+        }
         Path path = SocketPath.check(pathGiven ? arguments.get(0) : null);
         List<String> numbers = arguments.subList(pathGiven ? 1 : 0, arguments.size());
         try (ControlClient client = new ControlClient(path)) {
@@ -78,10 +79,6 @@ public abstract class OperatorCommand implements Callable<Integer> {
             case EACCES -> NOT_LET_IN;
             default -> REFUSED;
         };
-    }
-
-    final boolean json() {
-        return json;
     }
 
     final PrintWriter out() {

@@ -12,7 +12,7 @@ import picocli.CommandLine.Command;
         name = "show",
         customSynopsis = "escrowd ctl show [--json] [PATH] TAG INDEX",
         description = "Tells everything about a slot, with its payload and its farewell as hex and text.")
-final class ShowCommand extends OperatorCommand {
+final class ShowCommand extends ViewCommand {
 
     @Override
     int run(ControlClient client, List<String> numbers) throws EscrowException {

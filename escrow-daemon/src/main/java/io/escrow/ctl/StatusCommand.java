@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
         name = "status",
         customSynopsis = "escrowd ctl status [--json] [PATH]",
         description = "Tells whose session is on, who waits, what is held, and what has happened since the start.")
-final class StatusCommand extends OperatorCommand {
+final class StatusCommand extends ViewCommand {
 
     @Override
     int run(ControlClient client, List<String> numbers) throws EscrowException {

@@ -29,7 +29,7 @@ import picocli.CommandLine.Command;
             "Shows what happens, until it is interrupted or escrowd ends.",
             "On a terminal the status is shown above the latest events; elsewhere, and with --json, each event is a line."
         })
-final class WatchCommand extends OperatorCommand {
+final class WatchCommand extends ViewCommand {
 
     private static final int LATEST = 12;
     private static final String CLEAR = "\u001b[H\u001b[2J";

@@ -26,13 +26,15 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "escrowd",
         description = "Keeps file descriptors for other processes.",
-        subcommands = Ctl.class,
         sortOptions = false,
         usageHelpAutoWidth = true,
         versionProvider = Escrowd.Version.class,
         exitCodeListHeading = "Exit status:%n",
-        exitCodeList = {" 0:stopped", " 1:could not start", " 2:bad usage"})
+        exitCodeList = {" 0:stopped", " 1:could not start", " 2:bad usage"},
+        footer = {"", "escrowd ctl COMMAND [PATH] looks into one that runs, and steers it; see escrowd ctl --help."})
 public final class Escrowd implements Callable<Integer> {
+
+    private static final String CTL = "ctl";
 
     @Parameters(
             arity = "0..1",
@@ -221,8 +223,12 @@ public final class Escrowd implements Callable<Integer> {
 
     /** Runs the daemon until it ends; returns the exit status. */
     static int run(String... args) {
-        return new CommandLine(new Escrowd(args))
-                .setPosixClusteredShortOptionsAllowed(false)
+        CommandLine escrowd = new CommandLine(new Escrowd(args));
+        if (args.length > 0 && args[0].equals(CTL)) {
+            // Not always: it takes a daemon's time at the start to look at all its commands.
+            escrowd.addSubcommand(CTL, new Ctl());
+        }
+        return escrowd.setPosixClusteredShortOptionsAllowed(false)
                 .setParameterExceptionHandler((e, given) ->
                         complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
