@@ -22,6 +22,7 @@ public final class DaemonLauncher {
 
     private static final String MAIN_CLASS = "io.escrow.daemon.Escrowd";
     private static final String READY = "Listening on ";
+    private static final String READY_JSON = "\"message\":\"" + READY;
 
     /** For a process that is to be small: measured, half the memory of the defaults, at the same speed. */
     private static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-Xms16m");
@@ -87,7 +88,7 @@ public final class DaemonLauncher {
         String last = "it said nothing";
         try {
             for (String line = stderr.readLine(); line != null; line = stderr.readLine()) {
-                if (line.startsWith(READY)) {
+                if (line.startsWith(READY) || (line.startsWith("{") && line.contains(READY_JSON))) {
                     return;
                 }
                 last = line;

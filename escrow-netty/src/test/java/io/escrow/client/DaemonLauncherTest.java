@@ -74,6 +74,21 @@ class DaemonLauncherTest {
         }
     }
 
+    /** The words alone, in another part of a line, are not it. */
+    @Test
+    void seesThatDaemonWhichLogsJsonListens() throws Exception {
+        String listening = "\"message\":\"Listening on \\\"s\\\"\"}";
+        Process daemon =
+                DaemonLauncher.launch(shell("echo '{\"time\":\"\"," + listening + "' >&2; exec sleep 600"), false);
+        daemon.destroyForcibly().waitFor();
+
+        String quoted = "{\"message\":\"wrong\",\"reason\":\"\\\"message\\\":\\\"Listening on \"}";
+        EscrowException e = assertThrows(
+                EscrowException.class,
+                () -> DaemonLauncher.launch(shell("printf '%s\\n' '" + quoted + "' >&2"), false));
+        assertTrue(e.text().endsWith(quoted), e.text());
+    }
+
     @Test
     void saysTheLastWordsOfDaemonThatEnds() {
         EscrowException e = assertThrows(
