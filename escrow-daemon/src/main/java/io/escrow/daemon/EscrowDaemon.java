@@ -221,7 +221,7 @@ public final class EscrowDaemon implements AutoCloseable {
         // Behind the end of the session, which is noted in the lock file.
         socketFile.close();
         if (store.slots() > 0) {
-            logger.warn("slots dropped: {}", store.slots());
+            logger.atWarn().addKeyValue("slots", store.slots()).log("slots dropped");
         }
         store.close();
         peers.close();
@@ -231,7 +231,7 @@ public final class EscrowDaemon implements AutoCloseable {
     private static final class AcceptRetry extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            logger.warn("accepting a client failed", cause);
+            logger.atWarn().setCause(cause).log("accepting a client failed");
             ctx.executor().schedule(() -> ctx.channel().read(), ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
         }
     }

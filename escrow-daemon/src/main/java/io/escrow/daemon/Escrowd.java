@@ -60,6 +60,12 @@ public final class Escrowd implements Callable<Integer> {
     private boolean verbose;
 
     @Option(
+            names = "--log-format",
+            paramLabel = "FORMAT",
+            description = "format of the log on stderr: ${COMPLETION-CANDIDATES}; default: ${DEFAULT-VALUE}")
+    private LogFormat logFormat = LogFormat.TEXT;
+
+    @Option(
             names = {"-d", "--daemonise"},
             description = "go on in the background once it listens")
     private boolean daemonise;
@@ -229,10 +235,19 @@ public final class Escrowd implements Callable<Integer> {
             escrowd.addSubcommand(CTL, new Ctl());
         }
         return escrowd.setPosixClusteredShortOptionsAllowed(false)
+                .setExecutionStrategy(Escrowd::execute)
                 .setParameterExceptionHandler((e, given) ->
                         complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
                 .execute(args);
+    }
+
+    private static int execute(CommandLine.ParseResult parsed) {
+        if (parsed.hasSubcommand()) {
+            // Whatever logback's own default is, it goes to stdout, where the answers go.
+            LogFormat.TEXT.apply();
+        }
+        return new CommandLine.RunLast().execute(parsed);
     }
 
     private static int exitStatus(CommandLine line, Exception e) {
@@ -253,9 +268,10 @@ public final class Escrowd implements Callable<Integer> {
             DaemonLauncher.launch(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
         }
+        logFormat.apply();
         EscrowDaemon daemon = EscrowDaemon.start(options);
         Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "escrowd-shutdown"));
-        System.err.println("Listening on \"" + options.path() + "\"");
+        logFormat.tellListening(options.path());
         daemon.join();
         return CommandLine.ExitCode.OK;
     }

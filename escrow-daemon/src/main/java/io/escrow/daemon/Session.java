@@ -183,9 +183,12 @@ final class Session extends ChannelInboundHandlerAdapter {
         } else if (cause instanceof EscrowException e) {
             fail(ctx, e.status(), e.text());
         } else if (cause instanceof IOException) {
-            logger.debug("the client's connection broke", cause);
+            logger.atDebug().setCause(cause).log("connection of the client broke");
         } else {
-            logger.error("session failed", cause);
+            logger.atError()
+                    .addKeyValue("pid", visit.peer().pid())
+                    .setCause(cause)
+                    .log("session failed");
             ctx.close();
         }
     }

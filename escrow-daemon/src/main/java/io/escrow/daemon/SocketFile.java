@@ -190,7 +190,7 @@ final class SocketFile implements AutoCloseable {
             lockFile.truncate(lines.length);
         } catch (IOException e) {
             // The session is worth more than the note.
-            logger.warn("whose session is on can't be noted beside \"{}\"", path, e);
+            logger.atWarn().addKeyValue("path", path).setCause(e).log("session not noted in the lock file");
         }
     }
 

@@ -94,7 +94,7 @@ final class Vacancy {
                     }
                 });
             } catch (RejectedExecutionException e) {
-                logger.debug("the daemon was closed before its unclaimed slots", e);
+                logger.atDebug().setCause(e).log("daemon closed before its unclaimed slots");
             }
         });
     }

@@ -9,6 +9,7 @@ import io.escrow.SocketPath;
 import io.escrow.client.BlockingEscrow;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -52,6 +53,9 @@ class AccessIT {
             for (Path file : all.toList()) {
                 Files.copy(file, copies.resolve(file.getFileName()));
             }
+        }
+        try (InputStream logging = TestClient.class.getResourceAsStream("/logback-test.xml")) {
+            Files.copy(logging, classes.resolve("logback-test.xml"));
         }
         Path jar = classes.resolve("escrowd.jar");
         Files.copy(Path.of(System.getProperty("escrowd.jar")), jar);
@@ -117,7 +121,7 @@ class AccessIT {
             assertKeptOut(daemon, STRANGER, GROUP, "uid " + STRANGER + ", gid " + GROUP + ", pid ");
             String line = daemon.awaitLine(l -> l.contains("client refused"), "client refused");
             assertTrue(
-                    line.matches(".* client refused: EACCES: uid " + STRANGER + ", gid " + GROUP + ", pid [1-9]\\d*"),
+                    line.matches(".* client refused uid=\"" + STRANGER + "\" gid=\"" + GROUP + "\" pid=\"[1-9]\\d*\""),
                     line);
         }
     }

@@ -175,6 +175,14 @@ class CreateIT {
     }
 
     @Test
+    void daemoniseWithJson() throws IOException {
+        TestProcess starter = TestDaemon.run("--daemonise", "--log-format", "json", socket.toString());
+        assertEquals(0, starter.awaitExit(), () -> starter.lines().toString());
+        assertEquals(List.of(), starter.lines());
+        assertOneDaemon(Set.of());
+    }
+
+    @Test
     void daemonise() throws IOException {
         TestProcess starter = TestDaemon.run("-t", "3", "-d", socket.toString());
         assertEquals(0, starter.awaitExit(), () -> starter.lines().toString());

@@ -74,7 +74,7 @@ class SlowClientIT {
                 List.of(why),
                 daemon.lines().stream()
                         .filter(line -> line.contains("WARN"))
-                        .map(line -> line.replaceAll(".* session ended: (.*) \\(uid \\d+, gid \\d+, pid \\d+\\)", "$1"))
+                        .map(line -> line.replaceAll(".* session ended .* status=\"(.*)\" reason=\"(.*)\"", "$1: $2"))
                         .toList());
     }
 

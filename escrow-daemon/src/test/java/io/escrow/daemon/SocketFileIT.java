@@ -94,8 +94,8 @@ class SocketFileIT {
             assertEquals(128 + 15, daemon.awaitExit());
             assertEquals(Set.of("s.lock"), names());
             List<String> lines = daemon.lines();
-            assertEquals(2, lines.size(), lines::toString);
-            assertTrue(lines.get(1).endsWith("slots dropped: 1"), lines::toString);
+            assertEquals(4, lines.size(), lines::toString);
+            assertTrue(lines.get(3).endsWith(" WARN  slots dropped slots=\"1\""), lines::toString);
         }
         // And nothing is in the way of the next one.
         TestDaemon.start(directory).close();

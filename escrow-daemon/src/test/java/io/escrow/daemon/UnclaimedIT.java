@@ -35,7 +35,8 @@ class UnclaimedIT {
             gone.peerResets();
 
             daemon.awaitLine(
-                    line -> line.endsWith("slots freed whose peer has gone: 1"), "the daemon has freed a slot");
+                    line -> line.endsWith("slots freed whose peer has gone slots=\"1\""),
+                    "the daemon has freed a slot");
             assertEquals(Set.of(1), daemon.used(TAG));
             alive.peerSends((byte) 1);
         }
@@ -57,7 +58,7 @@ class UnclaimedIT {
                 gonePlain.server().close();
             }
 
-            daemon.awaitLine(line -> line.contains("slots closed: 4"), "the daemon has closed the slots");
+            daemon.awaitLine(line -> line.contains("unclaimed slots closed"), "the daemon has closed the slots");
             assertArrayEquals(FAREWELL, gone.peerReadsToTheEnd());
             assertEquals(0, gonePlain.peerReadsToTheEnd().length);
             served.server().write(ByteBuffer.allocateDirect(1), 0, 1);
@@ -68,9 +69,8 @@ class UnclaimedIT {
             assertEquals(
                     1,
                     daemon.lines().stream()
-                            .filter(line -> line.endsWith("nobody had a session for 1 s: slots closed: 4; connections"
-                                    + " ended with a farewell: 1, without: 1; left to other processes that have them"
-                                    + " open: 1"))
+                            .filter(line -> line.endsWith("unclaimed slots closed seconds=\"1\" slots=\"4\" told=\"1\""
+                                    + " untold=\"1\" left=\"1\""))
                             .count(),
                     () -> daemon.lines().toString());
             daemon.awaitDescriptors(before);
