@@ -233,21 +233,14 @@ public final class Escrowd implements Callable<Integer> {
         if (args.length > 0 && args[0].equals(CTL)) {
             // Not always: it takes a daemon's time at the start to look at all its commands.
             escrowd.addSubcommand(CTL, new Ctl());
+            // Whatever is logged must not be among the answers on stdout, where logback puts it by default.
+            LogFormat.TEXT.apply();
         }
         return escrowd.setPosixClusteredShortOptionsAllowed(false)
-                .setExecutionStrategy(Escrowd::execute)
                 .setParameterExceptionHandler((e, given) ->
                         complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
                 .execute(args);
-    }
-
-    private static int execute(CommandLine.ParseResult parsed) {
-        if (parsed.hasSubcommand()) {
-            // Whatever logback's own default is, it goes to stdout, where the answers go.
-            LogFormat.TEXT.apply();
-        }
-        return new CommandLine.RunLast().execute(parsed);
     }
 
     private static int exitStatus(CommandLine line, Exception e) {
