@@ -96,17 +96,16 @@ final class BenchCtl implements Callable<Integer> {
 
     private void measureAll(StoreLoad load, Stage stage) throws IOException, InterruptedException {
         for (Look look : Look.values()) {
-            try (Onlooker onlooker = new Onlooker(Path.of(stage.socket() + ".ctl"), look.request, look.pause)) {
-                Histogram nanos = new Histogram(3);
-                long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
-                for (int i = 0; System.nanoTime() < end; i++) {
-                    long start = System.nanoTime();
-                    load.block(StoreLoad.Operation.GET, i % slots);
-                    nanos.recordValue(System.nanoTime() - start);
-                }
-                times.computeIfAbsent(look, l -> new ArrayList<>()).add(nanos);
-                looks.merge(look, onlooker.end(), Integer::sum);
+            Onlooker onlooker = new Onlooker(Path.of(stage.socket() + ".ctl"), look.request, look.pause);
+            Histogram nanos = new Histogram(3);
+            long end = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
+            for (int i = 0; System.nanoTime() < end; i++) {
+                long start = System.nanoTime();
+                load.block(StoreLoad.Operation.GET, i % slots);
+                nanos.recordValue(System.nanoTime() - start);
             }
+            times.computeIfAbsent(look, l -> new ArrayList<>()).add(nanos);
+            looks.merge(look, onlooker.end(), Integer::sum);
         }
     }
 

@@ -13,7 +13,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /** Asks a daemon's control socket the same thing again and again, on a thread of its own. */
-final class Onlooker implements AutoCloseable {
+final class Onlooker {
 
     private final Path control;
     private final String request;
@@ -34,6 +34,7 @@ final class Onlooker implements AutoCloseable {
         this.control = control;
         this.request = request;
         this.pause = pause;
+        thread.setDaemon(true);
         thread.start();
     }
 
@@ -74,10 +75,5 @@ final class Onlooker implements AutoCloseable {
             throw failure;
         }
         return looks;
-    }
-
-    @Override
-    public void close() throws IOException, InterruptedException {
-        end();
     }
 }
