@@ -24,6 +24,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ConnectorTest {
 
@@ -72,14 +74,12 @@ class ConnectorTest {
         }
     }
 
-    @Test
-    void queuesUpAgainWhenItWasTooSlowForItsTurn() {
+    @ParameterizedTest
+    @EnumSource(names = {"ETIMEDOUT", "ECANCELED"})
+    void queuesUpAgainWhenItMissedItsTurn(Status why) {
         AtomicInteger turns = new AtomicInteger();
         try (FakeDaemon daemon = new FakeDaemon(
-                path,
-                frame -> turns.incrementAndGet() < 3
-                        ? new Frame.Reply(Status.ETIMEDOUT, "no greeting")
-                        : FakeDaemon.HELLO)) {
+                path, frame -> turns.incrementAndGet() < 3 ? new Frame.Reply(why, "no greeting") : FakeDaemon.HELLO)) {
             builder().connect().join().close();
             assertEquals(3, turns.get());
             assertEquals(3, daemon.received().size());

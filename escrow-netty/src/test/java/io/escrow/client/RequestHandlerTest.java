@@ -313,6 +313,22 @@ class RequestHandlerTest {
     }
 
     @Test
+    void saysWhyTheDaemonEndedTheSession() {
+        CompletableFuture<Void> deleted = client.delete(0, 0);
+        send();
+        answer(OK);
+        answer(new Frame.Reply(Status.ECANCELED, "ended by an operator"));
+        CompletableFuture<Void> late = client.delete(0, 1);
+        send();
+
+        assertFalse(deleted.isCompletedExceptionally());
+        assertFalse(channel.isOpen());
+        assertEquals(
+                "the connection to escrowd ended: ECANCELED: ended by an operator; the request was not sent",
+                failureOf(late).text());
+    }
+
+    @Test
     void endsSessionWhenAnswerIsOfAnotherKind() throws IOException {
         CompletableFuture<Void> deleted = client.delete(0, 0);
         CompletableFuture<Entry> got = client.get(0, 1);
