@@ -42,10 +42,10 @@ final class DeleteCommand extends ViewCommand {
     }
 
     private boolean confirmed(SlotView slot) throws EscrowException {
-        System.err.print("close slot " + slot.tag() + "/" + slot.index() + ", " + slot.kind()
+        System.err.print(Text.printable("close slot " + slot.tag() + "/" + slot.index() + ", " + slot.kind()
                 + (slot.local() == null ? "" : " " + slot.local())
                 + (slot.peer() == null ? "" : " with " + slot.peer()) + ", " + Text.number(slot.payloadBytes())
-                + " bytes of payload? [y/N] ");
+                + " bytes of payload? [y/N] "));
         System.err.flush();
         try {
             String answer = new BufferedReader(new InputStreamReader(System.in, UTF_8)).readLine();

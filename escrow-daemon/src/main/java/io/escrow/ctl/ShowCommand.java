@@ -53,7 +53,7 @@ final class ShowCommand extends ViewCommand {
 
     private void line(String name, Object value) {
         if (value != null) {
-            out().printf("%-15s %s%n", name, value);
+            out().printf("%-15s %s%n", name, Text.printable(value.toString()));
         }
     }
 

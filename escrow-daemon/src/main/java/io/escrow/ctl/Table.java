@@ -18,7 +18,7 @@ final class Table {
     void add(Object... cells) {
         String[] row = new String[columns];
         for (int i = 0; i < columns; i++) {
-            row[i] = cells[i] == null ? "-" : cells[i].toString();
+            row[i] = cells[i] == null ? "-" : Text.printable(cells[i].toString());
         }
         rows.add(row);
     }

@@ -15,11 +15,16 @@ final class Text {
         return String.format(Locale.ROOT, "%,d", number);
     }
 
+    /** Replaces what would steer a terminal, or look like another text: clients store what they like. */
+    static String printable(String text) {
+        return text.replaceAll("\\p{C}", "?");
+    }
+
     /** Writes a time in its two largest units. */
     static String duration(double seconds) {
         long whole = (long) seconds;
         if (whole < MINUTE) {
-            return String.format(Locale.ROOT, whole < 10 ? "%.1f s" : "%.0f s", seconds);
+            return whole < 10 ? String.format(Locale.ROOT, "%.1f s", seconds) : whole + " s";
         } else if (whole < HOUR) {
             return whole / MINUTE + " min " + whole % MINUTE + " s";
         } else if (whole < DAY) {

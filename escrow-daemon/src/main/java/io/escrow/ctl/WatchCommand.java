@@ -94,10 +94,10 @@ final class WatchCommand extends ViewCommand {
                 .atZone(ZoneId.systemDefault())
                 .toLocalTime()
                 .truncatedTo(ChronoUnit.MILLIS);
-        return time + "  " + event.event() + "  "
+        return Text.printable(time + "  " + event.event() + "  "
                 + event.details().entrySet().stream()
                         .map(detail -> detail.getKey() + "=" + detail.getValue())
-                        .collect(Collectors.joining(" "));
+                        .collect(Collectors.joining(" ")));
     }
 
     private static boolean onTerminal() {

@@ -54,7 +54,7 @@ final class Programs {
     static String name(List<String> commandLine) {
         String program = file(commandLine.get(0));
         String name = program.equals("java") ? javaProgram(commandLine) : program;
-        String printable = name.replaceAll("\\p{Cntrl}", "?");
+        String printable = name.replaceAll("\\p{C}", "?");
         return printable.length() <= LONGEST ? printable : printable.substring(0, LONGEST);
     }
 
