@@ -46,9 +46,12 @@ final class WaitingClients {
     /** A connection that was not accepted has the address of the listener, and no inode yet. */
     private static boolean waits(String line) {
         StringTokenizer fields = new StringTokenizer(line);
+        if (fields.countTokens() != INODE + 1) {
+            return false; // The address only ends with what is wanted.
+        }
         String state = "";
         String inode = "";
-        for (int i = 0; fields.hasMoreTokens(); i++) {
+        for (int i = 0; i <= INODE; i++) {
             String field = fields.nextToken();
             if (i == STATE) {
                 state = field;
