@@ -83,8 +83,12 @@ final class OpenSocket {
             return false;
         }
         return domain == AF_UNIX
-                ? option(SOL_SOCKET, SO_PEERCRED, UCRED_LENGTH).getInt(UCRED_UID) != -1
+                ? hasUnixPeer()
                 : option(IPPROTO_TCP, TCP_INFO, TCP_INFO_LENGTH).getInt(TCPI_SEGS_IN) != 0;
+    }
+
+    private boolean hasUnixPeer() throws IOException {
+        return option(SOL_SOCKET, SO_PEERCRED, UCRED_LENGTH).getInt(UCRED_UID) != -1;
     }
 
     /** Tells whether it is in the UNIX domain. */
@@ -140,7 +144,7 @@ final class OpenSocket {
         if (domain != AF_UNIX || type == SOCK_DGRAM) {
             return null;
         }
-        return listening ? "LISTEN" : "CONNECTED";
+        return listening ? "LISTEN" : hasUnixPeer() ? "CONNECTED" : "UNCONNECTED";
     }
 
     /** Returns what else there is to tell, by name. */
