@@ -43,7 +43,8 @@ final class RawClient implements AutoCloseable {
     /** What this client says that its descriptors are numbered. */
     static final int NUMBER = 7;
 
-    static final byte[] HELLO = frame(HEL, 0, 0, 0, ints(MAGIC, 1 << 16));
+    /** As long as the library's, but tells no time. */
+    static final byte[] HELLO = frame(HEL, 0, 0, 0, ints(MAGIC, 1 << 16, 0, 0));
 
     static {
         Epoll.ensureAvailability();
