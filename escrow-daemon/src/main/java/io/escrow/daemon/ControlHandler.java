@@ -9,7 +9,6 @@ import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.timeout.ReadTimeoutHandler;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -44,7 +43,6 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
-        ctx.pipeline().remove(ReadTimeoutHandler.class);
         try {
             if (!access.allows(operator)) {
                 throw new EscrowException(Status.EACCES, operator + ": not let in");
@@ -53,8 +51,10 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                 throw new EscrowException(Status.EINVAL, "not an HTTP request");
             }
             answer(ctx, request.method(), new QueryStringDecoder(request.uri()));
-        } catch (EscrowException | IllegalArgumentException e) {
+        } catch (EscrowException e) {
             HttpAnswer.fail(ctx, e);
+        } catch (IllegalArgumentException e) {
+            HttpAnswer.fail(ctx, new EscrowException(Status.EINVAL, e.getMessage(), e));
         }
     }
 

@@ -1,5 +1,7 @@
 package io.escrow.daemon;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
@@ -25,6 +27,9 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,7 +49,7 @@ final class ControlServer implements AutoCloseable {
     private final EventLoopGroup operators = new MultiThreadIoEventLoopGroup(
             1, new DefaultThreadFactory("escrowd-ctl", true), EpollIoHandler.newFactory());
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
-    private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
 
     /**
      * Makes one that does not listen yet.
@@ -65,6 +70,7 @@ final class ControlServer implements AutoCloseable {
      * @throws EscrowException if one of the two sockets can't be had
      */
     void listen(Desk desk, String mainSocket) throws EscrowException {
+        checkPath(SocketPath.control(options.path()));
         bind(
                 new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
                 new DomainSocketAddress(publication.bindAddress()),
@@ -85,6 +91,21 @@ final class ControlServer implements AutoCloseable {
                         }
                     });
             logger.atInfo().addKeyValue("address", port.localAddress()).log("metrics are served");
+        }
+    }
+
+    /** Lets nothing be replaced but the control socket of a daemon that is gone: who claims the path claims that, too. */
+    private static void checkPath(Path path) throws EscrowException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!SocketPath.isSocket(path)) {
+            throw new EscrowException(Status.EINVAL, "not a socket, where operators are to be answered: " + path);
+        }
+        // What is too long for an address is nobody's main socket.
+        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
+            throw new EscrowException(
+                    Status.EINVAL, "another process listens on \"" + path + "\", where operators are to be answered");
         }
     }
 
@@ -139,7 +160,7 @@ final class ControlServer implements AutoCloseable {
                     .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
                     .addLast(new ReadTimeoutHandler(timeouts.hello().toMillis(), TimeUnit.MILLISECONDS))
                     .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
-                    .addLast(handler(Peer.of(channel)));
+                    .addLast(new SingleRequest(), handler(Peer.of(channel)));
         }
     }
 }

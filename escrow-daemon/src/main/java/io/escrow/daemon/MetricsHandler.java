@@ -8,7 +8,6 @@ import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.QueryStringDecoder;
-import io.netty.handler.timeout.ReadTimeoutHandler;
 
 /** Answers a monitoring system, which may ask for the metrics and nothing else. Lives on the operators' event loop. */
 final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
@@ -23,17 +22,23 @@ final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
 
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
-        ctx.pipeline().remove(ReadTimeoutHandler.class);
         try {
-            boolean metrics = request.decoderResult().isSuccess()
-                    && request.method().equals(HttpMethod.GET)
-                    && new QueryStringDecoder(request.uri()).path().equals("/metrics");
-            if (!metrics) {
+            if (!isForMetrics(request)) {
                 throw new EscrowException(Status.ENOENT, "only GET /metrics is here");
             }
             answer(ctx, desk, mainSocket);
-        } catch (EscrowException | IllegalArgumentException e) {
+        } catch (EscrowException e) {
             HttpAnswer.fail(ctx, e);
+        }
+    }
+
+    private static boolean isForMetrics(FullHttpRequest request) {
+        try {
+            return request.decoderResult().isSuccess()
+                    && request.method().equals(HttpMethod.GET)
+                    && new QueryStringDecoder(request.uri()).path().equals("/metrics");
+        } catch (IllegalArgumentException e) {
+            return false; // Not encoded as it should be.
         }
     }
 
