@@ -20,6 +20,7 @@ final class EventStream {
     private final ChannelHandlerContext http;
     private final Desk desk;
     private Desk.News known;
+    private boolean asked;
     private Future<?> looking;
 
     EventStream(ChannelHandlerContext http, Desk desk) {
@@ -34,12 +35,14 @@ final class EventStream {
     }
 
     private void look() {
-        if (!http.channel().isWritable()) {
-            return; // What it misses is told when it reads again.
+        if (asked || !http.channel().isWritable()) {
+            return; // What it misses is told when it reads again, or when the daemon's event loop has answered.
         }
+        asked = true;
         desk.news(known == null ? Long.MAX_VALUE : known.last())
                 .whenCompleteAsync(
                         (news, failure) -> {
+                            asked = false;
                             if (failure == null) {
                                 send(news);
                             } else {
