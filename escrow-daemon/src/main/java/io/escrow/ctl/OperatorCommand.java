@@ -2,6 +2,7 @@ package io.escrow.ctl;
 
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
+import io.escrow.Status;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -48,12 +49,21 @@ public abstract class OperatorCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
         }
-        Path path = SocketPath.check(pathGiven ? arguments.get(0) : null);
+        Path path = check(pathGiven ? arguments.get(0) : null);
         List<String> numbers = arguments.subList(pathGiven ? 1 : 0, arguments.size());
         try (ControlClient client = new ControlClient(path)) {
             return run(client, numbers);
         } finally {
             out().flush();
+        }
+    }
+
+    private static Path check(String path) throws EscrowException {
+        try {
+            return SocketPath.check(path);
+        } catch (EscrowException e) {
+            // Whatever is wrong with it: no escrowd answers there.
+            throw new EscrowException(Status.ECONNREFUSED, e.text(), e);
         }
     }
 
