@@ -4,6 +4,7 @@ import io.escrow.Entry;
 import io.escrow.SlotKey;
 import io.netty.channel.Channel;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,8 +20,12 @@ final class Adopter {
     /** A connection that is put together, and held. */
     record Held(Guard guard, SlotKey slot, SavedChannel saved) {}
 
+    /** What became of a connection: why it can't go on, or when it went on. */
+    private record Outcome(Throwable failure, long millis) {}
+
     private final ServerHandover server;
     private final Consumer<String> refused;
+    private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
     private int foundAfterCrash;
 
@@ -33,6 +38,11 @@ final class Adopter {
     /** Returns how many connections go on that were handed over. */
     int adopted() {
         return adopted;
+    }
+
+    /** Returns how long each of those was at rest of which it is known. */
+    List<Duration> pauses() {
+        return pauses;
     }
 
     /** Returns how many connections go on that were found after a crash. */
@@ -111,17 +121,22 @@ final class Adopter {
         settle(held.values());
         Loops.forEach(held.keySet(), guard -> begin(guard, failures.get(guard)))
                 .join()
-                .forEach((guard, failure) -> {
-                    Held connection = held.get(guard);
-                    if (failure != null) {
-                        refuse(connection.slot(), failure);
-                    } else if (connection.saved().clean()) {
-                        adopted++;
-                    } else {
-                        foundAfterCrash++;
-                    }
-                });
+                .forEach((guard, outcome) -> count(held.get(guard), outcome));
         return true;
+    }
+
+    private void count(Held connection, Outcome outcome) {
+        if (outcome.failure() != null) {
+            refuse(connection.slot(), outcome.failure());
+        } else if (connection.saved().clean()) {
+            adopted++;
+            Duration pause = connection.saved().restedFor(outcome.millis());
+            if (pause != null) {
+                pauses.add(pause);
+            }
+        } else {
+            foundAfterCrash++;
+        }
     }
 
     /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
@@ -161,8 +176,8 @@ final class Adopter {
                 .join();
     }
 
-    /** Lets a connection go on, or ends it if it can't; returns why. Called on its event loop. */
-    private static Throwable begin(Guard guard, Throwable failure) {
+    /** Lets a connection go on, or ends it if it can't. Called on its event loop. */
+    private static Outcome begin(Guard guard, Throwable failure) {
         Throwable reason = failure;
         if (reason == null) {
             try {
@@ -175,7 +190,7 @@ final class Adopter {
             // It can't go on in the middle of something.
             guard.refuse();
         }
-        return reason;
+        return new Outcome(reason, System.currentTimeMillis());
     }
 
     private void refuse(SlotKey slot, Throwable failure) {

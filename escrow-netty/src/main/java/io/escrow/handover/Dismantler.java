@@ -13,6 +13,7 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
+import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -109,6 +110,9 @@ final class Dismantler {
      */
     static SavedChannel takeApart(Guard guard) {
         Map<String, byte[]> sections = new LinkedHashMap<>();
+        sections.put(
+                SavedChannel.RESTED,
+                ByteBuffer.allocate(Long.BYTES).putLong(guard.restedMillis()).array());
         put(sections, SavedChannel.UNSENT, unsent(guard.channel()));
         if (guard.channel() instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
             sections.put(SavedChannel.OUTPUT_SHUT, NOTHING);

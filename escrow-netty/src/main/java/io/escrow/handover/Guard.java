@@ -45,6 +45,7 @@ final class Guard extends ChannelDuplexHandler {
 
     private volatile State state = State.SERVING;
     private boolean autoRead;
+    private long restedMillis;
     private Future<Void> restored;
     private volatile Slot slot;
 
@@ -185,11 +186,17 @@ final class Guard extends ChannelDuplexHandler {
             ctx.flush();
             if (Dismantler.isAtRest(this)) {
                 hold(State.RESTING);
+                restedMillis = System.currentTimeMillis();
                 autoRead = channel().config().isAutoRead() || (gate != null && gate.hasPaused());
                 channel().config().setAutoRead(false);
             }
         }
         return state == State.RESTING;
+    }
+
+    /** Returns when the connection came to rest, in milliseconds since 1970. */
+    long restedMillis() {
+        return restedMillis;
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */

@@ -5,7 +5,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -21,6 +24,8 @@ import java.util.Map;
 @SuppressWarnings("ArrayRecordComponent") // records are not compared
 record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections, byte[] farewell) {
 
+    /** When it came to rest for a handover, in milliseconds since 1970, as i64. */
+    static final String RESTED = "rested";
     /** There if this side has shut its output. */
     static final String OUTPUT_SHUT = "output-shut";
     /** The bytes that the peer has not taken yet. */
@@ -45,10 +50,21 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
         this(listener, clean, sections, NO_FAREWELL);
     }
 
+    /** Returns how long it has been at rest; {@code null} if that is not known. */
+    Duration restedFor(long nowMillis) {
+        byte[] rested = sections.get(RESTED);
+        return rested == null || rested.length != Long.BYTES
+                ? null
+                // The clock may have been set back.
+                : Duration.ofMillis(
+                        Math.max(0, nowMillis - ByteBuffer.wrap(rested).getLong()));
+    }
+
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
     SavedChannel withoutBytes() {
         Map<String, byte[]> kept = new LinkedHashMap<>(sections);
-        kept.keySet().removeIf(name -> name.equals(UNSENT) || name.equals(GATE) || name.startsWith(COLLECTED));
+        kept.keySet().removeAll(List.of(RESTED, UNSENT, GATE));
+        kept.keySet().removeIf(name -> name.startsWith(COLLECTED));
         return new SavedChannel(listener, false, kept);
     }
 

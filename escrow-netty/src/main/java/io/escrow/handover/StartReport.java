@@ -12,6 +12,7 @@ import java.util.List;
  * @param foundAfterCrash how many connections were taken over from a process that had died
  * @param refused what was in the escrow and could not be taken over, and why; its slots are free
  * @param took how long it took, from the moment that it was this process's turn
+ * @param pauses how long the connections that were handed over paused
  */
 public record StartReport(
         List<String> adoptedListeners,
@@ -19,4 +20,5 @@ public record StartReport(
         int adopted,
         int foundAfterCrash,
         List<String> refused,
-        Duration took) {}
+        Duration took,
+        Pauses pauses) {}

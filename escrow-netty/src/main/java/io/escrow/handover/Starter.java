@@ -108,7 +108,8 @@ final class Starter {
                 adopter.adopted(),
                 adopter.foundAfterCrash(),
                 List.copyOf(refused),
-                Duration.ofNanos(System.nanoTime() - began)));
+                Duration.ofNanos(System.nanoTime() - began),
+                Pauses.of(adopter.pauses())));
         return true;
     }
 
