@@ -117,12 +117,21 @@ abstract class HandoverHarness {
 
     /** Describes an echo server on the port of the one before. */
     ServerHandoverBuilder echoServer() {
-        return server(bootstrap(
-                ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
+        return echoServer(escrow());
+    }
+
+    ServerHandoverBuilder echoServer(EscrowClientBuilder escrow) {
+        return server(
+                escrow,
+                bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
     }
 
     ServerHandoverBuilder server(ServerBootstrap bootstrap) {
-        return ServerHandover.with(escrow())
+        return server(escrow(), bootstrap);
+    }
+
+    private ServerHandoverBuilder server(EscrowClientBuilder escrow, ServerBootstrap bootstrap) {
+        return ServerHandover.with(escrow)
                 .listen("echo", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
                 .crashSafe(crashSafe);
     }

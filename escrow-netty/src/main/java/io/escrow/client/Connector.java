@@ -47,6 +47,8 @@ final class Connector {
     private boolean ownSession;
     private Channel channel;
     private long busyMillis = RETRY_MILLIS;
+    private long queuedSince;
+    private boolean queued;
 
     private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
         this.options = options;
@@ -127,6 +129,7 @@ final class Connector {
     /** Decides what to do when the socket could not be connected to. */
     private void failed(Throwable cause) {
         if (isErrno(cause, Errors.ERRNO_EAGAIN_NEGATIVE)) {
+            queued();
             tellWaiting();
             retryWhenThereIsRoom();
         } else if (isErrno(cause, EACCES)) {
@@ -190,6 +193,14 @@ final class Connector {
 
     // Called by HelloHandler.
 
+    /** Notes when this client came to the queue. If it has to queue up again, it has waited since the first time. */
+    void queued() {
+        if (!queued) {
+            queued = true;
+            queuedSince = System.nanoTime();
+        }
+    }
+
     void tellWaiting() {
         if (toldWaiting || result.isDone()) {
             return;
@@ -208,7 +219,8 @@ final class Connector {
     void opened(Channel ch, Frame.Hello daemon) {
         RequestHandler handler = new RequestHandler(ch, daemon.limits());
         ch.pipeline().addLast(handler);
-        if (!result.complete(new EscrowClient(ch, handler, daemon, ownGroup))) {
+        Duration waited = Duration.ofNanos(System.nanoTime() - queuedSince);
+        if (!result.complete(new EscrowClient(ch, handler, daemon, waited, ownGroup))) {
             ch.close();
         }
     }

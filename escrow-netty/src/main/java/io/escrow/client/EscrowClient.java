@@ -43,16 +43,19 @@ public final class EscrowClient implements AutoCloseable {
     private final RequestHandler handler;
     private final Limits limits;
     private final boolean daemonKeepsFlags;
+    private final Duration queued;
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     /**
      * Makes a client of an open session, on its event loop; shuts the group down on close unless it is {@code null}.
      */
-    EscrowClient(Channel channel, RequestHandler handler, Frame.Hello daemon, EventLoopGroup ownGroup) {
+    EscrowClient(
+            Channel channel, RequestHandler handler, Frame.Hello daemon, Duration queued, EventLoopGroup ownGroup) {
         this.channel = channel;
         this.handler = handler;
         this.limits = daemon.limits();
         this.daemonKeepsFlags = daemon.keepsFlags();
+        this.queued = queued;
         // Now: once its event loop is shut down, a future of Netty calls no listener any more.
         channel.closeFuture().addListener(f -> {
             closed.complete(null);
@@ -306,6 +309,15 @@ public final class EscrowClient implements AutoCloseable {
      */
     public int maxFarewell() {
         return limits.farewell();
+    }
+
+    /**
+     * Tells how long it took until it was this client's turn.
+     *
+     * @return the time in the daemon's queue, from the connection to the greeting
+     */
+    public Duration queued() {
+        return queued;
     }
 
     /**

@@ -28,6 +28,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
+        connector.queued();
         ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis()), ctx.voidPromise());
         telling = ctx.executor()
                 .scheduleWithFixedDelay(

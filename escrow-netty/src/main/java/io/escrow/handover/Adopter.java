@@ -133,6 +133,7 @@ final class Adopter {
             Duration pause = connection.saved().restedFor(outcome.millis());
             if (pause != null) {
                 pauses.add(pause);
+                server.observer().paused(pause);
             }
         } else {
             foundAfterCrash++;

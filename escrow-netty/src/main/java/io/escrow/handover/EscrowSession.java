@@ -16,6 +16,7 @@ final class EscrowSession {
     private final EscrowTable table;
     private CompletableFuture<Void> regained = CompletableFuture.completedFuture(null);
     private boolean wanted = true;
+    private boolean lost;
 
     EscrowSession(ServerHandover server) {
         this.server = server;
@@ -32,11 +33,7 @@ final class EscrowSession {
 
     /** Takes a fresh connection to the escrow into use. */
     CompletableFuture<Void> begin(EscrowClient client) {
-        return table.begin(client).thenRun(() -> {
-            if (server.options().crashSafe) {
-                client.closed().thenRun(this::lost);
-            }
-        });
+        return table.begin(client).thenRun(() -> client.closed().thenRun(this::lost));
     }
 
     boolean isLost() {
@@ -84,14 +81,32 @@ final class EscrowSession {
             if (server.options().crashSafe) {
                 escrowAll();
             }
+            server.observer().queued(client.queued());
+            if (setLost(false)) {
+                server.observer().sessionRegained();
+            }
         });
     }
 
-    private synchronized void lost() {
-        if (wanted && regained.isDone()) {
+    private void lost() {
+        synchronized (this) {
+            if (!wanted || !regained.isDone()) {
+                return;
+            }
+            setLost(true);
+        }
+        server.observer().sessionLost();
+        if (server.options().crashSafe) {
             server.logger().warn("the session with the escrow is lost: connections would not outlive a crash just now");
             keep();
         }
+    }
+
+    /** Returns whether the session was lost before. */
+    private synchronized boolean setLost(boolean now) {
+        boolean before = lost;
+        lost = now;
+        return before;
     }
 
     private synchronized void keep() {

@@ -34,9 +34,12 @@ final class Mover {
                 () -> {
                     Mover mover = new Mover(server, time);
                     try {
-                        result.complete(mover.run());
+                        HandoverReport report = mover.run();
+                        server.observer().handedOver(report);
+                        result.complete(report);
                     } catch (EscrowException | RuntimeException e) {
                         mover.goBack();
+                        server.observer().handoverFailed(e);
                         result.completeExceptionally(e);
                     }
                 },

@@ -222,6 +222,10 @@ public final class ServerHandover implements AutoCloseable {
         return logger;
     }
 
+    HandoverObserver observer() {
+        return options.observer;
+    }
+
     EscrowSession session() {
         return session;
     }
@@ -246,6 +250,7 @@ public final class ServerHandover implements AutoCloseable {
 
     void started(StartReport report) {
         startReport = report;
+        observer().started(report);
     }
 
     Set<Guard> guards() {

@@ -29,6 +29,7 @@ public final class ServerHandoverBuilder {
     Duration wave;
     Predicate<Channel> resumeAfterCrash = channel -> true;
     Consumer<Progress> onProgress = progress -> {};
+    HandoverObserver observer = new HandoverObserver() {};
 
     ServerHandoverBuilder(EscrowClientBuilder escrow) {
         this.escrow = requireNonNull(escrow, "escrow");
@@ -183,6 +184,17 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder onProgress(Consumer<Progress> listener) {
         this.onProgress = requireNonNull(listener, "listener");
+        return this;
+    }
+
+    /**
+     * Sets who is told what happens, for metrics or logs.
+     *
+     * @param observer the observer, which must not block
+     * @return this builder
+     */
+    public ServerHandoverBuilder observer(HandoverObserver observer) {
+        this.observer = new SafeObserver(requireNonNull(observer, "observer"));
         return this;
     }
 

@@ -75,6 +75,7 @@ final class Starter {
     /** Returns whether the server runs; if not, the process before goes on. */
     private boolean run(EscrowClient client) throws EscrowException {
         final long began = System.nanoTime();
+        server.observer().queued(client.queued());
         server.session().begin(client).join();
         Map<String, Stored> stored = storedListeners();
         Stored meetingPoint = stored.remove(SavedChannel.RENDEZVOUS);

@@ -17,6 +17,7 @@ import io.escrow.codec.PacketFeeder;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -34,7 +35,8 @@ class AnswerFuzzTest {
         RequestHandler handler = new RequestHandler(channel, LIMITS);
         channel.pipeline().addLast(handler);
         PacketFeeder feeder = new PacketFeeder(channel);
-        EscrowClient client = new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
+        EscrowClient client =
+                new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
         CompletableFuture<Entry> abandoned = client.get(1, 3);
         List<CompletableFuture<?>> asked = List.of(
                 client.get(1, 1).thenAccept(Entry::close),

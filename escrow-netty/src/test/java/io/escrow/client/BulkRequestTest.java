@@ -21,6 +21,7 @@ import io.escrow.testing.TestFile;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -43,7 +44,7 @@ class BulkRequestTest {
     private final EmbeddedChannel channel = new EmbeddedChannel();
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);
     private final EscrowClient client =
-            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
+            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
     private int pulled;
 
     @TempDir

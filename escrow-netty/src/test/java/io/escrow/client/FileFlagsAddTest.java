@@ -18,6 +18,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -51,7 +52,7 @@ class FileFlagsAddTest {
 
     private EscrowClient client(boolean daemonKeepsFlags) {
         Frame.Hello daemon = new Frame.Hello(Frame.VERSION, daemonKeepsFlags, Limits.DEFAULT);
-        return new EscrowClient(channel, handler, daemon, null);
+        return new EscrowClient(channel, handler, daemon, Duration.ZERO, null);
     }
 
     private void answer(Frame... answers) {

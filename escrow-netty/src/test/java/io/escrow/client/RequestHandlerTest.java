@@ -25,6 +25,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -51,7 +52,7 @@ class RequestHandlerTest {
     private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
     private final RequestHandler handler = new RequestHandler(channel, LIMITS);
     private final EscrowClient client =
-            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), null);
+            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
 
     @TempDir
     Path directory;
