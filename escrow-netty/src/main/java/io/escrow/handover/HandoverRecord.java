@@ -23,7 +23,14 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
     private static final int REPLACEMENT = 0xFFFD;
     private static final int SHORTEST = EscrowTable.HEADER_LENGTH + 2 * Byte.BYTES + 2 * Short.BYTES;
 
-    /** Keeps the sections, which can't be changed any more. */
+    /**
+     * Keeps a copy of the sections, which can't be changed.
+     *
+     * @param listener see the record
+     * @param clean see the record
+     * @param sections see the record
+     * @param chunks see the record
+     */
     public HandoverRecord {
         sections = Collections.unmodifiableMap(new LinkedHashMap<>(sections));
     }
@@ -90,7 +97,7 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
         if (length > in.remaining()) {
             return null;
         }
-        String text = new String(in.array(), in.position(), length, UTF_8);
+        String text = new String(in.array(), in.arrayOffset() + in.position(), length, UTF_8);
         in.position(in.position() + length);
         return text;
     }
