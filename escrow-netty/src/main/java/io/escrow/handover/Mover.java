@@ -61,7 +61,9 @@ final class Mover {
             final long stopped = System.nanoTime();
             rest();
             restingNanos = System.nanoTime() - stopped;
+            Phase.Span takingApart = Phase.TAKING_APART.begin();
             all.takeApart();
+            takingApart.end(all.apart().size());
             store();
             // All is acknowledged: from here on there is no way back.
             server.session().end().join();
@@ -92,6 +94,7 @@ final class Mover {
 
     /** Lets the listeners go on queueing in the kernel, and those come up that were accepted before. */
     private void stopAccepting() throws EscrowException {
+        Phase.Span phase = Phase.STOPPING.begin();
         for (Listener listener : listeners) {
             Channel channel = listener.channel();
             if (channel.isRegistered()) {
@@ -104,9 +107,11 @@ final class Mover {
             deadline.pause("accepted connections are not escrowed yet");
         }
         deadline.await(Loops.settle(server.loops()));
+        phase.end(0);
     }
 
     private void rest() throws EscrowException {
+        Phase.Span phase = Phase.RESTING.begin();
         ProgressTicker ticker = new ProgressTicker(
                 server.client().eventLoop(),
                 server.options().onProgress,
@@ -115,6 +120,7 @@ final class Mover {
                 server.connections());
         try {
             awaitRest();
+            phase.end(all.resting());
         } finally {
             ticker.stop();
         }
@@ -146,6 +152,7 @@ final class Mover {
     }
 
     private void store() throws EscrowException {
+        Phase.Span phase = Phase.STORING.begin();
         List<CompletableFuture<Void>> stored = new ArrayList<>();
         stored.add(storeListeners());
         all.apart().forEach((guard, saved) -> stored.add(guard.slot().store(Loops.descriptor(guard.channel()), saved)));
@@ -154,6 +161,7 @@ final class Mover {
                 server.client().eventLoop(), server.options().onProgress, Progress.Step.STORING, stored);
         try {
             deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+            phase.end(all.apart().size());
         } finally {
             ticker.stop();
         }
@@ -170,6 +178,7 @@ final class Mover {
     }
 
     private void drain() {
+        Phase.Span phase = Phase.DRAINING.begin();
         List<CompletableFuture<Void>> ends = new ArrayList<>();
         for (Guard guard : staying.keySet()) {
             Channel channel = guard.channel();
@@ -180,16 +189,20 @@ final class Mover {
                     .schedule(() -> channel.close(), server.options().drain.toNanos(), TimeUnit.NANOSECONDS);
             ends.add(end);
         }
-        CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new))
-                .whenComplete((nothing, failure) -> server.drainedFuture().complete(null));
+        CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
+            phase.end(ends.size());
+            server.drainedFuture().complete(null);
+        });
     }
 
     /** Serves again, as if nothing had been asked. */
     private void goBack() {
+        Phase.Span phase = Phase.GOING_BACK.begin();
         Loops.settle(server.loops()).join();
         CompletableFuture<Void> back = Batch.comeBack(server.guards());
         listeners.stream().map(listener -> accept(listener.channel())).toList().forEach(CompletableFuture::join);
         back.join();
+        phase.end(server.connections());
         server.escrowing(server.options().crashSafe);
         if (succession != null) {
             succession.abandon();

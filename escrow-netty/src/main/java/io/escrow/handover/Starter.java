@@ -44,11 +44,13 @@ final class Starter {
 
     private static void start(ServerHandoverBuilder options, CompletableFuture<ServerHandover> started) {
         Starter starter = new Starter(options);
+        Phase.Span connecting = Phase.CONNECTING.begin();
         options.escrow.connect().whenComplete((client, failure) -> {
             if (failure != null) {
                 started.completeExceptionally(failure);
                 return;
             }
+            connecting.end(0);
             Thread thread = new Thread(() -> starter.start(client, started), "escrow-start");
             thread.start();
         });
@@ -135,6 +137,7 @@ final class Starter {
     }
 
     private void startListeners(Map<String, Stored> stored) throws EscrowException {
+        Phase.Span phase = Phase.LISTENING.begin();
         List<Slot> useless = new ArrayList<>();
         try {
             for (Listener listener : options.listeners) {
@@ -159,6 +162,7 @@ final class Starter {
                 useless.add(server.table().slot(left.entry()));
             }
             useless.forEach(slot -> ignoreFailure(slot.remove()));
+            phase.end(0);
         } finally {
             stored.values().forEach(left -> left.entry().close());
         }
@@ -223,6 +227,7 @@ final class Starter {
 
     /** Adopts all connections before the first goes on: what one says may be meant for another. */
     private void adoptConnections() {
+        Phase.Span adopting = Phase.ADOPTING.begin();
         List<CompletableFuture<Adopter.Held>> all = new ArrayList<>();
         fetch(entry -> all.add(adopter.assemble(entry)));
         List<Adopter.Held> held = new ArrayList<>();
@@ -238,7 +243,10 @@ final class Starter {
         } finally {
             ticker.stop();
         }
+        adopting.end(held.size());
+        Phase.Span resuming = Phase.RESUMING.begin();
         adopter.goOn(held, () -> true);
+        resuming.end(held.size());
     }
 
     private void adoptInWaves(WaveTaker before) {

@@ -57,6 +57,7 @@ final class Succession {
 
     /** Puts the connections that can be moved, and each new one, into the escrow; they are being served meanwhile. */
     void escrowConnections() throws EscrowException {
+        Phase.Span phase = Phase.ESCROWING.begin();
         server.escrowing(true);
         List<Guard> guards = List.copyOf(server.guards());
         List<CompletableFuture<Void>> stored = new ArrayList<>();
@@ -66,6 +67,7 @@ final class Succession {
                     deadline.await(Loops.forEach(slice, Succession::escrow)).values());
         }
         deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+        phase.end(guards.size());
     }
 
     private static CompletableFuture<Void> escrow(Guard guard) {
@@ -93,7 +95,10 @@ final class Succession {
                 .connect();
         back.whenComplete((client, failure) -> comers.add(failure == null ? client : failure));
         while (true) {
-            if (nextComer() instanceof Link next) {
+            Phase.Span meeting = Phase.MEETING.begin();
+            Object comer = nextComer();
+            meeting.end(server.connections());
+            if (comer instanceof Link next) {
                 if (give(next)) {
                     leave();
                     return true;

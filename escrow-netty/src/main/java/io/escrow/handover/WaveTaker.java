@@ -99,6 +99,7 @@ final class WaveTaker implements AutoCloseable {
     }
 
     private void take(Adopter adopter, Map<Integer, Entry> entries, Map<Integer, SavedChannel> wave) {
+        Phase.Span phase = Phase.TAKING_WAVE.begin();
         ByteBuf notTaken = Unpooled.buffer();
         List<CompletableFuture<Adopter.Held>> assembled = new ArrayList<>();
         wave.forEach((index, saved) -> {
@@ -109,17 +110,23 @@ final class WaveTaker implements AutoCloseable {
                 assembled.add(adopter.assemble(entry, saved));
             }
         });
+        List<Adopter.Held> held = held(assembled);
         adopter.goOn(
-                held(assembled),
+                held,
                 () -> before.send(Link.Kind.TAKEN, 0, ByteBufUtil.getBytes(notTaken))
                         .awaitUninterruptibly()
                         .isSuccess());
         entries.keySet().removeAll(wave.keySet());
+        phase.end(held.size());
     }
 
     /** Adopts what nobody serves any more. */
     private static void adoptRest(Adopter adopter, Map<Integer, Entry> entries) {
-        adopter.goOn(held(entries.values().stream().map(adopter::assemble).toList()), () -> true);
+        Phase.Span phase = Phase.ADOPTING.begin();
+        List<Adopter.Held> held =
+                held(entries.values().stream().map(adopter::assemble).toList());
+        adopter.goOn(held, () -> true);
+        phase.end(held.size());
     }
 
     private static List<Adopter.Held> held(List<CompletableFuture<Adopter.Held>> assembled) {

@@ -75,10 +75,12 @@ final class Waves {
             int size = FIRST_WAVE;
             while (!waiting.isEmpty()) {
                 long began = System.nanoTime();
+                Phase.Span phase = Phase.GIVING_WAVE.begin();
                 Batch wave = rest(size);
                 if (wave.resting() == 0) {
                     LockSupport.parkNanos(POLL_NANOS);
                 } else if (give(wave)) {
+                    phase.end(wave.apart().size());
                     size = nextSize(wave.resting(), System.nanoTime() - began);
                 } else {
                     return false;
