@@ -107,7 +107,11 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
     }
 
     private static boolean isPrintable(String text) {
-        return !text.isEmpty() && text.codePoints().allMatch(HandoverRecord::isPrintable);
+        int at = 0;
+        while (at < text.length() && isPrintable(text.codePointAt(at))) {
+            at = text.offsetByCodePoints(at, 1);
+        }
+        return at > 0 && at == text.length();
     }
 
     private static boolean isPrintable(int codePoint) {
