@@ -14,13 +14,16 @@ import org.HdrHistogram.Histogram;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Measures the pause that clients see when their server is handed over to a process that already waits. */
+/**
+ * Measures the pause that clients see when their server is handed over to a process that already waits, and what that
+ * process tells of it.
+ */
 @Command(name = "handover", description = "Measures the pause that clients see when their server is handed over.")
 final class BenchHandover implements Callable<Integer> {
 
     private static final Pattern HANDED_OVER = Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us");
-    private static final Pattern SERVING =
-            Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us");
+    private static final Pattern SERVING = Pattern.compile(
+            ".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us, pauses (\\d+) and (\\d+) ms");
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
 
     /** The talking connections talk before and after a handover, so that it is not the first that happens. */
@@ -67,8 +70,17 @@ final class BenchHandover implements Callable<Integer> {
                     "%,d connections, %,d of them send once in %d ms; milliseconds%n%n",
                     connections, talking, interval);
             System.out.printf(
-                    "%-8s %8s %8s %8s %10s %10s %10s %14s%n",
-                    "round", "p50", "p99", "max", "resting", "storing", "adopting", "connections/s");
+                    "%-8s %8s %8s %8s %10s %10s %10s %10s %10s %14s%n",
+                    "round",
+                    "p50",
+                    "p99",
+                    "max",
+                    "told p50",
+                    "told max",
+                    "resting",
+                    "storing",
+                    "adopting",
+                    "connections/s");
             for (int round = 1; round <= rounds; round++) {
                 ChildProcess next = startServer(stage, HandoverEcho.WAITING, port);
                 Thread.sleep(SETTLE_MILLIS);
@@ -110,6 +122,8 @@ final class BenchHandover implements Callable<Integer> {
             pauses.getValueAtPercentile(50),
             pauses.getValueAtPercentile(99),
             pauses.getMaxValue(),
+            Long.parseLong(adopted.group(5)) * 1000,
+            Long.parseLong(adopted.group(6)) * 1000,
             resting,
             storing,
             adopting,
@@ -129,9 +143,11 @@ final class BenchHandover implements Callable<Integer> {
     }
 
     private static void printRow(String name, long[] row) {
-        System.out.printf(
-                "%-8s %8.0f %8.0f %8.0f %10.0f %10.0f %10.0f %,14d%n",
-                name, row[0] / 1e3, row[1] / 1e3, row[2] / 1e3, row[3] / 1e3, row[4] / 1e3, row[5] / 1e3, row[6]);
+        System.out.printf("%-8s", name);
+        for (int i = 0; i < row.length - 1; i++) {
+            System.out.printf(i < 3 ? " %8.0f" : " %10.0f", row[i] / 1e3);
+        }
+        System.out.printf(" %,14d%n", row[row.length - 1]);
     }
 
     private static Matcher match(Pattern pattern, String line) throws IOException {

@@ -3,6 +3,7 @@ package io.escrow.examples;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.HandoverReport;
+import io.escrow.handover.Pauses;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.netty.channel.EventLoopGroup;
@@ -75,9 +76,17 @@ abstract class HandoverCommand implements Callable<Integer> {
                 + ((InetSocketAddress) server.listeners().get(0).localAddress()).getPort()
                 + " in process " + ProcessHandle.current().pid()
                 + ": " + server.startReport().adopted() + " connections adopted, "
-                + server.startReport().foundAfterCrash() + " found after a crash");
+                + server.startReport().foundAfterCrash() + " found after a crash"
+                + pauses(server.startReport().pauses()));
         group.terminationFuture().await();
         return 0;
+    }
+
+    private static String pauses(Pauses pauses) {
+        return pauses.measured() == 0
+                ? ""
+                : "; they paused for " + pauses.median().toMillis() + " ms, at most "
+                        + pauses.max().toMillis() + " ms";
     }
 
     /** Hands the server over, and ends the process; if that fails, goes on serving and tries again. */

@@ -74,12 +74,14 @@ final class HandoverEcho {
         ServerHandover server = description.start().join();
         StartReport start = server.startReport();
         System.out.printf(
-                "%s port %d, %d adopted, %d refused, in %d us%n",
+                "%s port %d, %d adopted, %d refused, in %d us, pauses %d and %d ms%n",
                 SERVING,
                 ((InetSocketAddress) server.listeners().get(0).localAddress()).getPort(),
                 start.adopted(),
                 start.refused().size(),
-                start.took().toNanos() / 1000);
+                start.took().toNanos() / 1000,
+                start.pauses().median().toMillis(),
+                start.pauses().max().toMillis());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> handOver(server), "handover"));
     }
 
