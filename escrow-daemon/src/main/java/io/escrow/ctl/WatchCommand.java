@@ -94,10 +94,10 @@ final class WatchCommand extends ViewCommand {
                 .atZone(ZoneId.systemDefault())
                 .toLocalTime()
                 .truncatedTo(ChronoUnit.MILLIS);
-        return Text.printable(time + "  " + event.event() + "  "
-                + event.details().entrySet().stream()
-                        .map(detail -> detail.getKey() + "=" + detail.getValue())
-                        .collect(Collectors.joining(" ")));
+        String details = event.details().entrySet().stream()
+                .map(detail -> detail.getKey() + "=" + detail.getValue())
+                .collect(Collectors.joining(" "));
+        return Text.printable(time + "  " + event.event() + (details.isEmpty() ? "" : "  " + details));
     }
 
     private static boolean onTerminal() {

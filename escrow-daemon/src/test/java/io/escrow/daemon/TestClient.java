@@ -3,6 +3,7 @@ package io.escrow.daemon;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.escrow.Deposit;
+import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
@@ -202,14 +203,24 @@ final class TestClient {
         }
     }
 
-    /** Stores its process number, and keeps the session until it is told to end. */
+    /** Stores its process number, and keeps the session until it is told to end; may be told before to ask something. */
     private void hold(EscrowClientBuilder builder) throws IOException {
         try (BlockingEscrow escrow = builder.connectBlocking(TestDaemon.TIMEOUT)) {
             byte[] pid = Long.toString(ProcessHandle.current().pid()).getBytes(UTF_8);
             escrow.add(numbers[0], numbers[1], pid);
             tell("holding");
-            orders.readLine();
+            while ("ask".equals(orders.readLine())) {
+                tell(answer(escrow));
+            }
         }
         tell("ended");
+    }
+
+    private String answer(BlockingEscrow escrow) {
+        try {
+            return "used slots: " + escrow.tag(numbers[0]).used();
+        } catch (EscrowException e) {
+            return e.text();
+        }
     }
 }
