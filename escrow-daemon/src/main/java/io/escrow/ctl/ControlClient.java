@@ -153,6 +153,9 @@ final class ControlClient implements AutoCloseable {
 
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, HttpObject msg) {
+            if (msg.decoderResult().isFailure()) {
+                done.completeExceptionally(new EscrowException(Status.EPROTO, "who answers is no escrowd: not HTTP"));
+            }
             if (msg instanceof HttpResponse response) {
                 status = response.status();
             }
