@@ -20,9 +20,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class NetworkTablesTest {
 
-    private static final String TCP = "   1: 0100007F:1F90 0100007F:C350 %s %s 00:00000000 00000000  1000        0 4711"
-            + " 1 0000000000000000 20 4 30 10 -1";
-
     private Socket server;
     private Socket client;
 
@@ -64,7 +61,10 @@ class NetworkTablesTest {
     })
     void readsLine(String state, String sizes, long unread, long unsent) {
         Map<String, NetworkTables.Queues> queues = new HashMap<>();
-        NetworkTables.read(String.format(TCP, state, sizes), queues);
+        NetworkTables.read(
+                "   1: 0100007F:1F90 0100007F:C350 " + state + " " + sizes
+                        + " 00:00000000 00000000  1000        0 4711 1 0000000000000000 20 4 30 10 -1",
+                queues);
 
         assertEquals(Map.of("socket:[4711]", new NetworkTables.Queues(unread, unsent)), queues);
     }

@@ -66,12 +66,12 @@ class SocketPublicationTest {
         ServerSocketChannel.open(StandardProtocolFamily.UNIX)
                 .bind(UnixDomainSocketAddress.of(control))
                 .close();
-        try (EscrowDaemon daemon = start()) {
-            assertEquals(
-                    path.toString(),
-                    Operator.ask(path, "GET /status").read(StatusView.class).path());
-            daemon.close();
-        }
+        EscrowDaemon daemon = start();
+        assertEquals(
+                path.toString(),
+                Operator.ask(path, "GET /status").read(StatusView.class).path());
+
+        daemon.close();
         assertEquals(List.of("s.lock"), names());
     }
 
@@ -105,12 +105,12 @@ class SocketPublicationTest {
     /** A daemon whose own name ends like that. */
     @Test
     void replacesNoSocketThatSomebodyListensOn() throws IOException {
-        try (EscrowDaemon other = EscrowDaemon.start(DaemonOptions.of(control.toString()))) {
-            assertRefused(
-                    "another process listens on \"" + control + "\", where operators are to be answered",
-                    List.of("s.ctl", "s.ctl.ctl", "s.ctl.lock", "s.lock"));
-            assertTrue(SocketPath.isServed(control));
-            other.close();
-        }
+        EscrowDaemon other = EscrowDaemon.start(DaemonOptions.of(control.toString()));
+        assertRefused(
+                "another process listens on \"" + control + "\", where operators are to be answered",
+                List.of("s.ctl", "s.ctl.ctl", "s.ctl.lock", "s.lock"));
+
+        assertTrue(SocketPath.isServed(control));
+        other.close();
     }
 }
