@@ -1,0 +1,171 @@
+package io.escrow;
+
+import io.netty.channel.ChannelException;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+
+/**
+ * Hands out the sockets that this process was started with, each once: those that systemd, or a program like it, has
+ * opened for it and passed on (sd_listen_fds(3)).
+ *
+ * <p>Java can neither remove the variables that tell of them from the environment nor mark the descriptors
+ * close-on-exec. So children see the variables, which name another process and mean nothing to them; and the descriptors
+ * would stay open in a child that is started past {@link ProcessBuilder}, which closes everything above 2. May be used by
+ * any thread.
+ */
+public final class InheritedSockets {
+
+    private static final int FIRST = 3;
+    /** More than anybody passes on, and few enough to be looked at one by one. */
+    private static final int MOST = 4_096;
+
+    private static final String LISTEN_PID = "LISTEN_PID";
+    private static final String LISTEN_FDS = "LISTEN_FDS";
+    private static final String LISTEN_FDNAMES = "LISTEN_FDNAMES";
+    private static final String NO_NAME = "unknown";
+
+    private static InheritedSockets own;
+
+    private final TreeMap<Integer, String> left;
+
+    /**
+     * Takes over descriptors that this process has got in a way of its own.
+     *
+     * @param names the open descriptors, and what each is called; from now on only to be used by way of this object
+     */
+    public InheritedSockets(Map<Integer, String> names) {
+        this.left = new TreeMap<>(names);
+    }
+
+    /**
+     * Returns what the environment says that this process was started with: the same object at each call, so that nothing
+     * is used twice.
+     *
+     * @return the sockets; none if {@code LISTEN_PID} is not set, or is another process
+     * @throws EscrowException if {@code LISTEN_PID}, {@code LISTEN_FDS} or {@code LISTEN_FDNAMES} is not what it should
+     *     be; the text names the value
+     */
+    public static synchronized InheritedSockets ofThisProcess() throws EscrowException {
+        if (own == null) {
+            own = new InheritedSockets(
+                    parse(System.getenv(), ProcessHandle.current().pid()));
+        }
+        return own;
+    }
+
+    /** Returns the descriptors and their names that an environment tells of to the process of a number. */
+    static Map<Integer, String> parse(Map<String, String> environment, long pid) throws EscrowException {
+        Map<Integer, String> names = new TreeMap<>();
+        String meant = environment.get(LISTEN_PID);
+        String count = environment.get(LISTEN_FDS);
+        if (meant == null || count == null || number(LISTEN_PID, meant, 1, Integer.MAX_VALUE) != pid) {
+            return names;
+        }
+        int descriptors = number(LISTEN_FDS, count, 0, MOST);
+        String given = environment.get(LISTEN_FDNAMES);
+        String[] each = given == null ? null : given.split(":", -1);
+        if (each != null && each.length != descriptors) {
+            throw new EscrowException(
+                    Status.EINVAL, LISTEN_FDNAMES + ": \"" + given + "\" (expected: " + descriptors + " names)");
+        }
+        for (int i = 0; i < descriptors; i++) {
+            names.put(FIRST + i, each == null ? NO_NAME : each[i]);
+        }
+        return names;
+    }
+
+    private static int number(String variable, String value, int least, int most) throws EscrowException {
+        try {
+            int number = Integer.parseInt(value);
+            if (number >= least && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // It is told as one that is out of range.
+        }
+        throw new EscrowException(
+                Status.EINVAL, variable + ": \"" + value + "\" (expected: " + least + ".." + most + ")");
+    }
+
+    /**
+     * Looks at what nobody has taken yet.
+     *
+     * @return the descriptors, in ascending order
+     */
+    public synchronized List<InheritedSocket> left() {
+        List<InheritedSocket> sockets = new ArrayList<>();
+        left.forEach((number, name) -> sockets.add(InheritedSocket.look(number, name)));
+        return sockets;
+    }
+
+    /**
+     * Takes a socket. It does not block from then on, for everybody who shares it: Netty needs that, and systemd passes
+     * sockets on that do, unless {@code NonBlocking=} is set.
+     *
+     * @param number the descriptor
+     * @return the same number, from now on the caller's to close
+     * @throws EscrowException if it is not an open socket; then it is left
+     * @throws IllegalArgumentException if there is no such descriptor, or it was taken before
+     */
+    public synchronized int take(int number) throws EscrowException {
+        Epoll.ensureAvailability();
+        String name = left.get(number);
+        if (name == null) {
+            throw new IllegalArgumentException("inherited descriptor: " + number + " (expected: one of " + left + ")");
+        }
+        try {
+            makeNonBlocking(number);
+        } catch (ChannelException | IOException e) {
+            throw new EscrowException(
+                    Status.EINVAL, InheritedSocket.look(number, name) + " can't be used as a socket: " + e, e);
+        }
+        left.remove(number);
+        return number;
+    }
+
+    /**
+     * Closes what nobody has taken.
+     *
+     * @return what was closed
+     */
+    public synchronized Collection<InheritedSocket> closeRest() {
+        List<InheritedSocket> closed = left();
+        left.clear();
+        for (InheritedSocket socket : closed) {
+            try {
+                new FileDescriptor(socket.number()).close();
+            } catch (IOException e) {
+                // It was not open.
+            }
+        }
+        return closed;
+    }
+
+    /** Java has no fcntl(2), but Netty sets the flag of every descriptor that it receives: so it is sent to ourselves. */
+    private static void makeNonBlocking(int number) throws IOException {
+        new Socket(number); // Asks for its address, and fails for everything that is not a socket.
+        DomainSocketAddress name = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
+        Socket loop = Socket.newSocketDomainDgram();
+        try {
+            loop.bind(name);
+            loop.connect(name);
+            loop.sendFd(number);
+            int received = loop.recvFd();
+            if (received < 0) {
+                throw new IOException("recvmsg: " + received);
+            }
+            new FileDescriptor(received).close();
+        } finally {
+            loop.close();
+        }
+    }
+}
