@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
+import io.escrow.InheritedSocket;
 import io.escrow.Status;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
@@ -35,6 +36,7 @@ final class Listener {
     private Channel channel;
     private Slot slot;
     private boolean bound;
+    private boolean inherited;
     private volatile boolean gone;
 
     Listener(String name, ServerBootstrap server, SocketAddress address) {
@@ -88,7 +90,8 @@ final class Listener {
 
     /** Stores the listener, or replaces what is known about it. */
     CompletableFuture<Void> store(boolean clean) {
-        return slot.store(Loops.descriptor(channel), new SavedChannel(name, clean, Map.of()));
+        Map<String, byte[]> sections = inherited ? Map.of(SavedChannel.INHERITED, new byte[0]) : Map.of();
+        return slot.store(Loops.descriptor(channel), new SavedChannel(name, clean, sections));
     }
 
     /** Binds a fresh socket; reads nothing yet. */
@@ -115,6 +118,7 @@ final class Listener {
         }
         channel = binding.channel();
         bound = true;
+        inherited = false;
         gone = false;
     }
 
@@ -145,6 +149,21 @@ final class Listener {
         channel = registered.channel();
     }
 
+    /** Notes that somebody else has bound the adopted socket, and keeps it. */
+    void inherited() {
+        inherited = true;
+    }
+
+    /** Returns which kind of socket this is. */
+    InheritedSocket.Kind kind() {
+        if (isDatagram()) {
+            return InheritedSocket.Kind.UDP;
+        }
+        return address instanceof DomainSocketAddress
+                ? InheritedSocket.Kind.UNIX_LISTENER
+                : InheritedSocket.Kind.TCP_LISTENER;
+    }
+
     /** Copies the user's bootstrap, whose own channel type does not matter. */
     @SuppressWarnings("unchecked")
     private ServerBootstrap copyOfServer(ChannelFactory<? extends ServerChannel> factory) {
@@ -166,7 +185,16 @@ final class Listener {
 
     /** Tells whether the adopted socket has the address that was asked for. Port 0 and a wildcard ask for any. */
     boolean hasAddress() {
-        SocketAddress actual = channel.localAddress();
+        return isAskedFor(channel.localAddress());
+    }
+
+    /** Tells whether port 0 is asked for: then an address is no mark of this listener. */
+    boolean hasAnyPort() {
+        return address instanceof InetSocketAddress asked && asked.getPort() == 0;
+    }
+
+    /** Tells whether an address is the one that was asked for. */
+    boolean isAskedFor(SocketAddress actual) {
         if (address instanceof InetSocketAddress asked && actual instanceof InetSocketAddress is) {
             return (asked.getPort() == 0 || asked.getPort() == is.getPort())
                     && (asked.getAddress().isAnyLocalAddress()
@@ -174,11 +202,15 @@ final class Listener {
                             : asked.getAddress().equals(is.getAddress()));
         }
         // The address of an adopted UNIX-domain socket is not to be had from Netty: the name is all there is to go by.
-        return true;
+        return actual == null || address.equals(actual);
     }
 
     String addressText() {
-        return "asked for " + address + ", has " + channel.localAddress();
+        return addressText(channel.localAddress());
+    }
+
+    String addressText(SocketAddress actual) {
+        return "asked for " + address + ", has " + actual;
     }
 
     boolean isGone() {
@@ -204,14 +236,14 @@ final class Listener {
     void close() {
         if (channel != null && !gone) {
             channel.close().awaitUninterruptibly();
-            if (address instanceof DomainSocketAddress path && !bound) {
+            if (address instanceof DomainSocketAddress path && !bound && !inherited) {
                 // Netty does so only for one that was bound here.
                 new File(path.path()).delete();
             }
         }
     }
 
-    /** Closes the socket if it was bound here, else gives it back to the escrow. */
+    /** Closes the socket if it was bound here, else leaves it to the escrow, or to whoever has bound it. */
     void abandon() {
         if (bound) {
             close();

@@ -28,6 +28,8 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     static final String RESTED = "rested";
     /** There if this side has shut its output. */
     static final String OUTPUT_SHUT = "output-shut";
+    /** There if the listener was bound by somebody else, who keeps it. */
+    static final String INHERITED = "inherited";
     /** The bytes that the peer has not taken yet. */
     static final String UNSENT = "unsent";
     /** The bytes that the gate has not let through yet. */

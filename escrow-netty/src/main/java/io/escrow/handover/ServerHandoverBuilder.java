@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import static java.util.Objects.requireNonNull;
 
+import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
@@ -22,6 +23,7 @@ public final class ServerHandoverBuilder {
     final EscrowClientBuilder escrow;
     final List<Listener> listeners = new ArrayList<>();
     final Map<String, byte[]> farewells = new HashMap<>();
+    InheritedSockets inherited = new InheritedSockets(Map.of());
     boolean crashSafe;
     boolean bindChangedAddress;
     int firstTag;
@@ -125,7 +127,28 @@ public final class ServerHandoverBuilder {
     }
 
     /**
-     * Chooses what happens when the escrow holds a listener that has another address than the one asked for.
+     * Takes listeners from sockets that this process was started with, instead of binding them: on the first start those
+     * of systemd's socket units, for instance. A listener that the escrow does not hold gets the socket that has its name
+     * ({@code FileDescriptorName=} of the unit; for several on one address, the name that they share), or else one with
+     * its address, unless its port is 0. What no listener takes is closed when the server has its listeners, and a line
+     * in the log says so.
+     *
+     * <p>A listener that the escrow does hold comes from there, and the inherited one is closed. Most often both are the
+     * same open socket; if the unit was stopped and started since, the one in the escrow is older, and clients of a
+     * UNIX-domain path reach only the newer one.
+     *
+     * @param sockets the sockets, most often {@link InheritedSockets#ofThisProcess()}; from now on only to be used by the
+     *     server. None by default
+     * @return this builder
+     */
+    public ServerHandoverBuilder inheritListeners(InheritedSockets sockets) {
+        this.inherited = requireNonNull(sockets, "sockets");
+        return this;
+    }
+
+    /**
+     * Chooses what happens when the escrow holds a listener that has another address than the one asked for, or one is
+     * inherited.
      *
      * @param bind whether to let it go and bind the new one; by default the start fails
      * @return this builder
@@ -199,8 +222,8 @@ public final class ServerHandoverBuilder {
     }
 
     /**
-     * Starts the server: waits until the process before has gone, takes over what it left in the escrow, and binds what
-     * is not there. As long as the server runs, it holds the escrow's session.
+     * Starts the server: waits until the process before has gone, takes over what it left in the escrow, and inherits
+     * or binds what is not there. As long as the server runs, it holds the escrow's session.
      *
      * @return a future of the running server. Fails with an {@link io.escrow.EscrowException} when the escrow can't be
      *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was

@@ -7,6 +7,8 @@ import java.util.List;
  * Tells how a server came up.
  *
  * @param adoptedListeners the names of the listeners that were taken over
+ * @param inheritedListeners the names of the listeners that this process was started with, see {@link
+ *     ServerHandoverBuilder#inheritListeners}
  * @param boundListeners the names of the listeners that were bound
  * @param adopted how many connections were taken over from a process that handed them over
  * @param foundAfterCrash how many connections were taken over from a process that had died
@@ -16,6 +18,7 @@ import java.util.List;
  */
 public record StartReport(
         List<String> adoptedListeners,
+        List<String> inheritedListeners,
         List<String> boundListeners,
         int adopted,
         int foundAfterCrash,

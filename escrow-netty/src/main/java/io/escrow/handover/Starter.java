@@ -18,7 +18,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
 
-/** Starts a server: adopts what the escrow holds, and binds what is not there. One use, on a thread of its own. */
+/** Starts a server: adopts what the escrow holds, and inherits or binds what is not there. One use, on a thread of its own. */
 final class Starter {
 
     private record Stored(Entry entry, SavedChannel saved) {}
@@ -26,14 +26,17 @@ final class Starter {
     private final ServerHandover server;
     private final ServerHandoverBuilder options;
     private final List<String> adoptedListeners = new ArrayList<>();
+    private final List<String> inheritedListeners = new ArrayList<>();
     private final List<String> boundListeners = new ArrayList<>();
     private final Queue<String> refused = new ConcurrentLinkedQueue<>();
     private final Adopter adopter;
+    private final Inheritance inheritance;
 
     private Starter(ServerHandoverBuilder options) {
         this.options = options;
         this.server = new ServerHandover(options);
         this.adopter = new Adopter(server, this::refuse);
+        this.inheritance = new Inheritance(options.inherited, options.bindChangedAddress, server.logger());
     }
 
     static CompletableFuture<ServerHandover> start(ServerHandoverBuilder options) {
@@ -107,6 +110,7 @@ final class Starter {
         }
         server.started(new StartReport(
                 adoptedListeners,
+                inheritedListeners,
                 boundListeners,
                 adopter.adopted(),
                 adopter.foundAfterCrash(),
@@ -128,7 +132,7 @@ final class Starter {
     /** Lets go of everything, so that the escrow is as it was. */
     private void abandon() {
         for (Listener listener : options.listeners) {
-            if (boundListeners.contains(listener.name()) && listener.slot() != null) {
+            if (!adoptedListeners.contains(listener.name()) && listener.slot() != null) {
                 ignoreFailure(listener.slot().remove());
             }
             listener.abandon();
@@ -143,7 +147,7 @@ final class Starter {
             for (Listener listener : options.listeners) {
                 Stored held = stored.remove(listener.name());
                 if (held == null) {
-                    bind(listener);
+                    open(listener);
                 } else {
                     adopt(listener, held, useless);
                 }
@@ -162,6 +166,7 @@ final class Starter {
                 useless.add(server.table().slot(left.entry()));
             }
             useless.forEach(slot -> ignoreFailure(slot.remove()));
+            inheritance.closeRest();
             phase.end(0);
         } finally {
             stored.values().forEach(left -> left.entry().close());
@@ -198,15 +203,23 @@ final class Starter {
         server.table().discard(slot);
     }
 
-    private void bind(Listener listener) throws EscrowException {
-        listener.bind();
+    /** Gets a listener that the escrow does not hold. */
+    private void open(Listener listener) throws EscrowException {
+        if (inheritance.give(listener)) {
+            inheritedListeners.add(listener.name());
+        } else {
+            listener.bind();
+            boundListeners.add(listener.name());
+        }
         listener.slot(server.table().newListenerSlot());
-        boundListeners.add(listener.name());
     }
 
     private void adopt(Listener listener, Stored held, List<Slot> useless) throws EscrowException {
         Slot slot = server.table().slot(held.entry());
         listener.adopt(held.entry().takeDescriptor().intValue());
+        if (held.saved().sections().containsKey(SavedChannel.INHERITED)) {
+            listener.inherited();
+        }
         if (listener.hasAddress()) {
             listener.slot(slot);
             adoptedListeners.add(listener.name());
@@ -222,7 +235,7 @@ final class Starter {
         }
         refuse("listener " + listener.name() + ": " + addresses);
         useless.add(slot);
-        bind(listener);
+        open(listener);
     }
 
     /** Adopts all connections before the first goes on: what one says may be meant for another. */

@@ -59,8 +59,8 @@ class MicrometerHandoverObserverTest {
         observer.queued(Duration.ofSeconds(3));
         observer.paused(Duration.ofMillis(10));
         observer.paused(Duration.ofMillis(20));
-        observer.started(
-                new StartReport(List.of("http"), List.of(), 2, 5, List.of("one"), Duration.ofMillis(7), PAUSES));
+        observer.started(new StartReport(
+                List.of("http"), List.of(), List.of(), 2, 5, List.of("one"), Duration.ofMillis(7), PAUSES));
 
         Timer pause =
                 registry.get("escrow.handover.pause").tag("server", "http").timer();
