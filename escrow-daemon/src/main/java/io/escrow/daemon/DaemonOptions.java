@@ -19,6 +19,9 @@ import java.nio.file.Path;
  * @param access who may use the daemon
  * @param unclaimed what becomes of slots while no session is on
  * @param operators how operators may look into it
+ * @param listener the descriptor of a socket that listens at the path already, which somebody else has bound and will
+ *     remove: closed with the daemon, and also when the start fails. Then {@code force}, {@code backlog} and the mode of
+ *     {@code access} have no meaning. {@link #BIND} for the daemon to bind the path itself
  */
 public record DaemonOptions(
         Path path,
@@ -30,7 +33,11 @@ public record DaemonOptions(
         int backlog,
         Access access,
         UnclaimedOptions unclaimed,
-        OperatorOptions operators) {
+        OperatorOptions operators,
+        int listener) {
+
+    /** Stands for no listener. */
+    public static final int BIND = -1;
 
     /** How many clients may wait unless told otherwise. */
     public static final int DEFAULT_BACKLOG = 4_096;
@@ -48,6 +55,7 @@ public record DaemonOptions(
      * @param access who may use the daemon
      * @param unclaimed what becomes of slots while no session is on
      * @param operators how operators may look into it
+     * @param listener a descriptor, or {@link #BIND}
      */
     public DaemonOptions {
         if (backlog < 1) {
@@ -86,7 +94,8 @@ public record DaemonOptions(
                 DEFAULT_BACKLOG,
                 Access.OWNER_ONLY,
                 UnclaimedOptions.KEEP,
-                OperatorOptions.DEFAULT);
+                OperatorOptions.DEFAULT,
+                BIND);
     }
 
     /**
@@ -97,7 +106,7 @@ public record DaemonOptions(
      */
     public DaemonOptions withStoreLimits(StoreLimits changed) {
         return new DaemonOptions(
-                path, force, verbose, limits, changed, timeouts, backlog, access, unclaimed, operators);
+                path, force, verbose, limits, changed, timeouts, backlog, access, unclaimed, operators, listener);
     }
 
     /**
@@ -108,7 +117,7 @@ public record DaemonOptions(
      */
     public DaemonOptions withTimeouts(SessionTimeouts changed) {
         return new DaemonOptions(
-                path, force, verbose, limits, storeLimits, changed, backlog, access, unclaimed, operators);
+                path, force, verbose, limits, storeLimits, changed, backlog, access, unclaimed, operators, listener);
     }
 
     /**
@@ -119,7 +128,7 @@ public record DaemonOptions(
      */
     public DaemonOptions withAccess(Access changed) {
         return new DaemonOptions(
-                path, force, verbose, limits, storeLimits, timeouts, backlog, changed, unclaimed, operators);
+                path, force, verbose, limits, storeLimits, timeouts, backlog, changed, unclaimed, operators, listener);
     }
 
     /**
@@ -130,7 +139,7 @@ public record DaemonOptions(
      */
     public DaemonOptions withUnclaimed(UnclaimedOptions changed) {
         return new DaemonOptions(
-                path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed, operators);
+                path, force, verbose, limits, storeLimits, timeouts, backlog, access, changed, operators, listener);
     }
 
     /**
@@ -141,6 +150,17 @@ public record DaemonOptions(
      */
     public DaemonOptions withOperators(OperatorOptions changed) {
         return new DaemonOptions(
-                path, force, verbose, limits, storeLimits, timeouts, backlog, access, unclaimed, changed);
+                path, force, verbose, limits, storeLimits, timeouts, backlog, access, unclaimed, changed, listener);
+    }
+
+    /**
+     * Serves a socket that listens already, instead of binding one.
+     *
+     * @param descriptor the socket, see {@link #listener()}
+     * @return options that are otherwise the same
+     */
+    public DaemonOptions withListener(int descriptor) {
+        return new DaemonOptions(
+                path, force, verbose, limits, storeLimits, timeouts, backlog, access, unclaimed, operators, descriptor);
     }
 }

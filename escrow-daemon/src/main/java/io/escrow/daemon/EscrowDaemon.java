@@ -13,6 +13,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
@@ -27,6 +28,7 @@ import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -82,24 +84,37 @@ public final class EscrowDaemon implements AutoCloseable {
      * @throws EscrowException if it can't run on this machine or at this path
      */
     public static EscrowDaemon start(DaemonOptions options) throws EscrowException {
+        requireEpoll();
+        try (ListeningSocket bound = new ListeningSocket(options.listener())) {
+            SocketFile.checkDirectory(options.path(), options.access());
+            Budget.ofThisProcess().checkDescriptors(options.limits(), options.storeLimits());
+            occupyStandardDescriptors();
+            EscrowDaemon daemon = claim(options, bound);
+            try {
+                daemon.listen(bound);
+                return daemon;
+            } catch (EscrowException | RuntimeException e) {
+                daemon.close();
+                throw e;
+            }
+        }
+    }
+
+    /** Checks that Netty's native library is there. */
+    static void requireEpoll() throws EscrowException {
         if (!Epoll.isAvailable()) {
             throw new EscrowException(
                     Status.EOPNOTSUPP,
                     "escrowd needs Linux on x86_64 or aarch64 with Netty's native epoll library",
                     Epoll.unavailabilityCause());
         }
-        SocketFile.checkDirectory(options.path(), options.access());
-        Budget.ofThisProcess().checkDescriptors(options.limits(), options.storeLimits());
-        occupyStandardDescriptors();
-        EscrowDaemon daemon =
-                new EscrowDaemon(options, SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE));
-        try {
-            daemon.listen();
-            return daemon;
-        } catch (EscrowException | RuntimeException e) {
-            daemon.close();
-            throw e;
-        }
+    }
+
+    private static EscrowDaemon claim(DaemonOptions options, ListeningSocket bound) throws EscrowException {
+        Path path = options.path();
+        return bound.isThere()
+                ? new EscrowDaemon(bound.check(options), SocketFile.claimBound(path, CLAIM_PATIENCE))
+                : new EscrowDaemon(options, SocketFile.claim(path, options.force(), CLAIM_PATIENCE));
     }
 
     private static void runInBackground(Runnable task) {
@@ -121,21 +136,37 @@ public final class EscrowDaemon implements AutoCloseable {
         }
     }
 
-    private void listen() throws EscrowException {
+    private void listen(ListeningSocket bound) throws EscrowException {
+        control.listen(desk, bound.isThere() ? adopt(bound) : bind());
+        socketFile.publish(options.access());
+        server.eventLoop().execute(vacancy::begin);
+        server.read();
+    }
+
+    /** Serves a socket that is bound; returns its address. */
+    private String adopt(ListeningSocket bound) throws EscrowException {
+        String address = bound.path().toString();
+        ChannelFuture registered = bootstrap()
+                .channelFactory(() -> new EpollServerDomainSocketChannel(bound.take(), true))
+                .register()
+                .awaitUninterruptibly();
+        if (!registered.isSuccess()) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "the inherited socket at \"" + options.path() + "\" can't be used: "
+                            + registered.cause().getMessage(),
+                    registered.cause());
+        }
+        server = registered.channel();
+        return address;
+    }
+
+    /** Binds a socket; returns its address, which is not the path yet. */
+    private String bind() throws EscrowException {
         String address = socketFile.bindAddress();
-        ChannelFuture bound = new ServerBootstrap()
-                .group(group)
+        ChannelFuture bound = bootstrap()
                 .channelFactory(EpollServerDomainSocketChannel::new)
-                // Nothing is accepted before the session that is on has ended.
-                .option(ChannelOption.AUTO_READ, false)
                 .option(ChannelOption.SO_BACKLOG, options.backlog())
-                .handler(new AcceptRetry())
-                .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
-                    @Override
-                    protected void initChannel(EpollDomainSocketChannel channel) {
-                        beginSession(channel);
-                    }
-                })
                 .bind(new DomainSocketAddress(address))
                 .awaitUninterruptibly();
         if (!bound.isSuccess()) {
@@ -146,10 +177,21 @@ public final class EscrowDaemon implements AutoCloseable {
                     bound.cause());
         }
         server = bound.channel();
-        control.listen(desk, address);
-        socketFile.publish(options.access());
-        server.eventLoop().execute(vacancy::begin);
-        server.read();
+        return address;
+    }
+
+    private ServerBootstrap bootstrap() {
+        return new ServerBootstrap()
+                .group(group)
+                // Nothing is accepted before the session that is on has ended.
+                .option(ChannelOption.AUTO_READ, false)
+                .handler(new AcceptRetry())
+                .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollDomainSocketChannel channel) {
+                        beginSession(channel);
+                    }
+                });
     }
 
     private void beginSession(EpollDomainSocketChannel channel) {
@@ -202,9 +244,14 @@ public final class EscrowDaemon implements AutoCloseable {
         server.closeFuture().syncUninterruptibly();
     }
 
+    /** Returns the loop on which everything happens. */
+    EventLoop eventLoop() {
+        return server.eventLoop();
+    }
+
     /**
-     * Ends the session, closes every descriptor and removes the socket. Returns when it is done; does nothing the second
-     * time.
+     * Ends the session, closes every descriptor and removes the socket, unless somebody else has bound it. Returns when it
+     * is done; does nothing the second time.
      */
     @Override
     public void close() {

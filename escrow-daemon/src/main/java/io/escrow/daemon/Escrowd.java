@@ -1,7 +1,9 @@
 package io.escrow.daemon;
 
 import io.escrow.EscrowException;
+import io.escrow.InheritedSockets;
 import io.escrow.SocketPath;
+import io.escrow.Status;
 import io.escrow.client.DaemonLauncher;
 import io.escrow.codec.Limits;
 import io.escrow.ctl.Ctl;
@@ -40,7 +42,8 @@ public final class Escrowd implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "PATH",
             description = "path of the UNIX-domain socket, at most " + SocketPath.MAX_LENGTH + " bytes; default: "
-                    + SocketPath.ENVIRONMENT + " in the environment")
+                    + SocketPath.ENVIRONMENT + " in the environment, or the path of the socket that systemd has bound"
+                    + " (LISTEN_FDS)")
     private String path;
 
     @Option(
@@ -74,8 +77,10 @@ public final class Escrowd implements Callable<Integer> {
             names = "--mode",
             paramLabel = "MODE",
             converter = Octal.class,
-            description = "permissions of the socket, octal; default: 0600")
-    private int mode = Access.OWNER_ONLY.mode();
+            description =
+                    "permissions of the socket, octal; default: 0600, or SocketMode= of the socket that systemd has"
+                            + " bound")
+    private Integer mode;
 
     @Option(
             names = "--allow-user",
@@ -150,7 +155,7 @@ public final class Escrowd implements Callable<Integer> {
             names = "--backlog",
             paramLabel = "N",
             description = "how many clients may wait in the queue, up to net.core.somaxconn; those for whom it has no"
-                    + " room try again; default: ${DEFAULT-VALUE}")
+                    + " room try again; default: ${DEFAULT-VALUE}; for a socket that systemd has bound: its Backlog=")
     private int backlog = DaemonOptions.DEFAULT_BACKLOG;
 
     @Option(
@@ -258,6 +263,11 @@ public final class Escrowd implements Callable<Integer> {
     public Integer call() throws EscrowException {
         DaemonOptions options = options();
         if (daemonise) {
+            if (options.listener() != DaemonOptions.BIND) {
+                throw new EscrowException(
+                        Status.EINVAL,
+                        "--daemonise: a socket that systemd has bound is this process's alone; leave the option out");
+            }
             DaemonLauncher.launch(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
         }
@@ -296,11 +306,16 @@ public final class Escrowd implements Callable<Integer> {
             }
             UnclaimedOptions unclaimed = new UnclaimedOptions(
                     Duration.ofSeconds(unclaimedTimeout), reap ? Duration.ofSeconds(reapInterval) : Duration.ZERO);
-            if (path == null && System.getenv(SocketPath.ENVIRONMENT) == null) {
+            int listener = ListeningSocket.inherited(InheritedSockets.ofThisProcess());
+            boolean named = path != null || System.getenv(SocketPath.ENVIRONMENT) != null;
+            if (!named && listener == DaemonOptions.BIND) {
                 throw new IllegalArgumentException(
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
-            Path socket = SocketPath.check(path);
+            Path socket = named ? SocketPath.check(path) : ListeningSocket.path(listener);
+            if (listener != DaemonOptions.BIND && mode != null) {
+                ListeningSocket.checkMode(socket, mode);
+            }
             return new DaemonOptions(
                     socket,
                     force,
@@ -311,7 +326,8 @@ public final class Escrowd implements Callable<Integer> {
                     backlog,
                     access(),
                     unclaimed,
-                    new OperatorOptions(ctlConnections, metrics));
+                    new OperatorOptions(ctlConnections, metrics),
+                    listener);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
@@ -322,7 +338,9 @@ public final class Escrowd implements Callable<Integer> {
         users.forEach(user -> allowedUsers.add(Accounts.user(user)));
         groups.forEach(group -> allowedUsers.addAll(Accounts.members(group)));
         return new Access(
-                mode, allowedUsers, groups.stream().map(Accounts::group).collect(Collectors.toSet()));
+                mode == null ? Access.OWNER_ONLY.mode() : mode,
+                allowedUsers,
+                groups.stream().map(Accounts::group).collect(Collectors.toSet()));
     }
 
     /** Returns the command line of this very process, without the option that brought us here. */

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,7 +83,7 @@ final class SocketFile implements AutoCloseable {
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
     static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
-        FileChannel lockFile = lock(path, patience);
+        FileChannel lockFile = lock(path, patience, SocketPath::isServed);
         SocketFile claimed = new SocketFile(path, lockFile);
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -103,7 +104,20 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    private static FileChannel lock(Path path, Duration patience) throws EscrowException {
+    /**
+     * Claims the path of a socket that somebody else has bound. Nothing is put there, replaced or removed.
+     *
+     * @param patience how long to wait while another daemon has the claim: it may just be ending
+     * @throws EscrowException if another daemon has it
+     */
+    static SocketFile claimBound(Path path, Duration patience) throws EscrowException {
+        // That it listens says nothing about a daemon.
+        SocketFile claimed = new SocketFile(path, lock(path, patience, socket -> false));
+        claimed.holder(0);
+        return claimed;
+    }
+
+    private static FileChannel lock(Path path, Duration patience, Predicate<Path> isServed) throws EscrowException {
         Path name = SocketPath.lockFile(path);
         try {
             FileChannel channel = FileChannel.open(
@@ -114,7 +128,7 @@ final class SocketFile implements AutoCloseable {
                             StandardOpenOption.WRITE,
                             LinkOption.NOFOLLOW_LINKS),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-            if (!lock(channel, path, patience)) {
+            if (!lock(channel, path, patience, isServed)) {
                 String owner = firstLine(channel);
                 channel.close();
                 throw new EscrowException(
@@ -131,10 +145,11 @@ final class SocketFile implements AutoCloseable {
     }
 
     /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
-    private static boolean lock(FileChannel channel, Path path, Duration patience) throws IOException {
+    private static boolean lock(FileChannel channel, Path path, Duration patience, Predicate<Path> isServed)
+            throws IOException {
         long start = System.nanoTime();
         while (!tryLock(channel)) {
-            if (SocketPath.isServed(path) || System.nanoTime() - start > patience.toNanos()) {
+            if (isServed.test(path) || System.nanoTime() - start > patience.toNanos()) {
                 return false;
             }
             LockSupport.parkNanos(LOCK_RETRY_NANOS);
@@ -166,7 +181,7 @@ final class SocketFile implements AutoCloseable {
         return publication.bindAddress();
     }
 
-    /** Moves the socket, which listens already, to its path. */
+    /** Lets clients read the lock file, and moves the socket, which listens already, to its path unless it is there. */
     void publish(Access access) throws EscrowException {
         try {
             // Not by its name, which may be a link by now. Nor opened again: closing that would give up the lock.
@@ -179,7 +194,9 @@ final class SocketFile implements AutoCloseable {
             throw new EscrowException(
                     Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be given away: " + e, e);
         }
-        publication.publish(access);
+        if (publication != null) {
+            publication.publish(access);
+        }
     }
 
     /** Notes whose session is on, for those who wait; 0 for nobody. */

@@ -64,7 +64,8 @@ final class ModelRun implements AutoCloseable {
                 DaemonOptions.DEFAULT_BACKLOG,
                 Access.OWNER_ONLY,
                 UnclaimedOptions.KEEP,
-                OperatorOptions.DEFAULT);
+                OperatorOptions.DEFAULT,
+                DaemonOptions.BIND);
         this.model = new StoreModel(limits, storeLimits);
         this.files = new TestFiles(directory.resolve("files"), RandomRequests.FILES);
         this.requests = new RandomRequests(random, limits, indices, bulk, model, files, this::note);
