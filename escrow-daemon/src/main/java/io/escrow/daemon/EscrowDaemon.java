@@ -30,6 +30,7 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -247,6 +248,16 @@ public final class EscrowDaemon implements AutoCloseable {
     /** Returns the loop on which everything happens. */
     EventLoop eventLoop() {
         return server.eventLoop();
+    }
+
+    /** Says in one line how the daemon fares. Called on its event loop. */
+    String summary() {
+        return held() + ", session: " + (sessions.isEmpty() ? "none" : "on");
+    }
+
+    /** Says in one line what is held. Called on the daemon's event loop. */
+    String held() {
+        return String.format(Locale.ROOT, "slots: %,d, descriptors: %,d", store.slots(), store.descriptors());
     }
 
     /**

@@ -271,12 +271,19 @@ public final class Escrowd implements Callable<Integer> {
             DaemonLauncher.launch(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
         }
+        Notifier notifier = Notifier.of(System.getenv(), ProcessHandle.current().pid());
         logFormat.apply();
         EscrowDaemon daemon = EscrowDaemon.start(options);
-        Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "escrowd-shutdown"));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         logFormat.tellListening(options.path());
+        notifier.begin(daemon.eventLoop(), daemon::summary);
         daemon.join();
         return CommandLine.ExitCode.OK;
+    }
+
+    private static void end(EscrowDaemon daemon, Notifier notifier) {
+        notifier.end(daemon.eventLoop(), daemon::held);
+        daemon.close();
     }
 
     private DaemonOptions options() throws EscrowException {

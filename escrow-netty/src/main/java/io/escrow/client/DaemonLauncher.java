@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /** Starts a daemon that outlives the process which starts it, and tells who holds the session of one that runs. */
 public final class DaemonLauncher {
@@ -26,6 +27,9 @@ public final class DaemonLauncher {
 
     /** For a process that is to be small: measured, half the memory of the defaults, at the same speed. */
     private static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-Xms16m");
+
+    private static final Set<String> SYSTEMD =
+            Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
 
     private DaemonLauncher() {}
 
@@ -64,10 +68,12 @@ public final class DaemonLauncher {
         detached.addAll(command);
         Process process;
         try {
-            process = new ProcessBuilder(detached)
+            ProcessBuilder builder = new ProcessBuilder(detached)
                     .redirectInput(new File("/dev/null"))
-                    .redirectOutput(Redirect.DISCARD)
-                    .start();
+                    .redirectOutput(Redirect.DISCARD);
+            // What systemd has told the starter is not meant for the daemon, which would answer in its place.
+            builder.environment().keySet().removeAll(SYSTEMD);
+            process = builder.start();
         } catch (IOException e) {
             throw new EscrowException(
                     Status.EOPNOTSUPP, "escrowd could not be started (setsid, of util-linux, is needed): " + e, e);
