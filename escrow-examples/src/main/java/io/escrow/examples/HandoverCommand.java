@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.HandoverReport;
@@ -66,6 +67,8 @@ abstract class HandoverCommand implements Callable<Integer> {
                 // The next version may start while this one runs: it waits here for its turn.
                 .connectTimeout(Duration.ofDays(1));
         ServerHandover server = describe(ServerHandover.with(client), new InetSocketAddress(port))
+                // Whoever starts this process with sockets means them for it: no option is needed.
+                .inheritListeners(InheritedSockets.ofThisProcess())
                 .crashSafe(crashSafe)
                 .drain(Duration.ofSeconds(drain))
                 .start()

@@ -26,8 +26,8 @@ final class JarProcess implements AutoCloseable {
 
     private final Thread reader;
 
-    private JarProcess(List<String> arguments) throws IOException {
-        List<String> command = new ArrayList<>();
+    private JarProcess(List<String> starter, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(starter);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(arguments);
         process = new ProcessBuilder(command)
@@ -41,14 +41,20 @@ final class JarProcess implements AutoCloseable {
 
     /** Runs an example. */
     static JarProcess start(String... arguments) throws IOException {
+        return start(List.of(), arguments);
+    }
+
+    /** Runs an example by way of another command, which becomes the example. */
+    static JarProcess start(List<String> starter, String... arguments) throws IOException {
         List<String> all = new ArrayList<>(List.of("-jar", JAR));
         all.addAll(List.of(arguments));
-        return new JarProcess(all);
+        return new JarProcess(starter, all);
     }
 
     /** Runs the daemon, and returns when it listens. */
     static JarProcess escrowd(Path socket) throws IOException, InterruptedException {
-        JarProcess daemon = new JarProcess(List.of("-cp", JAR, "io.escrow.daemon.Escrowd", socket.toString()));
+        JarProcess daemon =
+                new JarProcess(List.of(), List.of("-cp", JAR, "io.escrow.daemon.Escrowd", socket.toString()));
         daemon.awaitLine("Listening on");
         return daemon;
     }
