@@ -21,6 +21,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -45,12 +46,6 @@ public final class Escrowd implements Callable<Integer> {
                     + SocketPath.ENVIRONMENT + " in the environment, or the path of the socket that systemd has bound"
                     + " (LISTEN_FDS)")
     private String path;
-
-    @Option(
-            names = {"-t", "--tags"},
-            paramLabel = "N",
-            description = "number of tags, 1 to 65536; default: ${DEFAULT-VALUE}")
-    private int tags = Limits.DEFAULT.tags();
 
     @Option(
             names = {"-f", "--force"},
@@ -96,60 +91,8 @@ public final class Escrowd implements Callable<Integer> {
                     + " starts; by name or number; may be given several times")
     private List<String> groups = List.of();
 
-    @Option(
-            names = "--max-payload",
-            paramLabel = "BYTES",
-            description = "largest payload of a slot; default: ${DEFAULT-VALUE}")
-    private int maxPayload = Limits.DEFAULT.payload();
-
-    @Option(
-            names = "--max-farewell",
-            paramLabel = "BYTES",
-            description = "largest farewell of a slot; default: ${DEFAULT-VALUE}")
-    private int maxFarewell = Limits.DEFAULT.farewell();
-
-    @Option(
-            names = "--max-slots",
-            paramLabel = "N",
-            description = "most slots in all; default: 1,000,000, or fewer when the Java heap is small")
-    private Integer maxSlots;
-
-    @Option(
-            names = "--max-bytes",
-            paramLabel = "BYTES",
-            description = "largest sum of all payloads and farewells; default: about half of the Java heap")
-    private Long maxBytes;
-
-    @Option(
-            names = "--max-descriptors",
-            paramLabel = "N",
-            description = "most descriptors in all; default: the limit of open files (ulimit -n) less a reserve")
-    private Integer maxDescriptors;
-
-    @Option(
-            names = "--packet-bytes",
-            paramLabel = "BYTES",
-            description = "largest packet, without its descriptors; default: 1048576, or more when --max-payload asks"
-                    + " for it")
-    private Integer packetBytes;
-
-    @Option(
-            names = "--packet-descriptors",
-            paramLabel = "N",
-            description = "most descriptors in a packet, 1 to 1024; default: 128, or fewer when few files may be open")
-    private Integer packetDescriptors;
-
-    @Option(
-            names = "--packet-requests",
-            paramLabel = "N",
-            description = "most requests in a packet, 1 to 65536; default: ${DEFAULT-VALUE}")
-    private int packetRequests = Limits.DEFAULT.packetFrames();
-
-    @Option(
-            names = "--packets-in-flight",
-            paramLabel = "N",
-            description = "most packets that a client sends ahead, 1 to 64; default: ${DEFAULT-VALUE}")
-    private int packetsInFlight = Limits.DEFAULT.packetsInFlight();
+    @Mixin
+    private LimitOptions bounds;
 
     @Option(
             names = "--backlog",
@@ -289,20 +232,8 @@ public final class Escrowd implements Callable<Integer> {
     private DaemonOptions options() throws EscrowException {
         try {
             Budget budget = Budget.ofThisProcess();
-            Limits limits = new Limits(
-                    tags,
-                    maxPayload,
-                    packetBytes == null
-                            ? Math.max(Limits.DEFAULT.packetBytes(), maxPayload + maxFarewell + 1024)
-                            : packetBytes,
-                    packetDescriptors == null ? budget.packetDescriptors() : packetDescriptors,
-                    packetRequests,
-                    packetsInFlight,
-                    maxFarewell);
-            StoreLimits storeLimits = new StoreLimits(
-                    maxSlots == null ? budget.slots() : maxSlots,
-                    maxBytes == null ? budget.payloadBytes(maxPayload) : maxBytes,
-                    maxDescriptors == null ? budget.descriptors(limits.packetDescriptors()) : maxDescriptors);
+            Limits limits = bounds.limits(budget);
+            StoreLimits storeLimits = bounds.storeLimits(budget, limits);
             budget.check(limits, storeLimits);
             SessionTimeouts timeouts = new SessionTimeouts(
                     Duration.ofSeconds(helloTimeout),
