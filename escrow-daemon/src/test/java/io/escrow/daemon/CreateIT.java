@@ -63,11 +63,21 @@ class CreateIT {
     private List<ProcessHandle> daemons() {
         return ProcessHandle.allProcesses()
                 .filter(process -> {
-                    List<String> arguments = List.of(process.info().arguments().orElse(new String[0]));
+                    List<String> arguments = arguments(process);
                     return arguments.contains(socket.toString())
                             && arguments.stream().anyMatch(a -> a.endsWith("escrowd.jar") || a.endsWith(".Escrowd"));
                 })
                 .toList();
+    }
+
+    /** Not as the process handle tells them: it has none when they are longer than a page, as a class path may be. */
+    private static List<String> arguments(ProcessHandle process) {
+        try {
+            return List.of(Files.readString(Path.of("/proc/" + process.pid() + "/cmdline"))
+                    .split("\0", -1));
+        } catch (IOException e) {
+            return List.of(); // It has ended, or is no Java program.
+        }
     }
 
     private BlockingEscrow connect() throws IOException {

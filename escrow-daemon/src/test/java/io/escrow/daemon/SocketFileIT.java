@@ -80,7 +80,7 @@ class SocketFileIT {
             assertEquals("rw-------", PosixFilePermissions.toString(mode));
             tryToConnect(socket);
             starting.awaitLine("Listening on \"" + socket + "\"");
-            assertEquals(Set.of("s", "s.lock"), names());
+            assertEquals(Set.of("s", "s.ctl", "s.lock"), names());
             assertEquals(List.of("Listening on \"" + socket + "\""), starting.lines());
         }
     }
