@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.util.ContextInitializer;
 import io.escrow.SocketPath;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
@@ -26,12 +28,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.slf4j.LoggerFactory;
 
 /** The commands for operators: what they print, and how they end. */
 class CtlTest {
@@ -64,6 +68,14 @@ class CtlTest {
         System.setOut(realOut);
         System.setErr(realErr);
         daemon.close();
+    }
+
+    /** Each command has set up the log of this process as if it were its own. */
+    @AfterAll
+    static void setUpLogAgain() throws Exception {
+        LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+        context.reset();
+        new ContextInitializer(context).autoConfig(CtlTest.class.getClassLoader());
     }
 
     private BlockingEscrow connect() throws IOException {
