@@ -20,7 +20,8 @@ package io.escrow.ctl;
  * @param uid the user of that process
  * @param listener the name of the listener that a {@code ServerHandover} has stored, or that the connection came from;
  *     {@code null} if it was stored by something else
- * @param origin {@code handed over} or {@code crash-safe}; {@code null} if it was stored by something else
+ * @param origin {@code handed over}, {@code crash-safe}, or {@code rendezvous} for the socket at which two processes meet
+ *     while connections move in waves; {@code null} if it was stored by something else
  */
 public record SlotView(
         int tag,

@@ -60,8 +60,15 @@ final class Inspection implements AutoCloseable {
                 Math.max(0, now - slot.storedAt()) / 1e3,
                 slot.owner().pid(),
                 slot.owner().uid(),
-                record == null ? null : record.listener(),
-                record == null ? null : record.clean() ? "handed over" : "crash-safe");
+                record == null || record.isRendezvous() ? null : record.listener(),
+                record == null ? null : origin(record));
+    }
+
+    private static String origin(HandoverRecord record) {
+        if (record.isRendezvous()) {
+            return "rendezvous";
+        }
+        return record.clean() ? "handed over" : "crash-safe";
     }
 
     /** Describes a slot at length. */

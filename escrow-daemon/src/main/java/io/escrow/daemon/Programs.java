@@ -3,6 +3,7 @@ package io.escrow.daemon;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,6 +33,7 @@ final class Programs {
 
     private static final Set<String> STARTS_WITH_NAME = Set.of("-jar", "-m", "--module");
     private static final int LONGEST = 100;
+    private static final int MOST_BYTES = 64 * 1024;
 
     private Programs() {}
 
@@ -43,9 +45,9 @@ final class Programs {
      * @return the name; empty if it can't be found out
      */
     static String name(int pid) {
-        try {
-            byte[] line = Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline"));
-            return name(List.of(new String(line, UTF_8).split("\0", -1)));
+        try (InputStream in = Files.newInputStream(Path.of("/proc/" + pid + "/cmdline"))) {
+            String line = new String(in.readNBytes(MOST_BYTES), UTF_8);
+            return name(List.of(line.split("\0", -1)));
         } catch (IOException e) {
             return ""; // It has ended, is in another container, or belongs to somebody who hides it.
         }

@@ -49,12 +49,13 @@ final class SlotListing extends ChannelInboundHandlerAdapter {
 
     private void send(List<Held> page) {
         StringBuilder lines = new StringBuilder();
-        for (Held held : page) {
-            try (held) {
-                if (http.channel().isActive()) {
-                    lines.append(Json.write(inspection.view(held))).append('\n');
-                }
+        try {
+            if (http.channel().isActive()) {
+                page.forEach(
+                        held -> lines.append(Json.write(inspection.view(held))).append('\n'));
             }
+        } finally {
+            page.forEach(Held::close);
         }
         if (!page.isEmpty()) {
             HttpAnswer.sendLines(http, lines.toString());
