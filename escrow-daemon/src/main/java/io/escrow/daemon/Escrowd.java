@@ -204,6 +204,8 @@ public final class Escrowd implements Callable<Integer> {
 
     @Override
     public Integer call() throws EscrowException {
+        // First: until then logback prints everything on stdout.
+        logFormat.apply();
         DaemonOptions options = options();
         if (daemonise) {
             if (options.listener() != DaemonOptions.BIND) {
@@ -215,7 +217,6 @@ public final class Escrowd implements Callable<Integer> {
             return CommandLine.ExitCode.OK;
         }
         Notifier notifier = Notifier.of(System.getenv(), ProcessHandle.current().pid());
-        logFormat.apply();
         EscrowDaemon daemon = EscrowDaemon.start(options);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         logFormat.tellListening(options.path());
