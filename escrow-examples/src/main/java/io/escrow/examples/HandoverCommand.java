@@ -34,6 +34,12 @@ abstract class HandoverCommand implements Callable<Integer> {
             description = "path of the escrow's socket; a daemon is started if there is none")
     private String escrow;
 
+    @Option(
+            names = "--no-create",
+            description =
+                    "start no daemon: for a server in a control group or a container, where it would not outlive it")
+    private boolean noCreate;
+
     @Option(names = "--port", description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
     private int port = 8080;
 
@@ -62,8 +68,8 @@ abstract class HandoverCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException, ExecutionException {
         EscrowClientBuilder client = EscrowClient.builder()
                 .path(escrow)
-                .create(true)
-                .force(true)
+                .create(!noCreate)
+                .force(!noCreate)
                 // The next version may start while this one runs: it waits here for its turn.
                 .connectTimeout(Duration.ofDays(1));
         ServerHandover server = describe(ServerHandover.with(client), new InetSocketAddress(port))
