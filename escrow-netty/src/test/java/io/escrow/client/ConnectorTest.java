@@ -114,8 +114,8 @@ class ConnectorTest {
 
                 assertFails(
                         Status.ETIMEDOUT,
-                        "not connected within 2000 ms: waiting for the session of another process on \"" + path
-                                + "\" to end",
+                        "not connected within 2000 ms: waiting for an answer on \"" + path
+                                + "\": another process has the session, or escrowd just starts",
                         builder()
                                 .connectTimeout(SHORT)
                                 .onWaiting(told::complete)
