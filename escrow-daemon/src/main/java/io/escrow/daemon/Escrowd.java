@@ -177,18 +177,26 @@ public final class Escrowd implements Callable<Integer> {
 
     /** Runs the daemon until it ends; returns the exit status. */
     static int run(String... args) {
-        CommandLine escrowd = new CommandLine(new Escrowd(args));
-        if (args.length > 0 && args[0].equals(CTL)) {
-            // Not always: it takes a daemon's time at the start to look at all its commands.
-            escrowd.addSubcommand(CTL, new Ctl());
+        // Not always: it takes a daemon's time at the start to look at all its commands.
+        boolean operator = args.length > 0 && args[0].equals(CTL);
+        if (operator) {
             // Whatever is logged must not be among the answers on stdout, where logback puts it by default.
             LogFormat.TEXT.apply();
         }
-        return escrowd.setPosixClusteredShortOptionsAllowed(false)
+        return commandLine(operator, args)
                 .setParameterExceptionHandler((e, given) ->
                         complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
                 .execute(args);
+    }
+
+    /** Makes the command line, with the commands for operators or without. */
+    static CommandLine commandLine(boolean operator, String... args) {
+        CommandLine escrowd = new CommandLine(new Escrowd(args));
+        if (operator) {
+            escrowd.addSubcommand(CTL, new Ctl());
+        }
+        return escrowd.setPosixClusteredShortOptionsAllowed(false);
     }
 
     private static int exitStatus(CommandLine line, Exception e) {
