@@ -25,8 +25,9 @@ public final class DaemonLauncher {
     private static final String READY = "Listening on ";
     private static final String READY_JSON = "\"message\":\"" + READY;
 
-    /** For a process that is to be small: measured, half the memory of the defaults, at the same speed. */
-    private static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-Xms16m");
+    /** For a process that is small and starts quickly, as the daemon's own launcher has them: docs/install.md. */
+    private static final List<String> SMALL =
+            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
 
     private static final Set<String> SYSTEMD =
             Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
@@ -148,8 +149,15 @@ public final class DaemonLauncher {
         if (!named.endsWith(".jar")) {
             return List.of(named);
         }
+        command.addAll(archive(named));
         command.addAll(List.of("-jar", named));
         return command;
+    }
+
+    /** Names the class-data archive beside a jar, if there is one; without a word from Java when it does not fit. */
+    private static List<String> archive(String jar) {
+        Path archive = Path.of(jar.replaceFirst("\\.jar$", ".jsa"));
+        return Files.isReadable(archive) ? List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds=off") : List.of();
     }
 
     /** Returns the process number of the client whose session is on; 0 when it is not known. */

@@ -1,6 +1,7 @@
 package io.escrow.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -31,6 +32,16 @@ class DaemonLauncherTest {
 
         assertEquals(Path.of(System.getProperty("java.home"), "bin", "java").toString(), command.get(0));
         assertEquals(List.of("-jar", jar.toString()), command.subList(command.size() - 2, command.size()));
+    }
+
+    @Test
+    void usesArchiveBesideJar() throws Exception {
+        Path jar = Files.createFile(directory.resolve("escrowd.jar"));
+        String archive = "-XX:SharedArchiveFile=" + directory.resolve("escrowd.jsa");
+        assertFalse(DaemonLauncher.find(jar).contains(archive));
+
+        Files.createFile(directory.resolve("escrowd.jsa"));
+        assertTrue(DaemonLauncher.find(jar).contains(archive));
     }
 
     @Test
