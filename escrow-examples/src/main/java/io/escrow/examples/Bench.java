@@ -6,5 +6,12 @@ import picocli.CommandLine.Command;
 @Command(
         name = "bench",
         description = "Measures.",
-        subcommands = {BenchStore.class, BenchHandover.class, BenchAccept.class, BenchSoak.class, BenchCtl.class})
+        subcommands = {
+            BenchStore.class,
+            BenchHandover.class,
+            BenchAccept.class,
+            BenchSoak.class,
+            BenchCtl.class,
+            BenchDaemon.class
+        })
 final class Bench {}

@@ -89,6 +89,11 @@ final class ChildProcess {
         process.toHandle().destroy();
     }
 
+    /** Returns when the process has ended by itself. */
+    void awaitEnd() {
+        process.onExit().join();
+    }
+
     /** Returns the line that it printed when it was ready. */
     String readyLine() {
         return readyLine.join();
