@@ -1,6 +1,5 @@
 package io.escrow.examples;
 
-import io.escrow.daemon.Escrowd;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -19,7 +18,6 @@ import picocli.CommandLine.Option;
                 + " mode and without it in turn.")
 final class BenchAccept implements Callable<Integer> {
 
-    private static final List<String> DAEMON_OPTIONS = List.of("-XX:+UseSerialGC");
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
     private static final String ROW = "%-8s %8s %8s %7s %8s %8s %8s %8s %8s %8s %12s%n";
 
@@ -97,7 +95,7 @@ final class BenchAccept implements Callable<Integer> {
 
     private Subject start(Stage stage, String mode) throws IOException, InterruptedException {
         String socket = stage.socket() + "-" + mode;
-        ChildProcess daemon = stage.start("Listening on", DAEMON_OPTIONS, Escrowd.class, socket);
+        ChildProcess daemon = stage.startEscrowd(socket);
         ChildProcess server = stage.start(
                 AcceptEcho.SERVING,
                 SERVER_OPTIONS,

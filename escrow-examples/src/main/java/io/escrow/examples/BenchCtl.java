@@ -1,7 +1,6 @@
 package io.escrow.examples;
 
 import io.escrow.client.EscrowClient;
-import io.escrow.daemon.Escrowd;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -71,7 +70,7 @@ final class BenchCtl implements Callable<Integer> {
         List<FileDescriptor> descriptors = new ArrayList<>();
         try (Stage stage = Stage.open()) {
             StoreLoad.openSockets(descriptors, slots);
-            stage.start("Listening on", List.of("-XX:+UseSerialGC"), Escrowd.class, stage.socket());
+            stage.startEscrowd(stage.socket());
             try (EscrowClient client =
                     EscrowClient.builder().path(stage.socket()).connect().get()) {
                 StoreLoad load = new StoreLoad(client, TIMEOUT, TAG, descriptors, new byte[payload]);

@@ -44,15 +44,12 @@ final class BenchDaemon implements Callable<Integer> {
     @Option(names = "--rounds", paramLabel = "N", description = "rounds to measure; default: ${DEFAULT-VALUE}")
     private int rounds = 10;
 
-    private static final List<String> SMALL =
-            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
-
     private static final List<Way> WAYS = List.of(
             new Way("no options", false, List.of()),
-            new Way("-XX:+UseSerialGC", false, SMALL.subList(0, 1)),
-            new Way("  and -XX:TieredStopAtLevel=1", false, SMALL.subList(0, 2)),
-            new Way("    and -Xms8m -Xmn3m", false, SMALL),
-            new Way("      and an archive: the launcher's", true, SMALL),
+            new Way("-XX:+UseSerialGC", false, Stage.DAEMON_OPTIONS.subList(0, 1)),
+            new Way("  and -XX:TieredStopAtLevel=1", false, Stage.DAEMON_OPTIONS.subList(0, 2)),
+            new Way("    and -Xms8m -Xmn3m", false, Stage.DAEMON_OPTIONS),
+            new Way("      and an archive: the launcher's", true, Stage.DAEMON_OPTIONS),
             new Way("        without -XX:TieredStopAtLevel=1", true, List.of("-XX:+UseSerialGC", "-Xms8m", "-Xmn3m")));
 
     /** A way to start it. */
@@ -88,12 +85,12 @@ final class BenchDaemon implements Callable<Integer> {
     /** Does what lib/make-archive does. */
     private void makeArchive(Stage stage) throws IOException, InterruptedException {
         String classes = stage.file("classes").toString();
-        List<String> record = new ArrayList<>(SMALL);
+        List<String> record = new ArrayList<>(Stage.DAEMON_OPTIONS);
         record.addAll(List.of("-Xshare:off", "-XX:DumpLoadedClassList=" + classes));
         ChildProcess daemon = start(stage, record, stage.socket());
         daemon.terminate();
         daemon.awaitEnd();
-        List<String> dump = new ArrayList<>(SMALL);
+        List<String> dump = new ArrayList<>(Stage.DAEMON_OPTIONS);
         dump.addAll(List.of("-Xshare:dump", "-XX:SharedClassListFile=" + classes, archive(stage)));
         int exitCode = new ProcessBuilder(java(dump, stage.socket()))
                 .redirectErrorStream(true)

@@ -1,6 +1,5 @@
 package io.escrow.examples;
 
-import io.escrow.daemon.Escrowd;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -61,7 +60,7 @@ final class BenchHandover implements Callable<Integer> {
         int kept;
         try (Stage stage = Stage.open();
                 PauseClients clients = new PauseClients()) {
-            stage.start("Listening on", List.of("-XX:+UseSerialGC"), Escrowd.class, stage.socket());
+            stage.startEscrowd(stage.socket());
             ChildProcess server = startServer(stage, HandoverEcho.SERVING, 0);
             int port = Integer.parseInt(match(SERVING, server.readyLine()).group(1));
             clients.connect(port, connections);

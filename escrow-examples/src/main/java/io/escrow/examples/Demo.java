@@ -1,6 +1,5 @@
 package io.escrow.examples;
 
-import io.escrow.daemon.Escrowd;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -22,7 +21,6 @@ final class Demo implements Callable<Integer> {
 
     private static final int SERVED_MILLIS = 2_000;
     private static final Duration PATIENCE = Duration.ofSeconds(60);
-    private static final List<String> DAEMON_OPTIONS = List.of("-XX:+UseSerialGC");
     /** For a quick start. */
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
 
@@ -45,7 +43,7 @@ final class Demo implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException, ExecutionException, TimeoutException {
         try (Stage stage = Stage.open();
                 RecordClients clients = new RecordClients()) {
-            ChildProcess daemon = stage.start("Listening on", DAEMON_OPTIONS, Escrowd.class, stage.socket());
+            ChildProcess daemon = stage.startEscrowd(stage.socket());
             say("escrowd is process " + daemon.pid());
             ChildProcess server = startServer(stage, 0);
             int port = port(server);

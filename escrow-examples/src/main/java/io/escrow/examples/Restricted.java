@@ -1,6 +1,5 @@
 package io.escrow.examples;
 
-import io.escrow.daemon.Escrowd;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,10 +34,7 @@ final class Restricted implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         int self = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         try (Stage stage = Stage.open()) {
-            ChildProcess daemon = stage.start(
-                    "Listening on",
-                    List.of("-XX:+UseSerialGC"),
-                    Escrowd.class,
+            ChildProcess daemon = stage.startEscrowd(
                     "--mode=" + (self == ROOT ? "0666" : "0600"),
                     "--allow-user=" + (self == ROOT ? uid : self),
                     stage.socket());

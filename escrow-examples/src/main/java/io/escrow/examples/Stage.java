@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.daemon.Escrowd;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -16,6 +17,10 @@ import java.util.List;
  * stage is closed, or this process ends before that, by Ctrl-C for instance.
  */
 final class Stage implements AutoCloseable {
+
+    /** As escrowd has them when its launcher or a client starts it, but for the archive. */
+    static final List<String> DAEMON_OPTIONS =
+            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
 
     private final Path directory;
     /** The youngest first, as they are to end. */
@@ -42,6 +47,11 @@ final class Stage implements AutoCloseable {
     /** Returns the path for the escrow's socket. */
     String socket() {
         return directory.resolve("escrow.sock").toString();
+    }
+
+    /** Starts a daemon, and waits until it listens. */
+    ChildProcess startEscrowd(String... args) throws IOException, InterruptedException {
+        return start("Listening on", DAEMON_OPTIONS, Escrowd.class, args);
     }
 
     /**
