@@ -10,8 +10,11 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
-/** A process that an example has started. What it prints after it is ready goes to stderr. */
+/** A process that an example has started. What it prints after it is ready goes to stderr, unless it is mere news. */
 final class ChildProcess {
+
+    /** The level of a log at which nothing is wrong. */
+    private static final String NEWS = " INFO ";
 
     private final Process process;
     private final String ready;
@@ -34,7 +37,7 @@ final class ChildProcess {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 if (line.startsWith(ready)) {
                     readyLine.complete(line);
-                } else if (readyLine.isDone()) {
+                } else if (readyLine.isDone() && !line.contains(NEWS)) {
                     System.err.println("[" + process.pid() + "] " + line);
                 }
                 last = line;
