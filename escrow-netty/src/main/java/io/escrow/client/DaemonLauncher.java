@@ -26,8 +26,7 @@ public final class DaemonLauncher {
     private static final String READY_JSON = "\"message\":\"" + READY;
 
     /** For a process that is small and starts quickly, as the daemon's own launcher has them: docs/install.md. */
-    private static final List<String> SMALL =
-            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
+    static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
 
     private static final Set<String> SYSTEMD =
             Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");

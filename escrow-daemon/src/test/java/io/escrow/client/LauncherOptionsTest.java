@@ -1,0 +1,19 @@
+package io.escrow.client;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+class LauncherOptionsTest {
+
+    @Test
+    void scriptHasTheOptionsOfDaemonLauncher() throws Exception {
+        String script = Files.readString(Path.of("src/main/dist/lib/launch"));
+        String options = String.join(" ", DaemonLauncher.SMALL);
+        assertTrue(
+                script.contains("exec \"$java\" " + options + " ${ESCROW_JAVA_OPTS:-}"),
+                () -> options + " in " + script);
+    }
+}
