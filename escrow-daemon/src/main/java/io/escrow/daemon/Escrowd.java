@@ -12,11 +12,8 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -68,28 +65,8 @@ public final class Escrowd implements Callable<Integer> {
             description = "go on in the background once it listens")
     private boolean daemonise;
 
-    @Option(
-            names = "--mode",
-            paramLabel = "MODE",
-            converter = Octal.class,
-            description =
-                    "permissions of the socket, octal; default: 0600, or SocketMode= of the socket that systemd has"
-                            + " bound")
-    private Integer mode;
-
-    @Option(
-            names = "--allow-user",
-            paramLabel = "USER",
-            description = "also let this user in, by name or number; may be given several times; default: the daemon's"
-                    + " own user and root")
-    private List<String> users = List.of();
-
-    @Option(
-            names = "--allow-group",
-            paramLabel = "GROUP",
-            description = "also let in who has this effective group, and who is listed as its member when the daemon"
-                    + " starts; by name or number; may be given several times")
-    private List<String> groups = List.of();
+    @Mixin
+    private AccessOptions access;
 
     @Mixin
     private LimitOptions bounds;
@@ -260,8 +237,8 @@ public final class Escrowd implements Callable<Integer> {
                         "no path of a socket: give one, or set " + SocketPath.ENVIRONMENT + " in the environment");
             }
             Path socket = named ? SocketPath.check(path) : ListeningSocket.path(listener);
-            if (listener != DaemonOptions.BIND && mode != null) {
-                ListeningSocket.checkMode(socket, mode);
+            if (listener != DaemonOptions.BIND) {
+                access.checkMode(socket);
             }
             return new DaemonOptions(
                     socket,
@@ -271,23 +248,13 @@ public final class Escrowd implements Callable<Integer> {
                     storeLimits,
                     timeouts,
                     backlog,
-                    access(),
+                    access.access(),
                     unclaimed,
                     new OperatorOptions(ctlConnections, metrics),
                     listener);
         } catch (IllegalArgumentException e) {
             throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
         }
-    }
-
-    private Access access() {
-        Set<Integer> allowedUsers = new HashSet<>();
-        users.forEach(user -> allowedUsers.add(Accounts.user(user)));
-        groups.forEach(group -> allowedUsers.addAll(Accounts.members(group)));
-        return new Access(
-                mode == null ? Access.OWNER_ONLY.mode() : mode,
-                allowedUsers,
-                groups.stream().map(Accounts::group).collect(Collectors.toSet()));
     }
 
     /** Returns the command line of this very process, without the option that brought us here. */
@@ -306,18 +273,6 @@ public final class Escrowd implements Callable<Integer> {
             }
         }
         return command;
-    }
-
-    /** Reads a mode as chmod(1) does. */
-    static final class Octal implements ITypeConverter<Integer> {
-        @Override
-        public Integer convert(String text) {
-            try {
-                return Integer.parseInt(text, 8);
-            } catch (NumberFormatException e) {
-                throw new CommandLine.TypeConversionException("'" + text + "' is not an octal number");
-            }
-        }
     }
 
     /** Reads an address, on the loopback interface unless told otherwise. */
