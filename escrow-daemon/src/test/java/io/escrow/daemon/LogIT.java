@@ -130,7 +130,12 @@ class LogIT {
     /** As on the class path of a program that logs in another way. */
     @Test
     void logbackMayBeMissing() throws IOException {
-        List<String> command = TestProcess.java("-cp", WITHOUT_LOGBACK, Escrowd.class.getName(), socket.toString());
+        List<String> command = TestProcess.java(
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                WITHOUT_LOGBACK,
+                Escrowd.class.getName(),
+                socket.toString());
         try (TestDaemon daemon = TestDaemon.start(socket, new ProcessBuilder(command))) {
             daemon.warmUp();
             assertTrue(
