@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +9,7 @@ import io.escrow.EscrowException;
 import io.escrow.InheritedSockets;
 import io.escrow.SocketPath;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Socket;
@@ -142,6 +144,19 @@ class InheritanceTest extends HandoverHarness {
                 e.text());
         ServerHandover server = start(listen("http", wanted).bindChangedAddress(true));
         assertEquals(List.of("http"), server.startReport().boundListeners());
+    }
+
+    @Test
+    void changedAddressIsThatOfTheInheritedOne() throws Exception {
+        handOver(start(listen("http", ANY)));
+        InetSocketAddress address = passOn("http");
+        ServerHandover server = start(listen("http", address).bindChangedAddress(true));
+        assertEquals(List.of("http"), server.startReport().inheritedListeners());
+        add(Peer.tcp(address)).assertEchoes(RECORD);
+
+        Channel listener = server.listeners().get(0);
+        server.close();
+        assertFalse(listener.isOpen());
     }
 
     /** Its path is for whoever has bound it to remove. */

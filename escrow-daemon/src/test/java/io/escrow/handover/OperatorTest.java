@@ -61,6 +61,28 @@ class OperatorTest extends HandoverHarness {
     }
 
     @Test
+    void emptiesSlotsThatAreFilledAgain() throws Exception {
+        crashSafe = true;
+        ServerHandover server = start();
+        Peer peer = connect();
+        awaitEscrowed(server, 1);
+        for (SlotView slot : slots()) {
+            Operator.lines(socket(), "DELETE /slots/" + slot.tag() + "/" + slot.index(), Object.class);
+        }
+        assertEquals(List.of(), slots());
+        peer.assertEchoes(RECORD);
+        Loops.call(onlyGuard(server).channel().eventLoop(), () -> ServerHandover.checkpoint(onlyGuard(server)))
+                .thenCompose(done -> done)
+                .join();
+        assertEquals(1, handOver(server).connections());
+
+        ServerHandover next = start();
+        assertEquals(1, next.startReport().adopted());
+        assertEquals(List.of("echo"), next.startReport().adoptedListeners());
+        peer.assertEchoes(RECORD);
+    }
+
+    @Test
     void endsSessionOfServerThatGetsItBack() throws Exception {
         crashSafe = true;
         ServerHandover server = start();

@@ -17,6 +17,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Option;
 
 /** Starts a server that is handed over on SIGTERM, to a process that waits already or is started later. */
@@ -26,6 +27,7 @@ abstract class HandoverCommand implements Callable<Integer> {
     static final String READY = "Serving port ";
 
     private static final Duration DEADLINE = Duration.ofSeconds(30);
+    private static final Duration RETRY = Duration.ofSeconds(1);
 
     @Option(
             names = "--escrow",
@@ -102,6 +104,7 @@ abstract class HandoverCommand implements Callable<Integer> {
     private static void end(ServerHandover server) {
         while (!tryToHandOver(server)) {
             System.err.println("Still serving");
+            LockSupport.parkNanos(RETRY.toNanos());
         }
         // A process that is ended by SIGTERM would exit with 143.
         Runtime.getRuntime().halt(0);

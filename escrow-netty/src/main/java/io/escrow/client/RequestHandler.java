@@ -181,11 +181,11 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void answer(Frame answer) throws EscrowException {
-        Request request = sent.poll();
-        if (request == null && answer instanceof Frame.Reply end && end.status() != Status.OK) {
-            // Nothing was asked: the daemon says why it ends the session.
+        if (answer instanceof Frame.Reply end && endsSession(end.status())) {
+            // This answers nothing: the daemon says why it ends the session.
             throw new EscrowException(end.status(), end.text());
         }
+        Request request = sent.poll();
         if (request == null) {
             Request.discard(answer);
             throw new ProtocolException("an answer without a request: " + answer);
@@ -205,6 +205,11 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             request.fail(new EscrowException(Status.EPROTO, text));
             throw new ProtocolException(text);
         }
+    }
+
+    /** Tells whether a status is never that of a request, or comes when nothing was asked. */
+    private boolean endsSession(Status status) {
+        return status == Status.ECANCELED || status == Status.ETIMEDOUT || (sent.isEmpty() && status != Status.OK);
     }
 
     @Override

@@ -147,6 +147,8 @@ final class Listener {
                     registered.cause());
         }
         channel = registered.channel();
+        bound = false;
+        gone = false;
     }
 
     /** Notes that somebody else has bound the adopted socket, and keeps it. */

@@ -1,7 +1,10 @@
 package io.escrow.handover;
 
+import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -45,13 +48,27 @@ final class Slot {
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
-                return table.update(old, channel);
+                return table.update(old, channel)
+                        .exceptionallyCompose(failure -> isEmpty(failure)
+                                ? putIfOpen(old, descriptor, channel, onSent)
+                                : CompletableFuture.failedFuture(failure));
             }
             return descriptor == null ? before : put(old, descriptor, channel, onSent);
         });
         place = stored.exceptionallyCompose(
                 failure -> before.thenApply(old -> old == null ? table.unsure(tag, index, failure) : old));
         return stored.thenAccept(now -> {});
+    }
+
+    /** Tells whether an operator has emptied the slot. */
+    private static boolean isEmpty(Throwable failure) {
+        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        return cause instanceof EscrowException refused && refused.status() == Status.ENOENT;
+    }
+
+    private CompletableFuture<EscrowTable.Place> putIfOpen(
+            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+        return descriptor == null ? CompletableFuture.completedFuture(null) : put(old, descriptor, channel, onSent);
     }
 
     /** Puts a channel in; that may be there already, from an earlier session. */

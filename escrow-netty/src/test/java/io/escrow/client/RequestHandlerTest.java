@@ -36,6 +36,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Asks through a client, plays the daemon by hand, and looks at the packets that would be sent. */
@@ -327,6 +328,21 @@ class RequestHandlerTest {
         assertEquals(
                 "the connection to escrowd ended: ECANCELED: ended by an operator; the request was not sent",
                 failureOf(late).text());
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"ECANCELED", "ETIMEDOUT"})
+    void endOfTheSessionAnswersNoRequest(Status why) {
+        CompletableFuture<Void> deleted = client.delete(0, 0);
+        send();
+        answer(new Frame.Reply(why, "whatever it was"));
+
+        assertFalse(channel.isOpen());
+        EscrowConnectionException lost = (EscrowConnectionException) failureOf(deleted);
+        assertEquals(
+                "the connection to escrowd ended: " + why + ": whatever it was; the request may have been carried out",
+                lost.text());
+        assertTrue(lost.maybeCarriedOut());
     }
 
     @Test
