@@ -10,8 +10,9 @@ import picocli.CommandLine.Command;
         customSynopsis = "escrowd ctl evict [--json] [PATH]",
         description = {
             "Ends the session that is on, so that the next client in the queue is served.",
-            "Its slots stay. The client itself is not ended: one that hangs should be killed, one that does not connects"
-                    + " again and waits."
+            "Its slots stay. The client itself is not ended: one that hangs should be killed, which ends its session, too."
+                    + " One that does not hang goes on with its connections, and so does the next, which takes over the"
+                    + " same ones: whoever of both is not wanted must be ended at once. It connects again and waits."
         })
 final class EvictCommand extends ViewCommand {
 

@@ -30,7 +30,12 @@ import picocli.CommandLine.Parameters;
         usageHelpAutoWidth = true,
         versionProvider = Escrowd.Version.class,
         exitCodeListHeading = "Exit status:%n",
-        exitCodeList = {" 0:stopped", " 1:could not start", " 2:bad usage"},
+        exitCodeList = {
+            " 0:goes on in the background (--daemonise)",
+            " 1:could not start",
+            " 2:bad usage",
+            "143:stopped by SIGTERM"
+        },
         footer = {"", "escrowd ctl COMMAND [PATH] looks into one that runs, and steers it; see escrowd ctl --help."})
 public final class Escrowd implements Callable<Integer> {
 

@@ -121,15 +121,15 @@ class PackagesIT {
         assertEquals(
                 List.of("escrowd: Java 17 or later is needed, and \"" + old
                         + "/bin/java\" is 11.0.2: install one, or set ESCROW_JAVA or JAVA_HOME"),
-                run(Map.of("ESCROW_JAVA", "", "JAVA_HOME", old), 1, program("bin/escrowd")));
+                run(Map.of("ESCROW_JAVA", "", "JAVA_HOME", old), 127, program("bin/escrowd")));
         assertEquals(
                 List.of("escrowd: Java 17 or later is needed, and \"" + older
                         + "/bin/java\" is 1.8.0_292: install one, or set ESCROW_JAVA or JAVA_HOME"),
-                run(Map.of("ESCROW_JAVA", older + "/bin/java"), 1, program("bin/escrowctl")));
+                run(Map.of("ESCROW_JAVA", older + "/bin/java"), 127, program("bin/escrowctl")));
         assertEquals(
                 List.of("escrowd: no Java at \"/nowhere/java\": install one, 17 or later, or set ESCROW_JAVA or"
                         + " JAVA_HOME"),
-                run(Map.of("ESCROW_JAVA", "/nowhere/java"), 1, program("bin/escrowd")));
+                run(Map.of("ESCROW_JAVA", "/nowhere/java"), 127, program("bin/escrowd")));
     }
 
     @Test
