@@ -123,7 +123,7 @@ final class ControlClient implements AutoCloseable {
     }
 
     private static EscrowException unreachable(Path control, Throwable cause) {
-        if (!Files.exists(control)) {
+        if (Files.notExists(control)) {
             return new EscrowException(
                     Status.ECONNREFUSED, "no escrowd: there is no socket \"" + control + "\"", cause);
         }

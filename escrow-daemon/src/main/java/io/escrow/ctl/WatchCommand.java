@@ -3,6 +3,7 @@ package io.escrow.ctl;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -44,6 +45,10 @@ final class WatchCommand extends ViewCommand {
         client.lines("/events", line -> {
             out().println(json() ? line : text(Json.read(line, EventView.class)));
             out().flush();
+            // The writer of picocli hides what becomes of the stream behind it.
+            if (System.out.checkError()) {
+                throw new UncheckedIOException(new IOException("nobody reads what is printed"));
+            }
         });
         return 0;
     }

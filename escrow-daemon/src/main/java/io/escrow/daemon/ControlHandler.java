@@ -102,7 +102,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                             Inspection inspection = new Inspection()) {
                         SlotDetails details = inspection.details(held);
                         HttpAnswer.send(ctx, details);
-                    } catch (IOException e) {
+                    } catch (IOException | RuntimeException e) {
                         HttpAnswer.fail(ctx, e);
                     }
                 })

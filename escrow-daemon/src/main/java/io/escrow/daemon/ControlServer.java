@@ -10,8 +10,10 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannelRecvByteBufAllocator;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -20,7 +22,6 @@ import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
-import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.netty.handler.timeout.WriteTimeoutHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -74,6 +75,9 @@ final class ControlServer implements AutoCloseable {
         bind(
                 new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
                 new DomainSocketAddress(publication.bindAddress()),
+                new ControlGate(
+                        options.operators().connections(),
+                        child -> options.access().allows(Peer.of(child))),
                 new Initializer() {
                     @Override
                     ChannelHandler handler(Peer peer) {
@@ -84,7 +88,10 @@ final class ControlServer implements AutoCloseable {
         InetSocketAddress metrics = options.operators().metrics();
         if (metrics != null) {
             Channel port = bind(
-                    new ServerBootstrap().channelFactory(EpollServerSocketChannel::new), metrics, new Initializer() {
+                    new ServerBootstrap().channelFactory(EpollServerSocketChannel::new),
+                    metrics,
+                    new ControlGate(ControlGate.FEW, child -> true),
+                    new Initializer() {
                         @Override
                         ChannelHandler handler(Peer peer) {
                             return new MetricsHandler(desk, mainSocket);
@@ -109,10 +116,13 @@ final class ControlServer implements AutoCloseable {
         }
     }
 
-    private Channel bind(ServerBootstrap bootstrap, SocketAddress address, Initializer initializer)
+    private Channel bind(ServerBootstrap bootstrap, SocketAddress address, ControlGate gate, Initializer initializer)
             throws EscrowException {
         ChannelFuture bound = bootstrap
                 .group(listeners, operators)
+                // Clients have their turn between two operators.
+                .option(ChannelOption.RECVBUF_ALLOCATOR, new ServerChannelRecvByteBufAllocator())
+                .handler(gate)
                 .childHandler(initializer)
                 .bind(address)
                 .awaitUninterruptibly();
@@ -147,20 +157,12 @@ final class ControlServer implements AutoCloseable {
 
         @Override
         protected void initChannel(Channel channel) {
-            if (connections.size() >= options.operators().connections()) {
-                logger.atWarn()
-                        .addKeyValue("limit", options.operators().connections())
-                        .log("operator refused: too many at once");
-                channel.close();
-                return;
-            }
             connections.add(channel);
             SessionTimeouts timeouts = options.timeouts();
             channel.pipeline()
                     .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
-                    .addLast(new ReadTimeoutHandler(timeouts.hello().toMillis(), TimeUnit.MILLISECONDS))
                     .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
-                    .addLast(new SingleRequest(), handler(Peer.of(channel)));
+                    .addLast(new SingleRequest(timeouts.hello()), handler(Peer.of(channel)));
         }
     }
 }

@@ -48,7 +48,7 @@ final class HttpAnswer {
         if (cause instanceof EscrowException e) {
             send(ctx, status(e.status()), JSON, line(new ErrorView(e.status().name(), e.text())));
         } else {
-            send(ctx, HttpResponseStatus.INTERNAL_SERVER_ERROR, JSON, line(new ErrorView("EIO", cause.toString())));
+            fail(ctx, new EscrowException(Status.EOPNOTSUPP, "escrowd can't answer: " + cause, cause));
         }
     }
 

@@ -1,5 +1,6 @@
 package io.escrow.daemon;
 
+import io.netty.channel.ChannelException;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Socket;
 import io.netty.util.NetUtil;
@@ -58,10 +59,18 @@ final class OpenSocket {
 
     /** Looks at the socket with a number, which stays the caller's. */
     OpenSocket(int descriptor) throws IOException {
-        socket = new Socket(descriptor);
+        socket = socket(descriptor);
         domain = socket.getIntOpt(SOL_SOCKET, SO_DOMAIN);
         type = socket.getIntOpt(SOL_SOCKET, SO_TYPE);
         listening = socket.getIntOpt(SOL_SOCKET, SO_ACCEPTCONN) != 0;
+    }
+
+    private static Socket socket(int descriptor) throws IOException {
+        try {
+            return new Socket(descriptor);
+        } catch (ChannelException e) {
+            throw new IOException("a socket of a family that has no addresses", e);
+        }
     }
 
     private boolean isInternet() {

@@ -2,13 +2,34 @@ package io.escrow.daemon;
 
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
-/** Lets one request through, which has come in time then: what a client sends behind it is not answered. */
+/**
+ * Lets one request through, if the whole of it comes in time: what a client sends behind it is not answered, and one that
+ * takes longer is closed.
+ */
 final class SingleRequest extends ChannelInboundHandlerAdapter {
 
+    private final Duration time;
+    private Future<?> deadline;
     private boolean come;
+
+    SingleRequest(Duration time) {
+        this.time = time;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        deadline = ctx.executor().schedule(() -> ctx.close(), time.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        deadline.cancel(false);
+    }
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -17,7 +38,7 @@ final class SingleRequest extends ChannelInboundHandlerAdapter {
             return;
         }
         come = true;
-        ctx.pipeline().remove(ReadTimeoutHandler.class);
+        deadline.cancel(false);
         ctx.fireChannelRead(msg);
     }
 }

@@ -54,6 +54,10 @@ final class SlotListing extends ChannelInboundHandlerAdapter {
                 page.forEach(
                         held -> lines.append(Json.write(inspection.view(held))).append('\n'));
             }
+        } catch (RuntimeException e) {
+            // Nothing else can be said in the middle of an answer; whoever waits for the rest sees the end.
+            http.close();
+            return;
         } finally {
             page.forEach(Held::close);
         }

@@ -76,8 +76,10 @@ final class SocketPublication implements AutoCloseable {
     void publish(Access access) throws EscrowException {
         try {
             permit(socket, access.mode(), access);
-            published = Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
+            Object moving =
+                    Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
             Files.move(socket, path, StandardCopyOption.ATOMIC_MOVE);
+            published = moving;
             Files.delete(privateDirectory);
         } catch (IOException e) {
             throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
@@ -104,8 +106,10 @@ final class SocketPublication implements AutoCloseable {
         if (published != null && published.equals(fileKey(path))) {
             Files.delete(path);
         }
-        if (socket != null && published == null) {
+        if (published == null && socket != null) {
             Files.deleteIfExists(socket);
+        }
+        if (published == null && privateDirectory != null) {
             Files.deleteIfExists(privateDirectory);
         }
     }
