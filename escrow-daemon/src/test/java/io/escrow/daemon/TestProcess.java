@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 class TestProcess implements AutoCloseable {
 
     /** How long anything may take that is certain to happen. */
-    static final int PATIENCE_SECONDS = 30;
+    static final int PATIENCE_SECONDS = 60;
 
     static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();

@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 final class JarProcess implements AutoCloseable {
 
     private static final String JAR = System.getProperty("escrow-examples.jar");
-    private static final long PATIENCE_SECONDS = 60;
+    private static final long PATIENCE_SECONDS = 150;
 
     private final Process process;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
