@@ -11,8 +11,8 @@ import picocli.CommandLine.Command;
         description = {
             "Lists the slots, those of one tag or all.",
             "UNREAD are bytes that the kernel has received and nobody has read, of a listener the connections that wait"
-                    + " to be accepted; UNSENT are bytes that the peer has not acknowledged. Of UDP both are the memory that they"
-                    + " take."
+                    + " to be accepted; UNSENT are bytes that the peer has not acknowledged. Of UDP both are the memory"
+                    + " that they take."
         })
 final class ListCommand extends ViewCommand {
 

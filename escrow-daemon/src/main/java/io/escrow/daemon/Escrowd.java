@@ -127,7 +127,7 @@ public final class Escrowd implements Callable<Integer> {
     @Option(
             names = "--ctl-connections",
             paramLabel = "N",
-            description = "how many operators and monitoring systems may be connected at once, 1 to 24; default:"
+            description = "how many operators may be connected to the control socket at once, 1 to 24; default:"
                     + " ${DEFAULT-VALUE}")
     private int ctlConnections = OperatorOptions.DEFAULT.connections();
 

@@ -5,7 +5,8 @@ import java.net.InetSocketAddress;
 /**
  * Says how operators may look into a daemon.
  *
- * @param connections how many may be connected at once, to the control socket and the port of the metrics together
+ * @param connections how many operators may be connected to the control socket at once; the port of the metrics has places of its
+ *     own
  * @param metrics where metrics are served over HTTP; {@code null} for nowhere but on the control socket
  */
 public record OperatorOptions(int connections, InetSocketAddress metrics) {
