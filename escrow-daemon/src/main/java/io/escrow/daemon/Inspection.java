@@ -3,7 +3,7 @@ package io.escrow.daemon;
 import io.escrow.OwnedDescriptor;
 import io.escrow.ctl.SlotDetails;
 import io.escrow.ctl.SlotView;
-import io.escrow.handover.HandoverRecord;
+import io.escrow.handover.store.HandoverRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

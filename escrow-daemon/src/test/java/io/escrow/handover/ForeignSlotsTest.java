@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.EscrowTable;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
@@ -53,7 +55,7 @@ class ForeignSlotsTest extends HandoverHarness {
     @ParameterizedTest
     @ValueSource(ints = {LISTENERS, CONNECTIONS})
     void whatIsNoRecordIsRefused(int tag) throws Exception {
-        byte[] newer = new SavedChannel("echo", true, Map.of()).encode();
+        byte[] newer = new ChannelRecord("echo", true, Map.of()).encode();
         newer[0]++;
         store(tag, 0, new byte[0]);
         store(tag, 1, payload(0, new byte[0]));
@@ -68,7 +70,7 @@ class ForeignSlotsTest extends HandoverHarness {
     @ParameterizedTest
     @ValueSource(ints = {LISTENERS, CONNECTIONS})
     void aChunkHasNoDescriptor(int tag) throws Exception {
-        byte[] record = new SavedChannel("echo", true, Map.of()).encode();
+        byte[] record = new ChannelRecord("echo", true, Map.of()).encode();
         store(tag, 0, payload(1, Arrays.copyOf(record, 4)));
         store(CHUNKS, 0, Arrays.copyOfRange(record, 4, record.length));
 
@@ -85,7 +87,7 @@ class ForeignSlotsTest extends HandoverHarness {
     @Test
     void aListenerHasADescriptor() throws Exception {
         try (BlockingEscrow escrow = connectToEscrow()) {
-            escrow.add(LISTENERS, 0, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+            escrow.add(LISTENERS, 0, payload(0, new ChannelRecord("echo", true, Map.of()).encode()));
         }
         ServerHandover server = start();
         List<String> refused = server.startReport().refused();
@@ -96,13 +98,13 @@ class ForeignSlotsTest extends HandoverHarness {
 
     @Test
     void ofTwoListenersTheLaterIsTaken() throws Exception {
-        store(LISTENERS, 0, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+        store(LISTENERS, 0, payload(0, new ChannelRecord("echo", true, Map.of()).encode()));
         Socket socket = Socket.newSocketStream();
         try (BlockingEscrow escrow = connectToEscrow()) {
             socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             socket.listen(1);
             port = socket.localAddress().getPort();
-            escrow.add(LISTENERS, 1, socket, payload(0, new SavedChannel("echo", true, Map.of()).encode()));
+            escrow.add(LISTENERS, 1, socket, payload(0, new ChannelRecord("echo", true, Map.of()).encode()));
         } finally {
             socket.close();
         }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.SlotInfo;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.EscrowTable;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Map;
@@ -87,7 +89,7 @@ class PauseTest extends HandoverHarness {
     @Test
     void nobodyKnowsWhenTheProcessBeforeDidNotSay() throws Exception {
         handOver(startWithConnections());
-        byte[] record = new SavedChannel("echo", true, Map.of()).encode();
+        byte[] record = new ChannelRecord("echo", true, Map.of()).encode();
         byte[] payload = ByteBuffer.allocate(EscrowTable.HEADER_LENGTH + record.length)
                 .put(EscrowTable.HEADER_LENGTH, record)
                 .array();

@@ -9,6 +9,8 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
@@ -129,7 +131,7 @@ class WavesTest extends HandoverHarness {
             EscrowTable table = new EscrowTable(0);
             table.begin(client).join();
             for (Entry entry : listeners) {
-                if (table.read(entry).join().listener().equals(SavedChannel.RENDEZVOUS)) {
+                if (table.read(entry).join().listener().equals(ChannelRecord.RENDEZVOUS)) {
                     meetingPoint = entry.takeDescriptor();
                 }
                 entry.close();

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -11,12 +13,12 @@ final class Acceptor extends ChannelInboundHandlerAdapter {
 
     private final ServerHandover server;
     private final String listener;
-    private final SavedChannel fresh;
+    private final ChannelRecord fresh;
 
     Acceptor(ServerHandover server, String listener) {
         this.server = server;
         this.listener = listener;
-        this.fresh = new SavedChannel(listener, false, Map.of());
+        this.fresh = new ChannelRecord(listener, false, Map.of());
     }
 
     @Override
@@ -27,7 +29,7 @@ final class Acceptor extends ChannelInboundHandlerAdapter {
             ctx.fireChannelRead(child);
             return;
         }
-        Slot slot = server.table().newConnectionSlot();
+        ChannelSlot slot = server.table().newConnectionSlot();
         child.pipeline().addFirst(Guard.NAME, new Guard(server, listener, slot));
         if (server.escrowing()) {
             escrow(ctx, child, slot);
@@ -37,7 +39,7 @@ final class Acceptor extends ChannelInboundHandlerAdapter {
     }
 
     /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
-    private void escrow(ChannelHandlerContext ctx, Channel child, Slot slot) {
+    private void escrow(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
         server.arriving(1);
         Arrival arrival = new Arrival(ctx, child, slot);
         slot.store(Loops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
@@ -55,10 +57,10 @@ final class Acceptor extends ChannelInboundHandlerAdapter {
     private final class Arrival implements Runnable {
         private final ChannelHandlerContext ctx;
         private final Channel child;
-        private final Slot slot;
+        private final ChannelSlot slot;
         private boolean done;
 
-        Arrival(ChannelHandlerContext ctx, Channel child, Slot slot) {
+        Arrival(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
             this.ctx = ctx;
             this.child = child;
             this.slot = slot;

@@ -2,6 +2,8 @@ package io.escrow.handover;
 
 import io.escrow.Entry;
 import io.escrow.SlotKey;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.channel.Channel;
 import java.io.IOException;
 import java.time.Duration;
@@ -18,7 +20,7 @@ import java.util.function.Consumer;
 final class Adopter {
 
     /** A connection that is put together, and held. */
-    record Held(Guard guard, SlotKey slot, SavedChannel saved) {}
+    record Held(Guard guard, SlotKey slot, ChannelRecord saved) {}
 
     /** What became of a connection: why it can't go on, or when it went on. */
     private record Outcome(Throwable failure, long millis) {}
@@ -65,9 +67,9 @@ final class Adopter {
     }
 
     /** Makes a held connection of an entry; of {@code null} when it is refused. */
-    CompletableFuture<Held> assemble(Entry entry, SavedChannel saved) {
+    CompletableFuture<Held> assemble(Entry entry, ChannelRecord saved) {
         SlotKey key = new SlotKey(entry.tag(), entry.index());
-        Slot slot = server.table().slot(entry);
+        ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
             Listener listener = find(saved.listener());
@@ -141,7 +143,7 @@ final class Adopter {
     }
 
     /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
-    private CompletableFuture<Throwable> restore(Guard guard, SavedChannel saved) {
+    private CompletableFuture<Throwable> restore(Guard guard, ChannelRecord saved) {
         Channel channel = guard.channel();
         CompletableFuture<Throwable> restored = new CompletableFuture<>();
         try {

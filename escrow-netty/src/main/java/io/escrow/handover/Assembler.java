@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
+import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -63,17 +64,17 @@ final class Assembler {
      *
      * @return a future that fails if the pipeline can't be built
      */
-    static Future<Void> restore(Guard guard, SavedChannel saved) {
+    static Future<Void> restore(Guard guard, ChannelRecord saved) {
         Channel channel = guard.channel();
         Options options = channel.attr(OPTIONS).get();
         if (options != null && channel.isActive()) {
             channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
             channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
         }
-        if (saved.sections().containsKey(SavedChannel.OUTPUT_SHUT)) {
+        if (saved.sections().containsKey(ChannelRecord.OUTPUT_SHUT)) {
             ((DuplexChannel) channel).shutdownOutput();
         }
-        byte[] upgrade = saved.sections().get(SavedChannel.UPGRADE);
+        byte[] upgrade = saved.sections().get(ChannelRecord.UPGRADE);
         if (upgrade == null) {
             restoreHandlers(guard, saved);
             return channel.eventLoop().newSucceededFuture(null);
@@ -90,11 +91,11 @@ final class Assembler {
                 });
     }
 
-    private static void restoreHandlers(Guard guard, SavedChannel saved) {
+    private static void restoreHandlers(Guard guard, ChannelRecord saved) {
         Channel channel = guard.channel();
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
-                byte[] state = saved.sections().get(SavedChannel.HANDLER + movable.section());
+                byte[] state = saved.sections().get(ChannelRecord.HANDLER + movable.section());
                 if (state != null) {
                     movable.restore(channel.pipeline().context(e.getKey()), Unpooled.wrappedBuffer(state));
                 }
@@ -104,9 +105,9 @@ final class Assembler {
     }
 
     /** Gives a restored connection the bytes that were read and not processed. Called on the channel's event loop. */
-    static void feed(Guard guard, SavedChannel saved) {
+    static void feed(Guard guard, ChannelRecord saved) {
         Dismantler.feedDecoders(guard.channel(), saved);
-        byte[] gate = saved.sections().get(SavedChannel.GATE);
+        byte[] gate = saved.sections().get(ChannelRecord.GATE);
         if (gate != null) {
             guard.context().fireChannelRead(Unpooled.copiedBuffer(gate));
             guard.context().fireChannelReadComplete();

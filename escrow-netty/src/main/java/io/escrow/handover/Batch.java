@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
+import io.escrow.handover.store.ChannelRecord;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -19,7 +20,7 @@ final class Batch {
     private final ServerHandover server;
     private final Deadline deadline;
     private final Set<Guard> resting = new LinkedHashSet<>();
-    private final Map<Guard, SavedChannel> apart = new LinkedHashMap<>();
+    private final Map<Guard, ChannelRecord> apart = new LinkedHashMap<>();
     private final Map<Guard, String> immovable = new HashMap<>();
 
     Batch(ServerHandover server, Deadline deadline) {
@@ -42,7 +43,7 @@ final class Batch {
     }
 
     /** Returns what there is to store of each connection that was taken apart. */
-    Map<Guard, SavedChannel> apart() {
+    Map<Guard, ChannelRecord> apart() {
         return apart;
     }
 

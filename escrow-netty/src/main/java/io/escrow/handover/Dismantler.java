@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -96,10 +97,10 @@ final class Dismantler {
     }
 
     /** Returns what the handlers want to have after a crash. */
-    static SavedChannel checkpoint(Guard guard) {
+    static ChannelRecord checkpoint(Guard guard) {
         Map<String, byte[]> sections = new LinkedHashMap<>();
         saveHandlers(guard, sections);
-        return new SavedChannel(guard.listener(), false, sections);
+        return new ChannelRecord(guard.listener(), false, sections);
     }
 
     /**
@@ -108,20 +109,20 @@ final class Dismantler {
      *
      * @throws IllegalStateException if something other than bytes waits to be written
      */
-    static SavedChannel takeApart(Guard guard) {
+    static ChannelRecord takeApart(Guard guard) {
         Map<String, byte[]> sections = new LinkedHashMap<>();
         sections.put(
-                SavedChannel.RESTED,
+                ChannelRecord.RESTED,
                 ByteBuffer.allocate(Long.BYTES).putLong(guard.restedMillis()).array());
-        put(sections, SavedChannel.UNSENT, unsent(guard.channel()));
+        put(sections, ChannelRecord.UNSENT, unsent(guard.channel()));
         if (guard.channel() instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
-            sections.put(SavedChannel.OUTPUT_SHUT, NOTHING);
+            sections.put(ChannelRecord.OUTPUT_SHUT, NOTHING);
         }
         saveHandlers(guard, sections);
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
             if (isDecoder(e.getValue())
                     && (guard.gate() == null || !guard.gate().feeds(e.getValue()))) {
-                put(sections, SavedChannel.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
+                put(sections, ChannelRecord.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
             }
         }
         ByteBuf held = Unpooled.buffer(0);
@@ -129,18 +130,18 @@ final class Dismantler {
             held.writeBytes(guard.gate().held());
         }
         guard.copyKept(held);
-        put(sections, SavedChannel.GATE, ByteBufUtil.getBytes(held));
+        put(sections, ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // In the middle of what the peer is being told, and behind the end of it, there is nothing to be said.
         boolean mayBeTold =
-                !sections.containsKey(SavedChannel.UNSENT) && !sections.containsKey(SavedChannel.OUTPUT_SHUT);
-        return new SavedChannel(guard.listener(), true, sections, mayBeTold ? guard.farewell() : NOTHING);
+                !sections.containsKey(ChannelRecord.UNSENT) && !sections.containsKey(ChannelRecord.OUTPUT_SHUT);
+        return new ChannelRecord(guard.listener(), true, sections, mayBeTold ? guard.farewell() : NOTHING);
     }
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */
-    static void feedDecoders(Channel channel, SavedChannel saved) {
+    static void feedDecoders(Channel channel, ChannelRecord saved) {
         saved.sections().forEach((name, bytes) -> {
-            if (name.startsWith(SavedChannel.COLLECTED)) {
-                String decoder = name.substring(SavedChannel.COLLECTED.length());
+            if (name.startsWith(ChannelRecord.COLLECTED)) {
+                String decoder = name.substring(ChannelRecord.COLLECTED.length());
                 ChannelHandlerContext ctx = channel.pipeline().context(decoder);
                 if (ctx == null) {
                     throw new IllegalStateException("bytes were collected by " + decoder + ", and there is none");
@@ -161,13 +162,13 @@ final class Dismantler {
 
     private static void saveHandlers(Guard guard, Map<String, byte[]> sections) {
         if (guard.gate() != null) {
-            put(sections, SavedChannel.UPGRADE, guard.gate().upgrade());
+            put(sections, ChannelRecord.UPGRADE, guard.gate().upgrade());
         }
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();
                 movable.save(guard.channel().pipeline().context(e.getKey()), out);
-                put(sections, SavedChannel.HANDLER + movable.section(), ByteBufUtil.getBytes(out));
+                put(sections, ChannelRecord.HANDLER + movable.section(), ByteBufUtil.getBytes(out));
             }
         }
     }

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.store.EscrowTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -41,21 +43,21 @@ final class Guard extends ChannelDuplexHandler {
     private ChannelHandlerContext ctx;
     private Gate gate;
     /** What the process before saved, or this one; {@code null} while there is nothing to be restored. */
-    private SavedChannel saved;
+    private ChannelRecord saved;
 
     private volatile State state = State.SERVING;
     private boolean autoRead;
     private long restedMillis;
     private Future<Void> restored;
-    private volatile Slot slot;
+    private volatile ChannelSlot slot;
 
     /** Guards a fresh connection. */
-    Guard(ServerHandover server, String listener, Slot slot) {
+    Guard(ServerHandover server, String listener, ChannelSlot slot) {
         this(server, listener, slot, null);
     }
 
     /** Guards a connection that is adopted. */
-    Guard(ServerHandover server, String listener, Slot slot, SavedChannel saved) {
+    Guard(ServerHandover server, String listener, ChannelSlot slot, ChannelRecord saved) {
         this.server = server;
         this.listener = listener;
         this.slot = slot;
@@ -103,11 +105,11 @@ final class Guard extends ChannelDuplexHandler {
     }
 
     /** Returns this connection's slot in the escrow. */
-    Slot slot() {
+    ChannelSlot slot() {
         return slot;
     }
 
-    void slot(Slot slot) {
+    void slot(ChannelSlot slot) {
         this.slot = slot;
     }
 
@@ -123,7 +125,7 @@ final class Guard extends ChannelDuplexHandler {
         if (adopted) {
             HeldReads.install(ctx.channel(), hold);
             hold(State.HELD);
-            byte[] unsent = saved.sections().get(SavedChannel.UNSENT);
+            byte[] unsent = saved.sections().get(ChannelRecord.UNSENT);
             if (unsent != null) {
                 // Before anything that a handler may write.
                 ctx.write(Unpooled.wrappedBuffer(unsent));
@@ -158,7 +160,7 @@ final class Guard extends ChannelDuplexHandler {
     /** Lets a restored connection go on from where it was. */
     void begin() {
         if (state == State.HELD && saved != null && restored != null && restored.isSuccess()) {
-            SavedChannel before = saved;
+            ChannelRecord before = saved;
             saved = null;
             Assembler.feed(this, before);
             whenRegistered(() -> {
@@ -200,7 +202,7 @@ final class Guard extends ChannelDuplexHandler {
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
-    SavedChannel takeApart() {
+    ChannelRecord takeApart() {
         if (!channel().isOpen()) {
             tellHandlersOfTheEnd();
         }

@@ -3,6 +3,8 @@ package io.escrow.handover;
 import io.escrow.EscrowException;
 import io.escrow.InheritedSocket;
 import io.escrow.Status;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.bootstrap.ServerBootstrapConfig;
@@ -34,7 +36,7 @@ final class Listener {
     private final ServerBootstrap server;
     private final Bootstrap datagrams;
     private Channel channel;
-    private Slot slot;
+    private ChannelSlot slot;
     private boolean bound;
     private boolean inherited;
     private volatile boolean gone;
@@ -80,18 +82,18 @@ final class Listener {
     }
 
     /** Returns this listener's slot in the escrow. */
-    Slot slot() {
+    ChannelSlot slot() {
         return slot;
     }
 
-    void slot(Slot slot) {
+    void slot(ChannelSlot slot) {
         this.slot = slot;
     }
 
     /** Stores the listener, or replaces what is known about it. */
     CompletableFuture<Void> store(boolean clean) {
-        Map<String, byte[]> sections = inherited ? Map.of(SavedChannel.INHERITED, new byte[0]) : Map.of();
-        return slot.store(Loops.descriptor(channel), new SavedChannel(name, clean, sections));
+        Map<String, byte[]> sections = inherited ? Map.of(ChannelRecord.INHERITED, new byte[0]) : Map.of();
+        return slot.store(Loops.descriptor(channel), new ChannelRecord(name, clean, sections));
     }
 
     /** Binds a fresh socket; reads nothing yet. */

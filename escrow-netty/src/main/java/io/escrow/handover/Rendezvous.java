@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
@@ -21,10 +23,10 @@ import java.util.function.Consumer;
 final class Rendezvous implements AutoCloseable {
 
     private final EventLoop loop;
-    private final Slot slot;
+    private final ChannelSlot slot;
     private final EpollDomainSocketChannel channel;
 
-    private Rendezvous(EventLoop loop, Slot slot, int end) {
+    private Rendezvous(EventLoop loop, ChannelSlot slot, int end) {
         this.loop = loop;
         this.slot = slot;
         this.channel = new EpollDomainSocketChannel(end);
@@ -36,7 +38,7 @@ final class Rendezvous implements AutoCloseable {
      *
      * @param slot a free slot
      */
-    static CompletableFuture<Rendezvous> open(EventLoop loop, Slot slot, Consumer<Link> onLink) {
+    static CompletableFuture<Rendezvous> open(EventLoop loop, ChannelSlot slot, Consumer<Link> onLink) {
         SocketPair pair;
         try {
             pair = SocketPair.open();
@@ -46,7 +48,7 @@ final class Rendezvous implements AutoCloseable {
         Rendezvous rendezvous = new Rendezvous(loop, slot, pair.one());
         rendezvous.register(onLink);
         FileDescriptor other = new FileDescriptor(pair.other());
-        return slot.store(other, new SavedChannel(SavedChannel.RENDEZVOUS, true, Map.of()))
+        return slot.store(other, new ChannelRecord(ChannelRecord.RENDEZVOUS, true, Map.of()))
                 .whenComplete((nothing, failure) -> {
                     closeQuietly(other);
                     if (failure != null) {

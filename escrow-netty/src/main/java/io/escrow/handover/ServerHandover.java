@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;

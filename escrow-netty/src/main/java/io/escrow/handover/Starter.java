@@ -6,6 +6,8 @@ import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,7 +23,7 @@ import java.util.function.Consumer;
 /** Starts a server: adopts what the escrow holds, and inherits or binds what is not there. One use, on a thread of its own. */
 final class Starter {
 
-    private record Stored(Entry entry, SavedChannel saved) {}
+    private record Stored(Entry entry, ChannelRecord saved) {}
 
     private final ServerHandover server;
     private final ServerHandoverBuilder options;
@@ -83,7 +85,7 @@ final class Starter {
         server.observer().queued(client.queued());
         server.session().begin(client).join();
         Map<String, Stored> stored = storedListeners();
-        Stored meetingPoint = stored.remove(SavedChannel.RENDEZVOUS);
+        Stored meetingPoint = stored.remove(ChannelRecord.RENDEZVOUS);
         try (WaveTaker before = meetingPoint == null
                 ? null
                 : WaveTaker.meet(
@@ -142,7 +144,7 @@ final class Starter {
 
     private void startListeners(Map<String, Stored> stored) throws EscrowException {
         Phase.Span phase = Phase.LISTENING.begin();
-        List<Slot> useless = new ArrayList<>();
+        List<ChannelSlot> useless = new ArrayList<>();
         try {
             for (Listener listener : options.listeners) {
                 Stored held = stored.remove(listener.name());
@@ -179,7 +181,7 @@ final class Starter {
         Map<String, Stored> stored = new LinkedHashMap<>();
         for (Entry entry : entries) {
             try {
-                SavedChannel saved = server.table().read(entry).join();
+                ChannelRecord saved = server.table().read(entry).join();
                 if (entry.hasDescriptor()) {
                     Stored older = stored.put(saved.listener(), new Stored(entry, saved));
                     if (older != null) {
@@ -214,10 +216,10 @@ final class Starter {
         listener.slot(server.table().newListenerSlot());
     }
 
-    private void adopt(Listener listener, Stored held, List<Slot> useless) throws EscrowException {
-        Slot slot = server.table().slot(held.entry());
+    private void adopt(Listener listener, Stored held, List<ChannelSlot> useless) throws EscrowException {
+        ChannelSlot slot = server.table().slot(held.entry());
         listener.adopt(held.entry().takeDescriptor().intValue());
-        if (held.saved().sections().containsKey(SavedChannel.INHERITED)) {
+        if (held.saved().sections().containsKey(ChannelRecord.INHERITED)) {
             listener.inherited();
         }
         if (listener.hasAddress()) {

@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.store.ChannelSlot;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,7 +31,7 @@ final class Succession {
     private final Map<Guard, String> staying;
     private final EventLoop loop;
     private final BlockingQueue<Object> comers = new LinkedBlockingQueue<>();
-    private final List<Slot> gone = new ArrayList<>();
+    private final List<ChannelSlot> gone = new ArrayList<>();
     private CompletableFuture<EscrowClient> back;
     private Rendezvous rendezvous;
     private Link current;
@@ -166,7 +167,7 @@ final class Succession {
     }
 
     /** Tells the next process that a connection has ended, or stays here. */
-    synchronized void gone(Slot slot) {
+    synchronized void gone(ChannelSlot slot) {
         gone.add(slot);
         if (current != null) {
             current.send(Link.Kind.GONE, slot.index(), NOTHING);
@@ -209,7 +210,7 @@ final class Succession {
             server.succession(null);
             rendezvous.remove();
             synchronized (this) {
-                gone.forEach(Slot::remove);
+                gone.forEach(ChannelSlot::remove);
             }
         });
     }

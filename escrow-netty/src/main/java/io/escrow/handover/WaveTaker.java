@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import io.escrow.Entry;
 import io.escrow.SlotKey;
+import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -71,12 +72,12 @@ final class WaveTaker implements AutoCloseable {
      * @return whether all are taken; if not, the process before goes on with the rest
      */
     boolean takeAll(ServerHandover server, Adopter adopter, Map<Integer, Entry> entries) {
-        Map<Integer, SavedChannel> wave = new LinkedHashMap<>();
+        Map<Integer, ChannelRecord> wave = new LinkedHashMap<>();
         before.send(Link.Kind.READY, 0, NOTHING);
         while (true) {
             Link.Message message = before.receive();
             switch (message.kind()) {
-                case MOVED -> wave.put(message.index(), SavedChannel.decode(message.content()));
+                case MOVED -> wave.put(message.index(), ChannelRecord.decode(message.content()));
                 case GONE -> forget(server, entries.remove(message.index()));
                 case WAVE -> {
                     take(adopter, entries, wave);
@@ -98,7 +99,7 @@ final class WaveTaker implements AutoCloseable {
         }
     }
 
-    private void take(Adopter adopter, Map<Integer, Entry> entries, Map<Integer, SavedChannel> wave) {
+    private void take(Adopter adopter, Map<Integer, Entry> entries, Map<Integer, ChannelRecord> wave) {
         Phase.Span phase = Phase.TAKING_WAVE.begin();
         ByteBuf notTaken = Unpooled.buffer();
         List<CompletableFuture<Adopter.Held>> assembled = new ArrayList<>();

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
+import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -130,7 +131,7 @@ final class Waves {
             return false;
         }
         Set<Integer> notTaken = notTaken(answer);
-        Map<Guard, SavedChannel> apart = wave.apart();
+        Map<Guard, ChannelRecord> apart = wave.apart();
         List<Guard> left = apart.keySet().stream()
                 .filter(guard -> notTaken.contains(guard.slot().index()))
                 .toList();

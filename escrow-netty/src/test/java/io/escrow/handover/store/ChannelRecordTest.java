@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -10,11 +10,11 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-class SavedChannelTest {
+class ChannelRecordTest {
 
-    private static SavedChannel rested(byte[] moment) {
-        SavedChannel saved = new SavedChannel("http", true, Map.of(SavedChannel.RESTED, moment));
-        return SavedChannel.decode(Unpooled.wrappedBuffer(saved.encode()));
+    private static ChannelRecord rested(byte[] moment) {
+        ChannelRecord saved = new ChannelRecord("http", true, Map.of(ChannelRecord.RESTED, moment));
+        return ChannelRecord.decode(Unpooled.wrappedBuffer(saved.encode()));
     }
 
     private static byte[] millis(long millis) {
@@ -33,31 +33,31 @@ class SavedChannelTest {
 
     @Test
     void olderRecordsDoNotTellWhenTheyCameToRest() {
-        assertNull(new SavedChannel("http", true, Map.of()).restedFor(1_042));
+        assertNull(new ChannelRecord("http", true, Map.of()).restedFor(1_042));
         assertNull(rested(new byte[4]).restedFor(1_042));
     }
 
     @Test
     void whatIsKeptForACrashHasNoBytesAndIsNotAtRest() {
         byte[] some = new byte[8];
-        SavedChannel saved = new SavedChannel(
+        ChannelRecord saved = new ChannelRecord(
                 "http",
                 true,
                 Map.of(
-                        SavedChannel.RESTED,
+                        ChannelRecord.RESTED,
                         some,
-                        SavedChannel.UNSENT,
+                        ChannelRecord.UNSENT,
                         some,
-                        SavedChannel.GATE,
+                        ChannelRecord.GATE,
                         some,
-                        SavedChannel.UPGRADE,
+                        ChannelRecord.UPGRADE,
                         some,
-                        SavedChannel.COLLECTED + "decoder",
+                        ChannelRecord.COLLECTED + "decoder",
                         some,
-                        SavedChannel.HANDLER + "state",
+                        ChannelRecord.HANDLER + "state",
                         some));
         assertEquals(
-                Set.of(SavedChannel.UPGRADE, SavedChannel.HANDLER + "state"),
+                Set.of(ChannelRecord.UPGRADE, ChannelRecord.HANDLER + "state"),
                 saved.withoutBytes().sections().keySet());
     }
 }

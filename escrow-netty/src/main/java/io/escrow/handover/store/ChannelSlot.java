@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
@@ -11,7 +11,7 @@ import java.util.concurrent.CompletionStage;
  * Keeps one channel's slot. What is asked for is done one after the other, so that nothing of a replaced or removed
  * channel is left behind. May be used by any thread.
  */
-final class Slot {
+public final class ChannelSlot {
 
     private final EscrowTable table;
     private final int tag;
@@ -20,7 +20,7 @@ final class Slot {
     private CompletableFuture<EscrowTable.Place> place;
 
     /** Addresses a slot; {@code place} is {@code null} if it is empty. */
-    Slot(EscrowTable table, int tag, int index, EscrowTable.Place place) {
+    ChannelSlot(EscrowTable table, int tag, int index, EscrowTable.Place place) {
         this.table = table;
         this.tag = tag;
         this.index = index;
@@ -34,7 +34,7 @@ final class Slot {
      *     to stay empty
      * @return done when it is stored; when it fails, the slot is as it was
      */
-    CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel) {
+    public CompletableFuture<Void> store(FileDescriptor descriptor, ChannelRecord channel) {
         return store(descriptor, channel, () -> {});
     }
 
@@ -44,7 +44,8 @@ final class Slot {
      * @param onSent called on the client's event loop when the descriptor is sent and need not be kept open any more: the
      *     escrow gets it even if this process dies; not called if it is not sent
      */
-    synchronized CompletableFuture<Void> store(FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+    public synchronized CompletableFuture<Void> store(
+            FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
@@ -67,13 +68,13 @@ final class Slot {
     }
 
     private CompletableFuture<EscrowTable.Place> putIfOpen(
-            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+            EscrowTable.Place old, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         return descriptor == null ? CompletableFuture.completedFuture(null) : put(old, descriptor, channel, onSent);
     }
 
     /** Puts a channel in; that may be there already, from an earlier session. */
     private CompletableFuture<EscrowTable.Place> put(
-            EscrowTable.Place old, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+            EscrowTable.Place old, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         CompletableFuture<EscrowTable.Place> put = table.put(tag, index, descriptor, channel, onSent);
         return old == null || old.chunks() == 0
                 ? put
@@ -81,7 +82,7 @@ final class Slot {
     }
 
     /** Empties the slot, if it is filled. The slot counts as empty even when that fails. */
-    synchronized CompletableFuture<Void> remove() {
+    public synchronized CompletableFuture<Void> remove() {
         CompletionStage<Void> removed = place.thenCompose(
                 old -> old == null ? CompletableFuture.<Void>completedFuture(null) : table.remove(old));
         place = removed.<EscrowTable.Place>handle((nothing, failure) -> null).toCompletableFuture();
@@ -89,11 +90,11 @@ final class Slot {
     }
 
     /** Tells whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
-    synchronized boolean mayBeFilled() {
+    public synchronized boolean mayBeFilled() {
         return !place.isDone() || place.join() != null;
     }
 
-    int index() {
+    public int index() {
         return index;
     }
 }

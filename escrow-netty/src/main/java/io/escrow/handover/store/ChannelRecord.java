@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -22,38 +22,38 @@ import java.util.Map;
  *     slot has it beside the record
  */
 @SuppressWarnings("ArrayRecordComponent") // records are not compared
-record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections, byte[] farewell) {
+public record ChannelRecord(String listener, boolean clean, Map<String, byte[]> sections, byte[] farewell) {
 
     /** When it came to rest for a handover, in milliseconds since 1970, as i64. */
-    static final String RESTED = "rested";
+    public static final String RESTED = "rested";
     /** There if this side has shut its output. */
-    static final String OUTPUT_SHUT = "output-shut";
+    public static final String OUTPUT_SHUT = "output-shut";
     /** There if the listener was bound by somebody else, who keeps it. */
-    static final String INHERITED = "inherited";
+    public static final String INHERITED = "inherited";
     /** The bytes that the peer has not taken yet. */
-    static final String UNSENT = "unsent";
+    public static final String UNSENT = "unsent";
     /** The bytes that the gate has not let through yet. */
-    static final String GATE = "gate";
+    public static final String GATE = "gate";
     /** What the gate needs to build the pipeline as it was. */
-    static final String UPGRADE = "upgrade";
+    public static final String UPGRADE = "upgrade";
     /** Starts the name of a decoder whose collected bytes follow. */
-    static final String COLLECTED = "collected:";
-    /** Starts the name of a {@link Movable}'s section. */
-    static final String HANDLER = "handler:";
+    public static final String COLLECTED = "collected:";
+    /** Starts the name of a {@code Movable} handler's section. */
+    public static final String HANDLER = "handler:";
 
-    /** The name that a {@link Rendezvous} has among the listeners. */
-    static final String RENDEZVOUS = "\0rendezvous";
+    /** The name that a rendezvous has among the listeners. */
+    public static final String RENDEZVOUS = "\0rendezvous";
 
-    static final int VERSION = 1;
+    public static final int VERSION = 1;
 
     private static final byte[] NO_FAREWELL = {};
 
-    SavedChannel(String listener, boolean clean, Map<String, byte[]> sections) {
+    public ChannelRecord(String listener, boolean clean, Map<String, byte[]> sections) {
         this(listener, clean, sections, NO_FAREWELL);
     }
 
     /** Returns how long it has been at rest; {@code null} if that is not known. */
-    Duration restedFor(long nowMillis) {
+    public Duration restedFor(long nowMillis) {
         byte[] rested = sections.get(RESTED);
         return rested == null || rested.length != Long.BYTES
                 ? null
@@ -63,14 +63,14 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
     }
 
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
-    SavedChannel withoutBytes() {
+    public ChannelRecord withoutBytes() {
         Map<String, byte[]> kept = new LinkedHashMap<>(sections);
         kept.keySet().removeAll(List.of(RESTED, UNSENT, GATE));
         kept.keySet().removeIf(name -> name.startsWith(COLLECTED));
-        return new SavedChannel(listener, false, kept);
+        return new ChannelRecord(listener, false, kept);
     }
 
-    byte[] encode() {
+    public byte[] encode() {
         ByteBuf out = Unpooled.buffer(
                 64 + sections.values().stream().mapToInt(b -> b.length).sum());
         out.writeByte(VERSION);
@@ -90,7 +90,7 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
      *
      * @throws IllegalArgumentException if it was written by something else
      */
-    static SavedChannel decode(ByteBuf in) {
+    public static ChannelRecord decode(ByteBuf in) {
         int length = in.readableBytes();
         try {
             int version = in.readUnsignedByte();
@@ -108,7 +108,7 @@ record SavedChannel(String listener, boolean clean, Map<String, byte[]> sections
                 in.readBytes(bytes);
                 sections.put(name, bytes);
             }
-            return new SavedChannel(listener, clean, sections);
+            return new ChannelRecord(listener, clean, sections);
         } catch (IndexOutOfBoundsException e) {
             throw new IllegalArgumentException("not the record of a channel: " + length + " bytes", e);
         }

@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -14,12 +14,12 @@ class RecordFuzzTest {
         tellWhatIsThere(input);
         byte[] encoded;
         try {
-            encoded = SavedChannel.decode(Unpooled.wrappedBuffer(input)).encode();
+            encoded = ChannelRecord.decode(Unpooled.wrappedBuffer(input)).encode();
         } catch (IllegalArgumentException e) {
             return; // refused, as whatever is no record
         }
         assertArrayEquals(
-                encoded, SavedChannel.decode(Unpooled.wrappedBuffer(encoded)).encode());
+                encoded, ChannelRecord.decode(Unpooled.wrappedBuffer(encoded)).encode());
     }
 
     /** What is told of a slot is what would be read from it. */
@@ -28,7 +28,7 @@ class RecordFuzzTest {
         System.arraycopy(record, 0, payload, EscrowTable.HEADER_LENGTH, record.length);
         HandoverRecord.of(record);
         HandoverRecord.of(payload).ifPresent(told -> {
-            SavedChannel read = SavedChannel.decode(Unpooled.wrappedBuffer(record));
+            ChannelRecord read = ChannelRecord.decode(Unpooled.wrappedBuffer(record));
             assertEquals(read.clean(), told.clean());
             assertEquals(read.sections().keySet(), told.sections().keySet());
             told.sections().forEach((name, size) -> assertEquals(read.sections().get(name).length, size));

@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -27,16 +27,16 @@ class HandoverRecordTest {
                 .array();
     }
 
-    private static byte[] payload(SavedChannel saved) {
+    private static byte[] payload(ChannelRecord saved) {
         return payload(0, 0, saved.encode());
     }
 
-    private static SavedChannel connection() {
+    private static ChannelRecord connection() {
         Map<String, byte[]> sections = new LinkedHashMap<>();
-        sections.put(SavedChannel.UNSENT, new byte[300]);
-        sections.put(SavedChannel.OUTPUT_SHUT, new byte[0]);
-        sections.put(SavedChannel.HANDLER + "Grüße", new byte[5]);
-        return new SavedChannel("http#1", true, sections);
+        sections.put(ChannelRecord.UNSENT, new byte[300]);
+        sections.put(ChannelRecord.OUTPUT_SHUT, new byte[0]);
+        sections.put(ChannelRecord.HANDLER + "Grüße", new byte[5]);
+        return new ChannelRecord("http#1", true, sections);
     }
 
     @Test
@@ -55,14 +55,14 @@ class HandoverRecordTest {
 
     @Test
     void tellsWhatIsKeptForTheCaseOfACrash() {
-        SavedChannel kept = new SavedChannel("http", false, Map.of());
+        ChannelRecord kept = new ChannelRecord("http", false, Map.of());
 
         assertEquals(Optional.of(new HandoverRecord("http", false, Map.of(), 0)), HandoverRecord.of(payload(kept)));
     }
 
     @Test
     void tellsTheRendezvous() {
-        SavedChannel rendezvous = new SavedChannel(SavedChannel.RENDEZVOUS, true, Map.of());
+        ChannelRecord rendezvous = new ChannelRecord(ChannelRecord.RENDEZVOUS, true, Map.of());
 
         HandoverRecord record = HandoverRecord.of(payload(rendezvous)).orElseThrow();
         assertTrue(record.isRendezvous());
@@ -100,14 +100,14 @@ class HandoverRecordTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "\n", "a\u001b[2J", "\0rendezvous2", "a\u202eb", "a\u2028b", "\ufffd", "\ue000"})
     void whatCantBePrintedIsNoName(String name) {
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(new SavedChannel(name, true, Map.of()))));
-        SavedChannel section = new SavedChannel("http", true, Map.of(name, new byte[1]));
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(new ChannelRecord(name, true, Map.of()))));
+        ChannelRecord section = new ChannelRecord("http", true, Map.of(name, new byte[1]));
         assertEquals(Optional.empty(), HandoverRecord.of(payload(section)));
     }
 
     @Test
     void whatIsNoUtf8IsNoName() {
-        byte[] payload = payload(new SavedChannel("http", true, Map.of()));
+        byte[] payload = payload(new ChannelRecord("http", true, Map.of()));
         payload[14] = (byte) 0xC0;
         assertEquals(Optional.empty(), HandoverRecord.of(payload));
     }

@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Tells what a {@link ServerHandover} has stored in a slot, without a look at the bytes of the connection.
+ * Tells what a server has stored in a slot, without a look at the bytes of the connection.
  *
  * @param listener the name of the listener that the slot holds, or that its connection came from; empty for the
  *     {@linkplain #isRendezvous() rendezvous}
@@ -54,7 +54,7 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
         boolean begins = chunks >= 0
                 && chunks <= EscrowTable.MAX_CHUNKS
                 && (chunks == 0 ? first == 0 : first >= 0)
-                && version == SavedChannel.VERSION
+                && version == ChannelRecord.VERSION
                 && (clean == 0 || clean == 1);
         String listener = begins ? text(in) : null;
         if (listener == null || in.remaining() < Short.BYTES || !isName(listener)) {
@@ -64,7 +64,7 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
         if (!read(in, chunks, sections)) {
             return Optional.empty();
         }
-        String name = listener.equals(SavedChannel.RENDEZVOUS) ? "" : listener;
+        String name = listener.equals(ChannelRecord.RENDEZVOUS) ? "" : listener;
         return Optional.of(new HandoverRecord(name, clean == 1, sections, chunks));
     }
 
@@ -103,7 +103,7 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
     }
 
     private static boolean isName(String listener) {
-        return isPrintable(listener) || listener.equals(SavedChannel.RENDEZVOUS);
+        return isPrintable(listener) || listener.equals(ChannelRecord.RENDEZVOUS);
     }
 
     private static boolean isPrintable(String text) {

@@ -1,4 +1,4 @@
-package io.escrow.handover;
+package io.escrow.handover.store;
 
 import io.escrow.Deposit;
 import io.escrow.Entry;
@@ -26,12 +26,12 @@ import java.util.function.IntFunction;
  * payload may be, it goes on in so many slots of the third tag, from index {@code first} on. Those are stored before the
  * channel's slot and freed after it, so that a channel's slot that is there is complete.
  */
-final class EscrowTable {
+public final class EscrowTable {
 
     /** Addresses a stored channel; what was stored in an earlier session need not be there any more. */
     record Place(int tag, int index, int firstChunk, int chunks, int session) {}
 
-    static final int HEADER_LENGTH = 8;
+    public static final int HEADER_LENGTH = 8;
     static final int MAX_CHUNKS = 1 << 16;
 
     private final int firstTag;
@@ -42,12 +42,12 @@ final class EscrowTable {
     private volatile EscrowClient client;
     private final AtomicInteger session = new AtomicInteger();
 
-    EscrowTable(int firstTag) {
+    public EscrowTable(int firstTag) {
         this.firstTag = firstTag;
     }
 
     /** Begins a session: finds out which indices are free, and frees what could not be freed without one. */
-    CompletableFuture<Void> begin(EscrowClient client) {
+    public CompletableFuture<Void> begin(EscrowClient client) {
         this.client = client;
         session.incrementAndGet();
         return CompletableFuture.allOf(
@@ -70,7 +70,7 @@ final class EscrowTable {
     }
 
     /** Returns the client of the session that is on, or was the last. */
-    EscrowClient client() {
+    public EscrowClient client() {
         return client;
     }
 
@@ -79,11 +79,11 @@ final class EscrowTable {
         return place.session() == session.get();
     }
 
-    int listenerTag() {
+    public int listenerTag() {
         return firstTag;
     }
 
-    int connectionTag() {
+    public int connectionTag() {
         return firstTag + 1;
     }
 
@@ -91,12 +91,12 @@ final class EscrowTable {
         return firstTag + 2;
     }
 
-    Slot newListenerSlot() {
-        return new Slot(this, listenerTag(), next(nextListener, 1), null);
+    public ChannelSlot newListenerSlot() {
+        return new ChannelSlot(this, listenerTag(), next(nextListener, 1), null);
     }
 
-    Slot newConnectionSlot() {
-        return new Slot(this, connectionTag(), next(nextConnection, 1), null);
+    public ChannelSlot newConnectionSlot() {
+        return new ChannelSlot(this, connectionTag(), next(nextConnection, 1), null);
     }
 
     private static int next(AtomicInteger next, int count) {
@@ -104,12 +104,13 @@ final class EscrowTable {
     }
 
     /** Returns the slot of an entry that can be read. */
-    Slot slot(Entry entry) {
-        return new Slot(this, entry.tag(), entry.index(), place(entry));
+    public ChannelSlot slot(Entry entry) {
+        return new ChannelSlot(this, entry.tag(), entry.index(), place(entry));
     }
 
     /** Stores a channel; its descriptor stays the caller's, who keeps it open until it is sent or the future is done. */
-    CompletableFuture<Place> put(int tag, int index, FileDescriptor descriptor, SavedChannel channel, Runnable onSent) {
+    CompletableFuture<Place> put(
+            int tag, int index, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         return store(
                 tag,
                 index,
@@ -118,7 +119,7 @@ final class EscrowTable {
     }
 
     /** Replaces what is known about a channel that is stored already, and frees the chunks that it had. */
-    CompletableFuture<Place> update(Place old, SavedChannel channel) {
+    CompletableFuture<Place> update(Place old, ChannelRecord channel) {
         return store(
                         old.tag(),
                         old.index(),
@@ -130,7 +131,7 @@ final class EscrowTable {
     }
 
     private CompletableFuture<Place> store(
-            int tag, int index, SavedChannel channel, Function<byte[], CompletableFuture<Void>> last) {
+            int tag, int index, ChannelRecord channel, Function<byte[], CompletableFuture<Void>> last) {
         byte[] record = channel.encode();
         int room = client.maxPayload();
         int inSlot = Math.min(record.length, room - HEADER_LENGTH);
@@ -183,7 +184,7 @@ final class EscrowTable {
     }
 
     /** Frees a slot, whatever it holds. */
-    CompletableFuture<Void> discard(SlotKey slot) {
+    public CompletableFuture<Void> discard(SlotKey slot) {
         return client.delete(slot.tag(), slot.index());
     }
 
@@ -197,13 +198,13 @@ final class EscrowTable {
      *
      * @return a future that fails with an {@link IllegalArgumentException} if the slot holds something else
      */
-    CompletableFuture<SavedChannel> read(Entry entry) {
+    public CompletableFuture<ChannelRecord> read(Entry entry) {
         try {
             Place place = place(entry);
             byte[] payload = entry.payload();
             ByteBuf record = Unpooled.wrappedBuffer(payload, HEADER_LENGTH, payload.length - HEADER_LENGTH);
             if (place.chunks() == 0) {
-                return CompletableFuture.completedFuture(SavedChannel.decode(record));
+                return CompletableFuture.completedFuture(ChannelRecord.decode(record));
             }
             ByteBuf whole = Unpooled.buffer().writeBytes(record);
             // Answers come in order, so the chunks are appended in order.
@@ -211,7 +212,7 @@ final class EscrowTable {
                             place.chunks(),
                             i -> client.get(chunkTag(), place.firstChunk() + i)
                                     .thenAccept(chunk -> append(chunk, whole)))
-                    .thenApply(nothing -> SavedChannel.decode(whole));
+                    .thenApply(nothing -> ChannelRecord.decode(whole));
         } catch (IllegalArgumentException e) {
             return CompletableFuture.failedFuture(e);
         }
