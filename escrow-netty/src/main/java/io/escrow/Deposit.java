@@ -18,7 +18,8 @@ import io.netty.channel.unix.FileDescriptor;
 @SuppressWarnings("ArrayRecordComponent") // deposits are compared by nobody
 public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload, byte[] farewell) {
 
-    private static final byte[] NONE = {};
+    /** An empty payload or farewell. */
+    public static final byte[] NO_BYTES = {};
 
     /**
      * Checks that there are a payload and a farewell.
@@ -43,7 +44,7 @@ public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payl
      * @param payload see the record
      */
     public Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload) {
-        this(tag, index, descriptor, payload, NONE);
+        this(tag, index, descriptor, payload, NO_BYTES);
     }
 
     /**
@@ -54,6 +55,15 @@ public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payl
      * @param descriptor the descriptor to store a duplicate of; stays the caller's
      */
     public Deposit(int tag, int index, FileDescriptor descriptor) {
-        this(tag, index, descriptor, NONE);
+        this(tag, index, descriptor, NO_BYTES);
+    }
+
+    /**
+     * Returns the address of the slot.
+     *
+     * @return tag and index
+     */
+    public SlotKey key() {
+        return new SlotKey(tag, index);
     }
 }

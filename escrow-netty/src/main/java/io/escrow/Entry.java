@@ -30,7 +30,7 @@ public final class Entry implements AutoCloseable {
      * @param descriptor the descriptor, from now on owned by this entry, or {@code null}
      */
     public Entry(int tag, int index, int number, byte[] payload, OwnedDescriptor descriptor) {
-        this(tag, index, number, payload, new byte[0], descriptor);
+        this(tag, index, number, payload, Deposit.NO_BYTES, descriptor);
     }
 
     /**
@@ -68,6 +68,15 @@ public final class Entry implements AutoCloseable {
      */
     public int index() {
         return index;
+    }
+
+    /**
+     * Returns the address of the slot.
+     *
+     * @return tag and index
+     */
+    public SlotKey key() {
+        return new SlotKey(tag, index);
     }
 
     /**

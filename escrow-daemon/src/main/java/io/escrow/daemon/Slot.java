@@ -1,7 +1,7 @@
 package io.escrow.daemon;
 
+import io.escrow.Deposit;
 import io.escrow.OwnedDescriptor;
-import io.escrow.codec.Frame;
 
 /**
  * Holds what was put into a slot.
@@ -31,7 +31,7 @@ record Slot(
 
     /** Makes a slot without a farewell. */
     Slot(int number, byte[] payload, OwnedDescriptor descriptor) {
-        this(number, payload, Frame.NO_PAYLOAD, descriptor);
+        this(number, payload, Deposit.NO_BYTES, descriptor);
     }
 
     /** Returns the same slot with other bytes; the reference to the descriptor moves there. */

@@ -266,7 +266,7 @@ class AbuseIT {
     }
 
     private static Status statusOf(String reply) {
-        return Status.of(-HexFormat.fromHexDigits(reply, 24, 32));
+        return Status.ofWire(-HexFormat.fromHexDigits(reply, 24, 32));
     }
 
     private static String hex(byte[]... parts) {

@@ -185,7 +185,7 @@ final class ModelRun implements AutoCloseable {
         for (int tag = 0; tag < client.tags(); tag++) {
             List<SlotKey> slots = new ArrayList<>();
             BulkResult result = client.getAll(tag, entry -> {
-                        SlotKey key = new SlotKey(entry.tag(), entry.index());
+                        SlotKey key = entry.key();
                         slots.add(key);
                         found.set(key, RandomRequests.held(entry, files.directory()));
                     })

@@ -152,7 +152,7 @@ final class RandomRequests {
             return () -> Answered.HERE;
         }
         return asked("get " + key, got, allowed, entry -> {
-            assertEquals(key, new SlotKey(entry.tag(), entry.index()));
+            assertEquals(key, entry.key());
             assertEquals(held.get(0), held(entry, files.directory()));
         });
     }
@@ -174,7 +174,7 @@ final class RandomRequests {
         List<Deposit> deposits = many(this::deposit);
         Bulk expected = new Bulk();
         for (Deposit deposit : deposits) {
-            expected.add(new SlotKey(deposit.tag(), deposit.index()), expectAdd(deposit));
+            expected.add(deposit.key(), expectAdd(deposit));
         }
         return asked(
                 "add many " + deposits.stream().map(RandomRequests::describe).toList(),
@@ -211,7 +211,7 @@ final class RandomRequests {
     }
 
     private Set<Status> expectAdd(Deposit deposit) {
-        SlotKey key = new SlotKey(deposit.tag(), deposit.index());
+        SlotKey key = deposit.key();
         if (CLOSED.equals(deposit.descriptor())) {
             return model.addClosed(key, StoreModel.Held.of(-1, deposit.payload(), deposit.farewell(), -1));
         }

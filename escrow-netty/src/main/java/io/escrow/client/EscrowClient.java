@@ -221,8 +221,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the result, done when all are answered
      */
     public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
-        return submit(new BulkRequest<>(
-                deposits, d -> new SlotKey(d.tag(), d.index()), this::addFrame, EscrowClient::ignore));
+        return submit(new BulkRequest<>(deposits, Deposit::key, this::addFrame, EscrowClient::ignore));
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.escrow.codec;
 
+import io.escrow.Deposit;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.netty.channel.unix.FileDescriptor;
@@ -25,9 +26,6 @@ public sealed interface Frame {
     /** The version of the protocol that this library speaks. */
     int VERSION = 1;
 
-    /** The payload of a frame that has none. */
-    byte[] NO_PAYLOAD = {};
-
     /**
      * Returns the tag that this frame is about.
      *
@@ -43,7 +41,7 @@ public sealed interface Frame {
      * @return the payload itself, not a copy; empty for a frame that has none
      */
     default byte[] payload() {
-        return NO_PAYLOAD;
+        return Deposit.NO_BYTES;
     }
 
     /**
@@ -106,7 +104,7 @@ public sealed interface Frame {
      * @return the farewell itself, not a copy; {@code null} or empty for a frame that has none
      */
     default byte[] farewell() {
-        return NO_PAYLOAD;
+        return Deposit.NO_BYTES;
     }
 
     /**
@@ -142,7 +140,7 @@ public sealed interface Frame {
          * @param descriptor see the record
          */
         public Add(int tag, int index, int number, byte[] payload, FileDescriptor descriptor) {
-            this(tag, index, number, payload, NO_PAYLOAD, false, descriptor);
+            this(tag, index, number, payload, Deposit.NO_BYTES, false, descriptor);
         }
     }
 
@@ -191,7 +189,20 @@ public sealed interface Frame {
      * @param status the outcome
      * @param text what was wrong; empty for {@link Status#OK}
      */
-    record Reply(Status status, String text) implements Frame {}
+    record Reply(Status status, String text) implements Frame {
+        /**
+         * Checks the status.
+         *
+         * @param status one that may come over the wire, or an {@link IllegalArgumentException} is thrown
+         * @param text see the record
+         */
+        public Reply {
+            if (!status.isOnWire()) {
+                throw new IllegalArgumentException(
+                        "status of REP: " + status + " (expected: one that may come over the wire)");
+            }
+        }
+    }
 
     /**
      * Asks about a tag. No body.

@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
@@ -187,7 +188,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             SlotBody body = SlotBody.read(in, Opcode.ADD, flags, bodyLength, limits);
             problem = checkDescriptor(flags, tag, index, descriptor);
             if (problem == null) {
-                byte[] farewell = body.farewell() == null ? Frame.NO_PAYLOAD : body.farewell();
+                byte[] farewell = body.farewell() == null ? Deposit.NO_BYTES : body.farewell();
                 boolean keepFlags = (flags & KEEP_FLAGS) != 0;
                 OwnedDescriptor owned = (OwnedDescriptor) descriptor;
                 return new Frame.Add(tag, index, body.number(), body.payload(), farewell, keepFlags, owned);
@@ -266,7 +267,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             throw untrusted(in, "length of REP: " + bodyLength + " (expected: >= 4)");
         }
         return new Frame.Reply(
-                Status.of(-in.readInt()),
+                Status.ofWire(-in.readInt()),
                 in.readCharSequence(bodyLength - 4, UTF_8).toString());
     }
 

@@ -1,0 +1,74 @@
+package io.escrow.internal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.netty.channel.unix.Errors.NativeIoException;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import org.junit.jupiter.api.Test;
+
+class FuturesTest {
+
+    private static final EscrowException REFUSED = new EscrowException(Status.ENOENT, "empty");
+
+    @Test
+    void exposedFutureFailsInCallbacksAsInGet() {
+        CompletableFuture<String> exposed = Futures.expose(
+                CompletableFuture.<String>failedFuture(REFUSED).thenCompose(CompletableFuture::completedFuture));
+
+        CompletableFuture<Throwable> inCallback = new CompletableFuture<>();
+        exposed.whenComplete((result, failure) -> inCallback.complete(failure));
+        assertSame(REFUSED, inCallback.join());
+        assertSame(REFUSED, assertThrows(ExecutionException.class, exposed::get).getCause());
+    }
+
+    @Test
+    void exposedFutureHasTheResult() {
+        assertEquals("a", Futures.expose(CompletableFuture.completedFuture("a")).join());
+    }
+
+    @Test
+    void cancelDoesNotReachTheStage() {
+        CompletableFuture<String> stage = new CompletableFuture<>();
+        Futures.expose(stage).cancel(false);
+
+        assertFalse(stage.isDone());
+    }
+
+    @Test
+    void unwrapsAtAnyDepth() {
+        assertSame(REFUSED, Futures.unwrap(new CompletionException(new ExecutionException(REFUSED))));
+        assertSame(REFUSED, Futures.unwrap(REFUSED));
+        CompletionException bare = new CompletionException("no cause", null);
+        assertSame(bare, Futures.unwrap(bare));
+    }
+
+    @Test
+    void namesUnexpectedFailure() {
+        RuntimeException cause = new IllegalStateException("broken");
+
+        EscrowException e = Futures.toEscrowException(new CompletionException(cause));
+        assertEquals("EIO: unexpected failure: java.lang.IllegalStateException: broken", e.getMessage());
+        assertSame(cause, e.getCause());
+    }
+
+    @Test
+    void findsStatusOfFailure() {
+        assertEquals(Status.ENOENT, Futures.statusOf(REFUSED));
+        assertEquals(Status.EADDRINUSE, Futures.statusOf(new NativeIoException("bind", -98)));
+        assertEquals(Status.EIO, Futures.statusOf(new NativeIoException("bind", -99)));
+        assertEquals(Status.EACCES, Futures.statusOf(new AccessDeniedException("a")));
+        assertEquals(Status.ENOENT, Futures.statusOf(new NoSuchFileException("a")));
+        assertInstanceOf(EscrowException.class, Futures.toEscrowException(new IOException("disk")));
+    }
+}
