@@ -4,10 +4,10 @@ import io.escrow.EscrowException;
 import io.escrow.InheritedSockets;
 import io.escrow.SocketPath;
 import io.escrow.Status;
-import io.escrow.client.DaemonLauncher;
 import io.escrow.codec.Limits;
 import io.escrow.ctl.Ctl;
 import io.escrow.ctl.OperatorCommand;
+import io.escrow.internal.DaemonProcess;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -203,7 +203,7 @@ public final class Escrowd implements Callable<Integer> {
                         Status.EINVAL,
                         "--daemonise: a socket that systemd has bound is this process's alone; leave the option out");
             }
-            DaemonLauncher.launch(foregroundCommand(), false);
+            DaemonProcess.start(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
         }
         Notifier notifier = Notifier.of(System.getenv(), ProcessHandle.current().pid());

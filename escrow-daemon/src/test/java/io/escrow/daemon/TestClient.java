@@ -6,6 +6,7 @@ import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.netty.channel.unix.FileDescriptor;
@@ -66,8 +67,9 @@ final class TestClient {
             case "store" -> client.store();
             case "churn" -> client.churn();
             case "hold" -> client.hold(client.builder());
-            case "create" -> client.hold(client.builder().create(true));
-            case "force" -> client.hold(client.builder().force(true));
+            case "create" -> client.hold(client.builder().launch(DaemonLaunch.onDemand()));
+            case "force" ->
+                client.hold(client.builder().launch(DaemonLaunch.onDemand().replaceDeadSocket(true)));
             default -> throw new IllegalArgumentException(args[0]);
         }
         while (client.orders.readLine() != null) {

@@ -4,6 +4,7 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -64,8 +65,7 @@ final class EchoServer implements Callable<Integer> {
         EscrowClient escrow = EscrowClient.builder()
                 .path(path)
                 .group(group)
-                .create(true)
-                .force(true)
+                .launch(DaemonLaunch.onDemand().replaceDeadSocket(true))
                 .verbose(!quiet)
                 // The next version may start while this one runs: it waits here for its turn.
                 .connectTimeout(Duration.ofDays(1))

@@ -1,6 +1,7 @@
 package io.escrow.examples;
 
 import io.escrow.InheritedSockets;
+import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.HandoverReport;
@@ -70,10 +71,11 @@ abstract class HandoverCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException, ExecutionException {
         EscrowClientBuilder client = EscrowClient.builder()
                 .path(escrow)
-                .create(!noCreate)
-                .force(!noCreate)
                 // The next version may start while this one runs: it waits here for its turn.
                 .connectTimeout(Duration.ofDays(1));
+        if (!noCreate) {
+            client.launch(DaemonLaunch.onDemand().replaceDeadSocket(true));
+        }
         ServerHandover server = describe(ServerHandover.with(client), new InetSocketAddress(port))
                 // Whoever starts this process with sockets means them for it: no option is needed.
                 .inheritListeners(InheritedSockets.ofThisProcess())

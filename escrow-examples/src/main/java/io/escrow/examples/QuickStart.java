@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.EventLoopGroup;
@@ -18,7 +19,10 @@ final class QuickStart {
 
     // README begins
     static BlockingEscrow connect(String path) throws EscrowException {
-        return EscrowClient.builder().path(path).create(true).connectBlocking(Duration.ofSeconds(30));
+        return EscrowClient.builder()
+                .path(path)
+                .launch(DaemonLaunch.onDemand())
+                .connectBlocking(Duration.ofSeconds(30));
     }
 
     static void keep(BlockingEscrow escrow, EpollSocketChannel channel) throws EscrowException {

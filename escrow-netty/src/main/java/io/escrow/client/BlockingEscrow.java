@@ -8,6 +8,8 @@ import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.TagInfo;
+import io.escrow.internal.Checks;
+import io.escrow.internal.Futures;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.EventExecutorGroup;
@@ -36,7 +38,7 @@ public final class BlockingEscrow implements AutoCloseable {
 
     BlockingEscrow(EscrowClient client, Duration timeout) {
         this.client = client;
-        this.timeout = timeout;
+        this.timeout = Checks.positive("timeout", timeout);
     }
 
     /**
@@ -217,7 +219,7 @@ public final class BlockingEscrow implements AutoCloseable {
                 cause.addSuppressed(e);
                 throw cause;
             }
-            throw new EscrowException(Status.EINVAL, "the request failed: " + e.getCause(), e.getCause());
+            throw Futures.toEscrowException(e);
         }
     }
 }

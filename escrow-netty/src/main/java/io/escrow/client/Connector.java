@@ -37,7 +37,7 @@ final class Connector {
     private static final long RETRY_MILLIS = 20;
     private static final long LONGEST_RETRY_MILLIS = 500;
 
-    private final EscrowClientBuilder options;
+    private final ConnectOptions options;
     private final Path path;
     private final EventLoopGroup ownGroup;
     private final EventLoop loop;
@@ -50,25 +50,19 @@ final class Connector {
     private long queuedSince;
     private boolean queued;
 
-    private Connector(EscrowClientBuilder options, Path path, EventLoopGroup ownGroup) {
+    private Connector(ConnectOptions options, EventLoopGroup ownGroup) {
         this.options = options;
-        this.path = path;
+        this.path = options.path();
         this.ownGroup = ownGroup;
-        this.loop = (ownGroup == null ? options.group : ownGroup).next();
+        this.loop = (ownGroup == null ? options.group() : ownGroup).next();
     }
 
-    static CompletableFuture<EscrowClient> connect(EscrowClientBuilder options) {
-        try {
-            checkPlatform();
-            FileFlags.canBeKept(); // here, because the first call loads a library, and an event loop must not wait
-            Path path = SocketPath.check(options.path);
-            EventLoopGroup ownGroup = options.group == null ? newGroup() : null;
-            Connector connector = new Connector(options, path, ownGroup);
-            connector.start();
-            return connector.result;
-        } catch (EscrowException e) {
-            return CompletableFuture.failedFuture(e);
-        }
+    static CompletableFuture<EscrowClient> connect(ConnectOptions options) throws EscrowException {
+        checkPlatform();
+        FileFlags.canBeKept(); // here, because the first call loads a library, and an event loop must not wait
+        Connector connector = new Connector(options, options.group() == null ? newGroup() : null);
+        connector.start();
+        return connector.result;
     }
 
     private static void checkPlatform() throws EscrowException {
@@ -92,7 +86,7 @@ final class Connector {
                 loop.execute(this::abandon);
             }
         });
-        loop.schedule(this::timeOut, options.connectTimeout.toNanos(), TimeUnit.NANOSECONDS);
+        loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
         loop.execute(this::attempt);
     }
 
@@ -120,7 +114,7 @@ final class Connector {
     private void prepare(EpollDomainSocketChannel ch) {
         channel = ch;
         Wire wire = Wire.install(ch, false, Limits.DEFAULT);
-        if (options.verbose) {
+        if (options.verbose()) {
             ch.pipeline().addLast(new Tracer(System.err));
         }
         ch.pipeline().addLast(new HelloHandler(this, wire));
@@ -139,13 +133,13 @@ final class Connector {
             result.completeExceptionally(new EscrowException(Status.EINVAL, "not a socket: " + path, cause));
         } else if (launched) {
             retry();
-        } else if (options.create || options.force) {
+        } else if (options.launch() != null) {
             launched = true;
             launch();
         } else {
             String what = Files.exists(path) ? "nobody listens on \"" + path + "\"" : "no socket \"" + path + "\"";
-            result.completeExceptionally(
-                    new EscrowException(Status.ECONNREFUSED, what + ": start escrowd, or ask to create one", cause));
+            result.completeExceptionally(new EscrowException(
+                    Status.ECONNREFUSED, what + ": start escrowd, or let the client launch it", cause));
         }
     }
 
@@ -159,7 +153,7 @@ final class Connector {
         Thread launcher = new Thread(
                 () -> {
                     try {
-                        DaemonLauncher.launch(options, path);
+                        DaemonLauncher.launch(options.launch(), options.verbose(), path);
                         listening.complete(null);
                     } catch (EscrowException e) {
                         listening.completeExceptionally(e);
@@ -205,15 +199,15 @@ final class Connector {
         if (toldWaiting || result.isDone()) {
             return;
         }
-        long holder = DaemonLauncher.holder(path);
-        if (holder == ProcessHandle.current().pid() && !ownSession) {
+        Waiting waiting = Waiting.on(path);
+        if (waiting.holder() == ProcessHandle.current().pid() && !ownSession) {
             // Most likely this very session, which a daemon that has just started is slow to answer. If it is another
             // one of this process, the next call tells.
             ownSession = true;
             return;
         }
         toldWaiting = true;
-        options.onWaiting.accept(new Waiting(path, holder));
+        options.onWaiting().accept(waiting);
     }
 
     void opened(Channel ch, Frame.Hello daemon) {
@@ -237,8 +231,8 @@ final class Connector {
 
     private void timeOut() {
         if (!result.isDone()) {
-            Duration timeout = options.connectTimeout;
-            String why = toldWaiting ? new Waiting(path, DaemonLauncher.holder(path)).toString() : "no answer";
+            Duration timeout = options.timeout();
+            String why = toldWaiting ? Waiting.on(path).toString() : "no answer";
             result.completeExceptionally(new EscrowException(
                     Status.ETIMEDOUT, "not connected within " + timeout.toMillis() + " ms: " + why));
         }

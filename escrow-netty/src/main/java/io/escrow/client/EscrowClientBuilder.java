@@ -4,28 +4,34 @@ import static java.util.Objects.requireNonNull;
 
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
+import io.escrow.internal.Checks;
 import io.netty.channel.EventLoopGroup;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Describes a connection to an escrow daemon. Used by one thread. */
+/**
+ * Describes a connection to an escrow daemon. Used by one thread at a time.
+ *
+ * <p>{@link #connect()} checks and copies all settings. So a builder can be changed and used again, and its clients share
+ * nothing but the event loops that they were given.
+ *
+ * <p>A wrong value is an error of the program: the method that gets it throws an {@link IllegalArgumentException} at
+ * once. What is wrong with the machine or its configuration, such as the path or a missing native library, makes the
+ * future of {@link #connect()} fail with an {@link EscrowException}.
+ */
 public final class EscrowClientBuilder {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowClient.class);
 
-    String path;
-    EventLoopGroup group;
-    Duration connectTimeout = Duration.ofSeconds(30);
-    Consumer<Waiting> onWaiting = waiting -> logger.info("{}", waiting);
-    boolean create;
-    boolean force;
-    boolean verbose;
-    int tags;
-    Path daemon;
+    private String path;
+    private EventLoopGroup group;
+    private Duration connectTimeout = Duration.ofSeconds(30);
+    private Consumer<Waiting> onWaiting = waiting -> logger.info("{}", waiting);
+    private DaemonLaunch launch;
+    private boolean verbose;
 
     EscrowClientBuilder() {}
 
@@ -40,11 +46,8 @@ public final class EscrowClientBuilder {
         copy.group = group;
         copy.connectTimeout = connectTimeout;
         copy.onWaiting = onWaiting;
-        copy.create = create;
-        copy.force = force;
+        copy.launch = launch;
         copy.verbose = verbose;
-        copy.tags = tags;
-        copy.daemon = daemon;
         return copy;
     }
 
@@ -65,25 +68,27 @@ public final class EscrowClientBuilder {
      *
      * @param group a group on the epoll transport; stays the caller's to shut down
      * @return this builder
+     * @throws IllegalArgumentException if the group has another transport
      */
     public EscrowClientBuilder group(EventLoopGroup group) {
-        this.group = requireNonNull(group, "group");
+        this.group = Checks.epoll("group", group);
         return this;
     }
 
     /**
-     * Sets how long {@link #connect()} may take, waiting for other sessions to end and starting a daemon included.
+     * Sets how long {@link #connect()} may take. The time in which other sessions end or a daemon is started counts.
      *
      * @param timeout the time; 30 seconds by default
      * @return this builder
+     * @throws IllegalArgumentException if the time is not positive
      */
     public EscrowClientBuilder connectTimeout(Duration timeout) {
-        this.connectTimeout = requireNonNull(timeout, "timeout");
+        this.connectTimeout = Checks.positive("connect timeout", timeout);
         return this;
     }
 
     /**
-     * Sets who is told, once, that another session is on and this one waits for its turn.
+     * Sets a listener that is called once when another client has the session and this one waits for its turn.
      *
      * @param listener called on the event loop; by default a line is logged
      * @return this builder
@@ -94,32 +99,18 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Starts a daemon when nobody listens on the path (the seed's {@code ESCROW_CREAT}). The daemon outlives this
-     * process. It is looked for on the class path, then where {@link #daemon} says, then where {@code ESCROWD} in the
-     * environment says.
+     * Starts a daemon when nobody listens on the path. Without this, {@link #connect()} fails then.
      *
-     * @param create whether to start one; {@code false} by default
+     * @param launch which daemon to start, and how
      * @return this builder
      */
-    public EscrowClientBuilder create(boolean create) {
-        this.create = create;
+    public EscrowClientBuilder launch(DaemonLaunch launch) {
+        this.launch = requireNonNull(launch, "launch");
         return this;
     }
 
     /**
-     * Lets a daemon that is started replace the socket file of a dead one (the seed's {@code ESCROW_FORCE}); the socket
-     * of a living daemon is never replaced. Implies {@link #create}.
-     *
-     * @param force whether to replace it; {@code false} by default
-     * @return this builder
-     */
-    public EscrowClientBuilder force(boolean force) {
-        this.force = force;
-        return this;
-    }
-
-    /**
-     * Prints every message on stderr (the seed's {@code ESCROW_VERBOSE}), and those of a daemon that is started.
+     * Prints every message on stderr. A daemon that is started prints there, too.
      *
      * @param verbose whether to print them; {@code false} by default
      * @return this builder
@@ -130,35 +121,23 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Sets the number of tags of a daemon that is started; one that runs already keeps its own.
-     *
-     * @param tags the number, 1 to 65,536; by default the daemon's own default
-     * @return this builder
-     */
-    public EscrowClientBuilder tags(int tags) {
-        this.tags = tags;
-        return this;
-    }
-
-    /**
-     * Says where the daemon is when it must be started and is not on the class path.
-     *
-     * @param daemon a jar file ({@code escrowd.jar}) or a program
-     * @return this builder
-     */
-    public EscrowClientBuilder daemon(Path daemon) {
-        this.daemon = daemon;
-        return this;
-    }
-
-    /**
-     * Connects, and waits for its turn when another session is on.
+     * Connects, and waits for its turn when another client has the session.
      *
      * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when nobody
-     *     listens, the daemon can't be started, or it did not come to its turn in time. Cancelling it ends the attempt
+     *     listens, the daemon can't be started, or the client's turn did not come in time; at once when the path or the
+     *     platform is not usable. Cancelling the future ends the attempt; a daemon that was started goes on
+     * @throws IllegalStateException if the event loops were shut down
      */
     public CompletableFuture<EscrowClient> connect() {
-        return Connector.connect(this);
+        if (group != null && group.isShuttingDown()) {
+            throw new IllegalStateException("group: its event loops are shut down (expected: running)");
+        }
+        try {
+            return Connector.connect(
+                    new ConnectOptions(SocketPath.check(path), group, connectTimeout, onWaiting, launch, verbose));
+        } catch (EscrowException e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     /**
@@ -166,10 +145,13 @@ public final class EscrowClientBuilder {
      *
      * @param timeout how long each call of the view may take
      * @return the blocking view of the client
-     * @throws EscrowException when the connection was not made
-     * @throws IllegalStateException when this is called on an event loop of the client's group
+     * @throws EscrowException if the connection was not made
+     * @throws IllegalArgumentException if the timeout is not positive
+     * @throws IllegalStateException if this is called on an event loop of the client's group, or the event loops were
+     *     shut down
      */
     public BlockingEscrow connectBlocking(Duration timeout) throws EscrowException {
+        Checks.positive("timeout", timeout);
         if (group != null) {
             BlockingEscrow.checkThread(group);
         }

@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * Runs a server whose listeners and live connections can move to its next process.
  *
  * <pre>{@code
- * ServerHandover server = ServerHandover.with(EscrowClient.builder().path(path).create(true))
+ * ServerHandover server = ServerHandover.with(EscrowClient.builder().path(path).launch(DaemonLaunch.onDemand()))
  *         .listen("http", serverBootstrap, new InetSocketAddress(8080))
  *         .start()
  *         .join();

@@ -45,7 +45,7 @@ class ConnectorTest {
     void saysThatThereIsNoSocket() {
         assertFails(
                 Status.ECONNREFUSED,
-                "no socket \"" + path + "\": start escrowd, or ask to create one",
+                "no socket \"" + path + "\": start escrowd, or let the client launch it",
                 builder().connect());
     }
 
@@ -55,7 +55,7 @@ class ConnectorTest {
 
         assertFails(
                 Status.ECONNREFUSED,
-                "nobody listens on \"" + path + "\": start escrowd, or ask to create one",
+                "nobody listens on \"" + path + "\": start escrowd, or let the client launch it",
                 builder().connect());
     }
 

@@ -1,0 +1,87 @@
+package io.escrow.internal;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/** Starts a daemon that outlives the process which starts it. */
+public final class DaemonProcess {
+
+    private static final String READY = "Listening on ";
+    private static final String READY_JSON = "\"message\":\"" + READY;
+
+    private static final Set<String> SYSTEMD =
+            Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
+
+    private DaemonProcess() {}
+
+    /**
+     * Starts a daemon in a session of its own (setsid(1)), so that no signal to its starter's terminal or process group
+     * reaches it, and returns when it listens.
+     *
+     * @param command the daemon's command line
+     * @param verbose whether to go on printing on stderr what the daemon prints there, as long as this process lives
+     * @return the daemon
+     * @throws EscrowException with the last line that the daemon printed, if it ended instead of listening
+     */
+    public static Process start(List<String> command, boolean verbose) throws EscrowException {
+        List<String> detached = new ArrayList<>();
+        detached.add("setsid");
+        detached.addAll(command);
+        Process process;
+        try {
+            ProcessBuilder builder = new ProcessBuilder(detached)
+                    .redirectInput(new File("/dev/null"))
+                    .redirectOutput(Redirect.DISCARD);
+            // These variables are meant for the starter: the daemon would report to systemd in its place.
+            builder.environment().keySet().removeAll(SYSTEMD);
+            process = builder.start();
+        } catch (IOException e) {
+            throw new EscrowException(
+                    Status.EOPNOTSUPP, "escrowd could not be started (setsid, of util-linux, is needed): " + e, e);
+        }
+        BufferedReader stderr = process.errorReader(UTF_8);
+        awaitListening(process, stderr);
+        if (verbose) {
+            Thread pump = new Thread(() -> stderr.lines().forEach(System.err::println), "escrowd-stderr");
+            pump.setDaemon(true);
+            pump.start();
+        } else {
+            closeQuietly(stderr);
+        }
+        return process;
+    }
+
+    private static void awaitListening(Process process, BufferedReader stderr) throws EscrowException {
+        String last = "it printed nothing";
+        try {
+            for (String line = stderr.readLine(); line != null; line = stderr.readLine()) {
+                if (line.startsWith(READY) || (line.startsWith("{") && line.contains(READY_JSON))) {
+                    return;
+                }
+                last = line;
+            }
+        } catch (IOException e) {
+            last = e.toString();
+        }
+        closeQuietly(stderr);
+        throw new EscrowException(
+                Status.ECONNREFUSED, "escrowd (process " + process.pid() + ") ended before it listened: " + last);
+    }
+
+    private static void closeQuietly(BufferedReader reader) {
+        try {
+            reader.close();
+        } catch (IOException e) {
+            // Nothing is lost: the daemon's output is not read any more.
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package io.escrow.internal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class DaemonProcessTest {
+
+    /** The sixth field of /proc/PID/stat, counted behind the name in parentheses: proc(5). */
+    private static final int SESSION = 3;
+
+    @Test
+    void startsDaemonInSessionOfItsOwn() throws Exception {
+        Process daemon = DaemonProcess.start(shell("echo 'Listening on \"s\"' >&2; exec sleep 600"), false);
+        try {
+            String stat = Files.readString(Path.of("/proc/" + daemon.pid() + "/stat"));
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", SESSION + 2);
+            assertEquals(Long.toString(daemon.pid()), fields[SESSION]);
+            assertTrue(daemon.isAlive());
+        } finally {
+            daemon.destroyForcibly().waitFor();
+        }
+    }
+
+    /** The words alone, in another part of a line, are not it. */
+    @Test
+    void seesThatDaemonWhichLogsJsonListens() throws Exception {
+        String listening = "\"message\":\"Listening on \\\"s\\\"\"}";
+        Process daemon =
+                DaemonProcess.start(shell("echo '{\"time\":\"\"," + listening + "' >&2; exec sleep 600"), false);
+        daemon.destroyForcibly().waitFor();
+
+        String quoted = "{\"message\":\"wrong\",\"reason\":\"\\\"message\\\":\\\"Listening on \"}";
+        EscrowException e = assertThrows(
+                EscrowException.class, () -> DaemonProcess.start(shell("printf '%s\\n' '" + quoted + "' >&2"), false));
+        assertTrue(e.text().endsWith(quoted), e.text());
+    }
+
+    @Test
+    void saysTheLastWordsOfDaemonThatEnds() {
+        EscrowException e = assertThrows(
+                EscrowException.class,
+                () -> DaemonProcess.start(shell("echo first >&2; echo 'no room' >&2; exit 1"), false));
+
+        assertEquals(Status.ECONNREFUSED, e.status());
+        assertTrue(e.text().endsWith(" ended before it listened: no room"), e.text());
+    }
+
+    @Test
+    void saysThatDaemonEndedSilently() {
+        EscrowException e = assertThrows(EscrowException.class, () -> DaemonProcess.start(List.of("true"), false));
+
+        assertTrue(e.text().endsWith(" ended before it listened: it printed nothing"), e.text());
+    }
+
+    private static List<String> shell(String script) {
+        return List.of("sh", "-c", script);
+    }
+}
