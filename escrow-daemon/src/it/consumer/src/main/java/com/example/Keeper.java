@@ -3,6 +3,7 @@ package com.example;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.escrow.daemon.DaemonOptions;
 import io.escrow.daemon.EscrowDaemon;
@@ -25,7 +26,10 @@ final class Keeper {
 
     /** Connects, and starts a daemon process if there is none. */
     static BlockingEscrow connect(Path socket) throws EscrowException {
-        return EscrowClient.builder().path(socket.toString()).create(true).connectBlocking(TIMEOUT);
+        return EscrowClient.builder()
+                .path(socket.toString())
+                .launch(DaemonLaunch.onDemand())
+                .connectBlocking(TIMEOUT);
     }
 
     static void store(BlockingEscrow escrow, Path file, byte[] payload) throws IOException {
