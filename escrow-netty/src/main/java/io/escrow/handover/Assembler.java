@@ -71,10 +71,10 @@ final class Assembler {
             channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
             channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
         }
-        if (saved.sections().containsKey(ChannelRecord.OUTPUT_SHUT)) {
+        if (saved.has(ChannelRecord.OUTPUT_SHUT)) {
             ((DuplexChannel) channel).shutdownOutput();
         }
-        byte[] upgrade = saved.sections().get(ChannelRecord.UPGRADE);
+        byte[] upgrade = saved.get(ChannelRecord.PROTOCOL + "http");
         if (upgrade == null) {
             restoreHandlers(guard, saved);
             return channel.eventLoop().newSucceededFuture(null);
@@ -95,7 +95,7 @@ final class Assembler {
         Channel channel = guard.channel();
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
-                byte[] state = saved.sections().get(ChannelRecord.HANDLER + movable.section());
+                byte[] state = saved.get(ChannelRecord.HANDLER + movable.section());
                 if (state != null) {
                     movable.restore(channel.pipeline().context(e.getKey()), Unpooled.wrappedBuffer(state));
                 }
@@ -107,7 +107,7 @@ final class Assembler {
     /** Gives a restored connection the bytes that were read and not processed. Called on the channel's event loop. */
     static void feed(Guard guard, ChannelRecord saved) {
         Dismantler.feedDecoders(guard.channel(), saved);
-        byte[] gate = saved.sections().get(ChannelRecord.GATE);
+        byte[] gate = saved.get(ChannelRecord.GATE);
         if (gate != null) {
             guard.context().fireChannelRead(Unpooled.copiedBuffer(gate));
             guard.context().fireChannelReadComplete();

@@ -15,7 +15,6 @@ import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -98,9 +97,9 @@ final class Dismantler {
 
     /** Returns what the handlers want to have after a crash. */
     static ChannelRecord checkpoint(Guard guard) {
-        Map<String, byte[]> sections = new LinkedHashMap<>();
-        saveHandlers(guard, sections);
-        return new ChannelRecord(guard.listener(), false, sections);
+        ChannelRecord.Builder record = ChannelRecord.builder(guard.listener(), false);
+        saveHandlers(guard, record);
+        return record.build();
     }
 
     /**
@@ -110,19 +109,19 @@ final class Dismantler {
      * @throws IllegalStateException if something other than bytes waits to be written
      */
     static ChannelRecord takeApart(Guard guard) {
-        Map<String, byte[]> sections = new LinkedHashMap<>();
-        sections.put(
+        ChannelRecord.Builder record = ChannelRecord.builder(guard.listener(), true);
+        record.put(
                 ChannelRecord.RESTED,
                 ByteBuffer.allocate(Long.BYTES).putLong(guard.restedMillis()).array());
-        put(sections, ChannelRecord.UNSENT, unsent(guard.channel()));
+        record.put(ChannelRecord.UNSENT, unsent(guard.channel()));
         if (guard.channel() instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
-            sections.put(ChannelRecord.OUTPUT_SHUT, NOTHING);
+            record.mark(ChannelRecord.OUTPUT_SHUT);
         }
-        saveHandlers(guard, sections);
+        saveHandlers(guard, record);
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
             if (isDecoder(e.getValue())
                     && (guard.gate() == null || !guard.gate().feeds(e.getValue()))) {
-                put(sections, ChannelRecord.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
+                record.put(ChannelRecord.COLLECTED + e.getKey(), collected(guard.channel(), e.getKey()));
             }
         }
         ByteBuf held = Unpooled.buffer(0);
@@ -130,28 +129,24 @@ final class Dismantler {
             held.writeBytes(guard.gate().held());
         }
         guard.copyKept(held);
-        put(sections, ChannelRecord.GATE, ByteBufUtil.getBytes(held));
+        record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // In the middle of what the peer is being told, and behind the end of it, there is nothing to be said.
-        boolean mayBeTold =
-                !sections.containsKey(ChannelRecord.UNSENT) && !sections.containsKey(ChannelRecord.OUTPUT_SHUT);
-        return new ChannelRecord(guard.listener(), true, sections, mayBeTold ? guard.farewell() : NOTHING);
+        boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
+        return record.farewell(mayBeTold ? guard.farewell() : NOTHING).build();
     }
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */
     static void feedDecoders(Channel channel, ChannelRecord saved) {
-        saved.sections().forEach((name, bytes) -> {
-            if (name.startsWith(ChannelRecord.COLLECTED)) {
-                String decoder = name.substring(ChannelRecord.COLLECTED.length());
-                ChannelHandlerContext ctx = channel.pipeline().context(decoder);
-                if (ctx == null) {
-                    throw new IllegalStateException("bytes were collected by " + decoder + ", and there is none");
-                }
-                try {
-                    ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
-                    ctx.fireChannelReadComplete();
-                } catch (Exception e) {
-                    ctx.fireExceptionCaught(e);
-                }
+        saved.withPrefix(ChannelRecord.COLLECTED).forEach((decoder, bytes) -> {
+            ChannelHandlerContext ctx = channel.pipeline().context(decoder);
+            if (ctx == null) {
+                throw new IllegalStateException("bytes were collected by " + decoder + ", and there is none");
+            }
+            try {
+                ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
+                ctx.fireChannelReadComplete();
+            } catch (Exception e) {
+                ctx.fireExceptionCaught(e);
             }
         });
     }
@@ -160,22 +155,16 @@ final class Dismantler {
         return handler instanceof ByteToMessageDecoder || handler instanceof ByteToMessageCodec;
     }
 
-    private static void saveHandlers(Guard guard, Map<String, byte[]> sections) {
+    private static void saveHandlers(Guard guard, ChannelRecord.Builder record) {
         if (guard.gate() != null) {
-            put(sections, ChannelRecord.UPGRADE, guard.gate().upgrade());
+            record.put(ChannelRecord.PROTOCOL + "http", guard.gate().upgrade());
         }
         for (Map.Entry<String, ChannelHandler> e : guard.channel().pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();
                 movable.save(guard.channel().pipeline().context(e.getKey()), out);
-                put(sections, ChannelRecord.HANDLER + movable.section(), ByteBufUtil.getBytes(out));
+                record.putHandler(movable.section(), ByteBufUtil.getBytes(out), false);
             }
-        }
-    }
-
-    private static void put(Map<String, byte[]> sections, String name, byte[] bytes) {
-        if (bytes.length > 0) {
-            sections.put(name, bytes);
         }
     }
 

@@ -125,7 +125,7 @@ final class Guard extends ChannelDuplexHandler {
         if (adopted) {
             HeldReads.install(ctx.channel(), hold);
             hold(State.HELD);
-            byte[] unsent = saved.sections().get(ChannelRecord.UNSENT);
+            byte[] unsent = saved.get(ChannelRecord.UNSENT);
             if (unsent != null) {
                 // Before anything that a handler may write.
                 ctx.write(Unpooled.wrappedBuffer(unsent));

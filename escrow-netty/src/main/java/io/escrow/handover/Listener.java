@@ -25,7 +25,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** Binds or adopts one listener, or one datagram socket. Used by one thread at a time. */
@@ -92,8 +91,9 @@ final class Listener {
 
     /** Stores the listener, or replaces what is known about it. */
     CompletableFuture<Void> store(boolean clean) {
-        Map<String, byte[]> sections = inherited ? Map.of(ChannelRecord.INHERITED, new byte[0]) : Map.of();
-        return slot.store(Loops.descriptor(channel), new ChannelRecord(name, clean, sections));
+        ChannelRecord.Builder record = ChannelRecord.builder(name, clean);
+        return slot.store(
+                Loops.descriptor(channel), (inherited ? record.mark(ChannelRecord.INHERITED) : record).build());
     }
 
     /** Binds a fresh socket; reads nothing yet. */

@@ -219,7 +219,7 @@ final class Starter {
     private void adopt(Listener listener, Stored held, List<ChannelSlot> useless) throws EscrowException {
         ChannelSlot slot = server.table().slot(held.entry());
         listener.adopt(held.entry().takeDescriptor().intValue());
-        if (held.saved().sections().containsKey(ChannelRecord.INHERITED)) {
+        if (held.saved().has(ChannelRecord.INHERITED)) {
             listener.inherited();
         }
         if (listener.hasAddress()) {

@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.Entry;
 import io.escrow.SlotKey;
 import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.UnreadableRecordException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -77,7 +78,7 @@ final class WaveTaker implements AutoCloseable {
         while (true) {
             Link.Message message = before.receive();
             switch (message.kind()) {
-                case MOVED -> wave.put(message.index(), ChannelRecord.decode(message.content()));
+                case MOVED -> wave.put(message.index(), record(message));
                 case GONE -> forget(server, entries.remove(message.index()));
                 case WAVE -> {
                     take(adopter, entries, wave);
@@ -105,7 +106,7 @@ final class WaveTaker implements AutoCloseable {
         List<CompletableFuture<Adopter.Held>> assembled = new ArrayList<>();
         wave.forEach((index, saved) -> {
             Entry entry = entries.get(index);
-            if (entry == null) {
+            if (entry == null || saved == null) {
                 notTaken.writeInt(index);
             } else {
                 assembled.add(adopter.assemble(entry, saved));
@@ -117,8 +118,24 @@ final class WaveTaker implements AutoCloseable {
                 () -> before.send(Link.Kind.TAKEN, 0, ByteBufUtil.getBytes(notTaken))
                         .awaitUninterruptibly()
                         .isSuccess());
-        entries.keySet().removeAll(wave.keySet());
+        wave.keySet().forEach(index -> close(entries.remove(index)));
         phase.end(held.size());
+    }
+
+    /** Returns the record of a connection that moves; {@code null} if it can't be read here. */
+    private static ChannelRecord record(Link.Message moved) {
+        try {
+            return ChannelRecord.decode(moved.content());
+        } catch (UnreadableRecordException e) {
+            return null;
+        }
+    }
+
+    /** Closes what was not taken. */
+    private static void close(Entry entry) {
+        if (entry != null) {
+            entry.close();
+        }
     }
 
     /** Adopts what nobody serves any more. */

@@ -7,36 +7,47 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 
 /**
- * Describes a channel that is in the escrow. Encoded as {@code version u8, clean u8, listener text, count u16}, then for
- * each section {@code name text, length i32, bytes}; a text is {@code length u16} and UTF-8.
+ * Describes a channel that is in the escrow, as RECORDS.md specifies it.
  *
  * @param listener the name of the listener that the channel is, or came from
  * @param clean whether it was handed over, and not found after a crash
- * @param sections state by name, see the constants
+ * @param sections state by name, in the order in which it is stored, see the constants
  * @param farewell what the escrow tells the peer if nobody claims the channel, possibly empty; not encoded, because the
  *     slot has it beside the record
  */
 @SuppressWarnings("ArrayRecordComponent") // records are not compared
-public record ChannelRecord(String listener, boolean clean, Map<String, byte[]> sections, byte[] farewell) {
+public record ChannelRecord(String listener, boolean clean, Map<String, Section> sections, byte[] farewell) {
+
+    /**
+     * Holds one part of a channel's state.
+     *
+     * @param bytes the state; not copied
+     * @param required whether a reader that does not know the section must not adopt the channel
+     */
+    @SuppressWarnings("ArrayRecordComponent") // sections are not compared
+    public record Section(byte[] bytes, boolean required) {}
 
     /** When it came to rest for a handover, in milliseconds since 1970, as i64. */
     public static final String RESTED = "rested";
     /** There if this side has shut its output. */
     public static final String OUTPUT_SHUT = "output-shut";
-    /** There if the listener was bound by somebody else, who keeps it. */
+    /** There if the listener was bound by another program, which keeps it. */
     public static final String INHERITED = "inherited";
     /** The bytes that the peer has not taken yet. */
     public static final String UNSENT = "unsent";
-    /** The bytes that the gate has not let through yet. */
+    /** The bytes that were read and not processed yet. */
     public static final String GATE = "gate";
-    /** What the gate needs to build the pipeline as it was. */
-    public static final String UPGRADE = "upgrade";
-    /** Starts the name of a decoder whose collected bytes follow. */
+    /** Starts the name of a protocol's section. */
+    public static final String PROTOCOL = "protocol:";
+    /** Starts the name of a decoder's section: the bytes that it has collected. */
     public static final String COLLECTED = "collected:";
     /** Starts the name of a {@code Movable} handler's section. */
     public static final String HANDLER = "handler:";
@@ -44,17 +55,148 @@ public record ChannelRecord(String listener, boolean clean, Map<String, byte[]> 
     /** The name that a rendezvous has among the listeners. */
     public static final String RENDEZVOUS = "\0rendezvous";
 
-    public static final int VERSION = 1;
+    /** The version of this writer, and the highest that this reader knows. */
+    public static final int VERSION = 2;
 
-    private static final byte[] NO_FAREWELL = {};
+    /** The lowest version that a reader of what is written here must know. */
+    static final int LOWEST = 2;
 
-    public ChannelRecord(String listener, boolean clean, Map<String, byte[]> sections) {
-        this(listener, clean, sections, NO_FAREWELL);
+    /** The flag of a record that was handed over. */
+    static final int CLEAN = 1;
+    /** The flag of a section without which a channel must not be adopted. */
+    static final int REQUIRED = 1;
+
+    private static final Set<String> STATE_OF_EVERY_CHANNEL = Set.of(RESTED, OUTPUT_SHUT, INHERITED, UNSENT, GATE);
+    private static final int MAX_TEXT = 0xFFFF;
+    private static final byte[] NO_BYTES = {};
+
+    /** Keeps a copy of the map, which can't be changed. */
+    public ChannelRecord {
+        sections = Collections.unmodifiableMap(new LinkedHashMap<>(sections));
+    }
+
+    /** Describes a channel whose peer is told nothing. */
+    public ChannelRecord(String listener, boolean clean, Map<String, Section> sections) {
+        this(listener, clean, sections, NO_BYTES);
+    }
+
+    /** Builds a record; the name of a section decides whether it is required. */
+    public static final class Builder {
+
+        private final String listener;
+        private final boolean clean;
+        private final Map<String, Section> sections = new LinkedHashMap<>();
+        private byte[] farewell = NO_BYTES;
+
+        private Builder(String listener, boolean clean) {
+            this.listener = listener;
+            this.clean = clean;
+        }
+
+        /** Adds a section, unless it has no bytes. The bytes are not copied. */
+        public Builder put(String name, byte[] bytes) {
+            return put(name, bytes, isRequired(name));
+        }
+
+        /**
+         * Adds the section of a handler, unless it has no bytes.
+         *
+         * @param section the handler's name of it, without {@link #HANDLER}
+         * @param bytes not copied
+         * @param required whether a process without that handler must not adopt the channel
+         */
+        public Builder putHandler(String section, byte[] bytes, boolean required) {
+            return put(HANDLER + section, bytes, required);
+        }
+
+        private Builder put(String name, byte[] bytes, boolean required) {
+            if (bytes.length > 0) {
+                sections.put(name, new Section(bytes, required));
+            }
+            return this;
+        }
+
+        /** Adds a section that has no bytes, and means something by being there. */
+        public Builder mark(String name) {
+            sections.put(name, new Section(NO_BYTES, isRequired(name)));
+            return this;
+        }
+
+        /** Returns whether there is a section of that name by now. */
+        public boolean has(String name) {
+            return sections.containsKey(name);
+        }
+
+        /** Sets what the escrow tells the peer if nobody claims the channel. */
+        public Builder farewell(byte[] farewell) {
+            this.farewell = farewell;
+            return this;
+        }
+
+        public ChannelRecord build() {
+            return new ChannelRecord(listener, clean, sections, farewell);
+        }
+    }
+
+    /**
+     * Begins a record.
+     *
+     * @param listener the name of the listener that the channel is, or came from
+     * @param clean whether it is handed over
+     */
+    public static Builder builder(String listener, boolean clean) {
+        return new Builder(listener, clean);
+    }
+
+    /** Returns whether a section of this name is always required; those of handlers may be although this is false. */
+    static boolean isRequired(String name) {
+        return name.equals(UNSENT)
+                || name.equals(GATE)
+                || name.equals(OUTPUT_SHUT)
+                || name.startsWith(COLLECTED)
+                || name.startsWith(PROTOCOL);
+    }
+
+    /** Returns whether there is a section of that name. */
+    public boolean has(String name) {
+        return sections.containsKey(name);
+    }
+
+    /** Returns the bytes of a section, not copied; {@code null} if there is none of that name. */
+    public byte[] get(String name) {
+        Section section = sections.get(name);
+        return section == null ? null : section.bytes();
+    }
+
+    /** Returns the bytes of the sections whose names begin with a prefix, by the rest of their names, in their order. */
+    public Map<String, byte[]> withPrefix(String prefix) {
+        Map<String, byte[]> found = new LinkedHashMap<>();
+        sections.forEach((name, section) -> {
+            if (name.startsWith(prefix)) {
+                found.put(name.substring(prefix.length()), section.bytes());
+            }
+        });
+        return found;
+    }
+
+    /**
+     * Returns the names of the sections that are required, and that a reader does not know: it must not adopt the
+     * channel unless there is none.
+     *
+     * @param known whether the reader knows a section; asked for the names with a prefix, and for those that this
+     *     version has no constant for
+     */
+    public List<String> unknownRequired(Predicate<String> known) {
+        return sections.entrySet().stream()
+                .filter(section -> section.getValue().required())
+                .map(Map.Entry::getKey)
+                .filter(name -> !STATE_OF_EVERY_CHANNEL.contains(name) && !known.test(name))
+                .toList();
     }
 
     /** Returns how long it has been at rest; {@code null} if that is not known. */
     public Duration restedFor(long nowMillis) {
-        byte[] rested = sections.get(RESTED);
+        byte[] rested = get(RESTED);
         return rested == null || rested.length != Long.BYTES
                 ? null
                 // The clock may have been set back.
@@ -64,69 +206,69 @@ public record ChannelRecord(String listener, boolean clean, Map<String, byte[]> 
 
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
     public ChannelRecord withoutBytes() {
-        Map<String, byte[]> kept = new LinkedHashMap<>(sections);
-        kept.keySet().removeAll(List.of(RESTED, UNSENT, GATE));
-        kept.keySet().removeIf(name -> name.startsWith(COLLECTED));
+        Map<String, Section> kept = new LinkedHashMap<>(sections);
+        kept.keySet().removeIf(name -> !outlastsBytes(name));
         return new ChannelRecord(listener, false, kept);
     }
 
+    /** What this version does not know may depend on the bytes: it is not kept. */
+    private static boolean outlastsBytes(String name) {
+        return name.equals(OUTPUT_SHUT)
+                || name.equals(INHERITED)
+                || name.startsWith(PROTOCOL)
+                || name.startsWith(HANDLER);
+    }
+
+    /**
+     * Encodes all but the farewell.
+     *
+     * @throws IllegalArgumentException if a name is too long, or there are too many sections
+     */
     public byte[] encode() {
+        if (sections.size() > MAX_TEXT) {
+            throw new IllegalArgumentException(
+                    "sections of a record: " + sections.size() + " (expected: at most " + MAX_TEXT + ")");
+        }
         ByteBuf out = Unpooled.buffer(
-                64 + sections.values().stream().mapToInt(b -> b.length).sum());
+                64 + sections.values().stream().mapToInt(s -> s.bytes().length).sum());
+        out.writeByte(LOWEST);
         out.writeByte(VERSION);
-        out.writeBoolean(clean);
+        out.writeByte(clean ? CLEAN : 0);
         writeText(out, listener);
         out.writeShort(sections.size());
-        sections.forEach((name, bytes) -> {
+        sections.forEach((name, section) -> {
             writeText(out, name);
-            out.writeInt(bytes.length);
-            out.writeBytes(bytes);
+            out.writeByte(section.required() ? REQUIRED : 0);
+            out.writeInt(section.bytes().length);
+            out.writeBytes(section.bytes());
         });
         return ByteBufUtil.getBytes(out);
     }
 
-    /**
-     * Reads what {@link #encode} wrote.
-     *
-     * @throws IllegalArgumentException if it was written by something else
-     */
-    public static ChannelRecord decode(ByteBuf in) {
-        int length = in.readableBytes();
-        try {
-            int version = in.readUnsignedByte();
-            if (version != VERSION) {
-                throw new IllegalArgumentException(
-                        "version of the record: " + version + " (expected: " + VERSION + ")");
-            }
-            boolean clean = in.readBoolean();
-            String listener = readText(in);
-            int count = in.readUnsignedShort();
-            Map<String, byte[]> sections = new LinkedHashMap<>();
-            for (int i = 0; i < count; i++) {
-                String name = readText(in);
-                byte[] bytes = new byte[checked(in.readInt(), in.readableBytes())];
-                in.readBytes(bytes);
-                sections.put(name, bytes);
-            }
-            return new ChannelRecord(listener, clean, sections);
-        } catch (IndexOutOfBoundsException e) {
-            throw new IllegalArgumentException("not the record of a channel: " + length + " bytes", e);
-        }
-    }
-
-    private static int checked(int size, int readable) {
-        if (size < 0 || size > readable) {
-            throw new IndexOutOfBoundsException("section of " + size + " bytes in " + readable);
-        }
-        return size;
-    }
-
     private static void writeText(ByteBuf out, String text) {
         byte[] bytes = text.getBytes(UTF_8);
+        if (bytes.length > MAX_TEXT) {
+            throw new IllegalArgumentException(
+                    "length of a name in a record: " + bytes.length + " bytes (expected: at most " + MAX_TEXT + ")");
+        }
         out.writeShort(bytes.length).writeBytes(bytes);
     }
 
-    private static String readText(ByteBuf in) {
-        return in.readCharSequence(in.readUnsignedShort(), UTF_8).toString();
+    /**
+     * Reads what this version or another one wrote.
+     *
+     * @param in the record and nothing else; is not changed
+     * @throws UnreadableRecordException if this version can't read it
+     */
+    public static ChannelRecord decode(ByteBuf in) throws UnreadableRecordException {
+        ByteBuffer bytes = in.nioBuffer();
+        RecordParser.Parsed parsed = RecordParser.parse(bytes, 0);
+        Map<String, Section> sections = new LinkedHashMap<>();
+        parsed.sections().forEach((name, span) -> {
+            byte[] copy = new byte[span.length()];
+            bytes.get(span.start(), copy);
+            sections.put(name, new Section(copy, span.required()));
+        });
+        return new ChannelRecord(parsed.listener(), parsed.clean(), sections);
     }
 }

@@ -2,9 +2,9 @@ package io.escrow.handover.store;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.internal.Futures;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -61,10 +61,9 @@ public final class ChannelSlot {
         return stored.thenAccept(now -> {});
     }
 
-    /** Tells whether an operator has emptied the slot. */
+    /** Returns whether an operator has emptied the slot. */
     private static boolean isEmpty(Throwable failure) {
-        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
-        return cause instanceof EscrowException refused && refused.status() == Status.ENOENT;
+        return Futures.unwrap(failure) instanceof EscrowException refused && refused.status() == Status.ENOENT;
     }
 
     private CompletableFuture<EscrowTable.Place> putIfOpen(
@@ -89,7 +88,7 @@ public final class ChannelSlot {
         return removed.toCompletableFuture();
     }
 
-    /** Tells whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
+    /** Returns whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
     public synchronized boolean mayBeFilled() {
         return !place.isDone() || place.join() != null;
     }

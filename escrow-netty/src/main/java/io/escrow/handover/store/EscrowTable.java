@@ -3,8 +3,11 @@ package io.escrow.handover.store;
 import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
 import io.escrow.SlotKey;
+import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.internal.Futures;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -12,7 +15,6 @@ import io.netty.channel.unix.FileDescriptor;
 import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -24,7 +26,7 @@ import java.util.function.IntFunction;
  *
  * <p>The payload of a channel's slot is {@code chunks i32, first i32}, then its record; when that is longer than a
  * payload may be, it goes on in so many slots of the third tag, from index {@code first} on. Those are stored before the
- * channel's slot and freed after it, so that a channel's slot that is there is complete.
+ * channel's slot and freed after it, so that a channel's slot that is there is complete. See "Slots" in RECORDS.md.
  */
 public final class EscrowTable {
 
@@ -74,7 +76,7 @@ public final class EscrowTable {
         return client;
     }
 
-    /** Tells whether a place is sure to be there. */
+    /** Returns whether a place is sure to be there. */
     boolean has(Place place) {
         return place.session() == session.get();
     }
@@ -105,7 +107,7 @@ public final class EscrowTable {
 
     /** Returns the slot of an entry that can be read. */
     public ChannelSlot slot(Entry entry) {
-        return new ChannelSlot(this, entry.tag(), entry.index(), place(entry));
+        return new ChannelSlot(this, entry.tag(), entry.index(), place(entry, Unpooled.wrappedBuffer(entry.payload())));
     }
 
     /** Stores a channel; its descriptor stays the caller's, who keeps it open until it is sent or the future is done. */
@@ -168,15 +170,13 @@ public final class EscrowTable {
 
     /** Returns where a channel may be that was not stored, because the session was lost; {@code null} if it is not. */
     Place unsure(int tag, int index, Throwable failure) {
-        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
-        return cause instanceof EscrowConnectionException lost && lost.maybeCarriedOut()
+        return Futures.unwrap(failure) instanceof EscrowConnectionException lost && lost.maybeCarriedOut()
                 ? new Place(tag, index, 0, 0, 0)
                 : null;
     }
 
     private static boolean isLoss(Throwable failure) {
-        return failure instanceof EscrowConnectionException
-                || (failure instanceof CompletionException && failure.getCause() instanceof EscrowConnectionException);
+        return Futures.unwrap(failure) instanceof EscrowConnectionException;
     }
 
     CompletableFuture<Void> freeChunks(Place place) {
@@ -188,19 +188,20 @@ public final class EscrowTable {
         return client.delete(slot.tag(), slot.index());
     }
 
-    private Place place(Entry entry) {
-        ByteBuf header = header(entry);
+    private Place place(Entry entry, ByteBuf header) {
         return new Place(entry.tag(), entry.index(), header.getInt(4), header.getInt(0), session.get());
     }
 
     /**
      * Puts the record of an entry together. Leaves the entry's descriptor alone.
      *
-     * @return a future that fails with an {@link IllegalArgumentException} if the slot holds something else
+     * @return a future that fails with an {@link UnreadableRecordException} if the slot holds no record that this version
+     *     can read, which says nothing about other versions: the slot must stay; with another one if the escrow could
+     *     not be asked
      */
     public CompletableFuture<ChannelRecord> read(Entry entry) {
         try {
-            Place place = place(entry);
+            Place place = place(entry, header(entry));
             byte[] payload = entry.payload();
             ByteBuf record = Unpooled.wrappedBuffer(payload, HEADER_LENGTH, payload.length - HEADER_LENGTH);
             if (place.chunks() == 0) {
@@ -208,32 +209,63 @@ public final class EscrowTable {
             }
             ByteBuf whole = Unpooled.buffer().writeBytes(record);
             // Answers come in order, so the chunks are appended in order.
-            return all(
-                            place.chunks(),
-                            i -> client.get(chunkTag(), place.firstChunk() + i)
-                                    .thenAccept(chunk -> append(chunk, whole)))
-                    .thenApply(nothing -> ChannelRecord.decode(whole));
-        } catch (IllegalArgumentException e) {
+            return all(place.chunks(), i -> append(place.firstChunk() + i, whole))
+                    .thenCompose(nothing -> decode(whole));
+        } catch (UnreadableRecordException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private static void append(Entry chunk, ByteBuf whole) {
-        try (chunk) {
-            if (chunk.hasDescriptor()) {
-                throw new IllegalArgumentException("slot " + chunk.tag() + "/" + chunk.index()
-                        + " holds a descriptor (expected: the rest of a channel's record)");
-            }
-            whole.writeBytes(chunk.payload());
+    private static CompletableFuture<ChannelRecord> decode(ByteBuf record) {
+        try {
+            return CompletableFuture.completedFuture(ChannelRecord.decode(record));
+        } catch (UnreadableRecordException e) {
+            return CompletableFuture.failedFuture(e);
         }
     }
 
-    private static ByteBuf header(Entry entry) {
+    /** Fetches a chunk, and appends it to the record. */
+    private CompletableFuture<Void> append(int index, ByteBuf record) {
+        return client.get(chunkTag(), index)
+                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
+                        Futures.unwrap(failure) instanceof EscrowException refused && refused.status() == Status.ENOENT
+                                ? UnreadableRecordException.notARecord(
+                                        "slot " + chunkTag() + "/" + index
+                                                + " is empty (expected: the rest of a channel's record)",
+                                        refused)
+                                : failure))
+                .thenCompose(chunk -> append(chunk, record));
+    }
+
+    private static CompletableFuture<Void> append(Entry chunk, ByteBuf record) {
+        try (chunk) {
+            if (chunk.hasDescriptor()) {
+                return CompletableFuture.failedFuture(UnreadableRecordException.notARecord("slot " + chunk.tag() + "/"
+                        + chunk.index() + " holds a descriptor (expected: the rest of a channel's record)"));
+            }
+            record.writeBytes(chunk.payload());
+            return CompletableFuture.completedFuture(null);
+        }
+    }
+
+    private static ByteBuf header(Entry entry) throws UnreadableRecordException {
         ByteBuf payload = Unpooled.wrappedBuffer(entry.payload());
-        if (payload.readableBytes() < HEADER_LENGTH || payload.getInt(0) < 0 || payload.getInt(0) > MAX_CHUNKS) {
-            throw new IllegalArgumentException("slot " + entry.tag() + "/" + entry.index() + " holds no channel");
+        if (!isHeader(payload)) {
+            throw UnreadableRecordException.notARecord("slot " + entry.tag() + "/" + entry.index()
+                    + " holds no channel: its payload of " + entry.payload().length
+                    + " bytes does not begin as one does");
         }
         return payload;
+    }
+
+    /** Returns whether a payload begins with what comes before a record. */
+    private static boolean isHeader(ByteBuf payload) {
+        return payload.readableBytes() >= HEADER_LENGTH && isHeader(payload.getInt(0), payload.getInt(4));
+    }
+
+    /** Returns whether these numbers may come before a record. */
+    static boolean isHeader(int chunks, int first) {
+        return chunks == 0 ? first == 0 : chunks > 0 && chunks <= MAX_CHUNKS && first >= 0;
     }
 
     private static CompletableFuture<Void> all(int count, IntFunction<CompletableFuture<Void>> request) {

@@ -1,38 +1,73 @@
 package io.escrow.handover.store;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.nio.ByteBuffer;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * Tells what a server has stored in a slot, without a look at the bytes of the connection.
+ * Describes what a server has stored in a slot, without a look at the bytes of the connection.
  *
+ * @param lowest the lowest version that a reader of the record must know
+ * @param version the version that wrote it
  * @param listener the name of the listener that the slot holds, or that its connection came from; empty for the
- *     {@linkplain #isRendezvous() rendezvous}
+ *     {@linkplain #isRendezvous() rendezvous}; {@code null} if this version can't {@linkplain #isReadable() read} the
+ *     record
  * @param clean whether it was handed over; if not, it is kept for the case of a crash
  * @param sections the sizes of what belongs to it, in bytes, by name, in the order in which it is stored; of a record
  *     that goes on in other slots, those whose beginning is in this one
+ * @param required the names of those sections without which it must not be adopted
  * @param chunks in how many other slots the record goes on; 0 for most
  */
-public record HandoverRecord(String listener, boolean clean, Map<String, Integer> sections, int chunks) {
+public record HandoverRecord(
+        int lowest,
+        int version,
+        String listener,
+        boolean clean,
+        Map<String, Integer> sections,
+        Set<String> required,
+        int chunks) {
 
     private static final int REPLACEMENT = 0xFFFD;
-    private static final int SHORTEST = EscrowTable.HEADER_LENGTH + 2 * Byte.BYTES + 2 * Short.BYTES;
+    private static final int SHORTEST = EscrowTable.HEADER_LENGTH + 2 * Byte.BYTES;
 
     /**
-     * Keeps a copy of the sections, which can't be changed.
+     * Keeps copies of the collections, which can't be changed.
      *
+     * @param lowest see the record
+     * @param version see the record
      * @param listener see the record
      * @param clean see the record
      * @param sections see the record
+     * @param required see the record
      * @param chunks see the record
      */
     public HandoverRecord {
         sections = Collections.unmodifiableMap(new LinkedHashMap<>(sections));
+        required = Collections.unmodifiableSet(new LinkedHashSet<>(required));
+    }
+
+    /**
+     * Describes what this version stores.
+     *
+     * @param listener see the record
+     * @param clean see the record
+     * @param sections see the record; their names decide which are required
+     * @param chunks see the record
+     */
+    public HandoverRecord(String listener, boolean clean, Map<String, Integer> sections, int chunks) {
+        this(
+                ChannelRecord.LOWEST,
+                ChannelRecord.VERSION,
+                listener,
+                clean,
+                sections,
+                sections.keySet().stream().filter(ChannelRecord::isRequired).collect(Collectors.toSet()),
+                chunks);
     }
 
     /**
@@ -40,7 +75,7 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
      *
      * @param payload all of it; is not changed
      * @return what it says; empty unless the payload is nothing but the record of a server's listener or connection,
-     *     with names that can be printed
+     *     with names that can be printed, or begins as one that only a later version can read and that needs no other slot
      */
     public static Optional<HandoverRecord> of(byte[] payload) {
         ByteBuffer in = ByteBuffer.wrap(payload);
@@ -48,58 +83,34 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
             return Optional.empty();
         }
         int chunks = in.getInt();
-        int first = in.getInt();
-        int version = in.get();
-        int clean = in.get();
-        boolean begins = chunks >= 0
-                && chunks <= EscrowTable.MAX_CHUNKS
-                && (chunks == 0 ? first == 0 : first >= 0)
-                && version == ChannelRecord.VERSION
-                && (clean == 0 || clean == 1);
-        String listener = begins ? text(in) : null;
-        if (listener == null || in.remaining() < Short.BYTES || !isName(listener)) {
+        if (!EscrowTable.isHeader(chunks, in.getInt())) {
             return Optional.empty();
         }
-        Map<String, Integer> sections = new LinkedHashMap<>();
-        if (!read(in, chunks, sections)) {
-            return Optional.empty();
+        try {
+            RecordParser.Parsed parsed = RecordParser.parse(in, (long) chunks * payload.length);
+            return isName(parsed.listener())
+                            && parsed.sections().keySet().stream().allMatch(HandoverRecord::isPrintable)
+                    ? Optional.of(of(parsed, chunks))
+                    : Optional.empty();
+        } catch (UnreadableRecordException e) {
+            // Random bytes look like the beginning of a long one too often.
+            return e.isTooNew() && chunks == 0
+                    ? Optional.of(new HandoverRecord(e.lowest(), e.version(), null, false, Map.of(), Set.of(), chunks))
+                    : Optional.empty();
         }
-        String name = listener.equals(ChannelRecord.RENDEZVOUS) ? "" : listener;
-        return Optional.of(new HandoverRecord(name, clean == 1, sections, chunks));
     }
 
-    /** Returns whether the payload ends with the last section; or in the middle of one, if it goes on in chunks. */
-    private static boolean read(ByteBuffer in, int chunks, Map<String, Integer> sections) {
-        int count = Short.toUnsignedInt(in.getShort());
-        for (int i = 0; i < count; i++) {
-            String name = text(in);
-            if (name == null || in.remaining() < Integer.BYTES) {
-                return chunks > 0;
+    private static HandoverRecord of(RecordParser.Parsed parsed, int chunks) {
+        Map<String, Integer> sizes = new LinkedHashMap<>();
+        Set<String> required = new LinkedHashSet<>();
+        parsed.sections().forEach((name, span) -> {
+            sizes.put(name, span.length());
+            if (span.required()) {
+                required.add(name);
             }
-            int size = in.getInt();
-            if (size < 0 || !isPrintable(name) || sections.put(name, size) != null) {
-                return false;
-            }
-            if (size > in.remaining()) {
-                return size - in.remaining() <= (long) chunks * in.limit();
-            }
-            in.position(in.position() + size);
-        }
-        return chunks == 0 && !in.hasRemaining();
-    }
-
-    /** Reads a text; returns {@code null} if it is cut off. */
-    private static String text(ByteBuffer in) {
-        if (in.remaining() < Short.BYTES) {
-            return null;
-        }
-        int length = Short.toUnsignedInt(in.getShort());
-        if (length > in.remaining()) {
-            return null;
-        }
-        String text = new String(in.array(), in.arrayOffset() + in.position(), length, UTF_8);
-        in.position(in.position() + length);
-        return text;
+        });
+        String name = parsed.listener().equals(ChannelRecord.RENDEZVOUS) ? "" : parsed.listener();
+        return new HandoverRecord(parsed.lowest(), parsed.version(), name, parsed.clean(), sizes, required, chunks);
     }
 
     private static boolean isName(String listener) {
@@ -128,12 +139,21 @@ public record HandoverRecord(String listener, boolean clean, Map<String, Integer
     }
 
     /**
-     * Tells whether the slot holds no listener and no connection, but the socket at which two processes meet while
+     * Returns whether this version can read the record.
+     *
+     * @return {@code false} if only a later version can; its listener and sections are unknown then
+     */
+    public boolean isReadable() {
+        return listener != null;
+    }
+
+    /**
+     * Returns whether the slot holds no listener and no connection, but the socket at which two processes meet while
      * connections move in waves.
      *
      * @return whether it does
      */
     public boolean isRendezvous() {
-        return listener.isEmpty();
+        return isReadable() && listener.isEmpty();
     }
 }

@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -32,11 +32,11 @@ class HandoverRecordTest {
     }
 
     private static ChannelRecord connection() {
-        Map<String, byte[]> sections = new LinkedHashMap<>();
-        sections.put(ChannelRecord.UNSENT, new byte[300]);
-        sections.put(ChannelRecord.OUTPUT_SHUT, new byte[0]);
-        sections.put(ChannelRecord.HANDLER + "Grüße", new byte[5]);
-        return new ChannelRecord("http#1", true, sections);
+        return ChannelRecord.builder("http#1", true)
+                .put(ChannelRecord.UNSENT, new byte[300])
+                .mark(ChannelRecord.OUTPUT_SHUT)
+                .putHandler("Grüße", new byte[5], false)
+                .build();
     }
 
     @Test
@@ -51,6 +51,10 @@ class HandoverRecordTest {
                 List.of("unsent", "output-shut", "handler:Grüße"),
                 List.copyOf(record.sections().keySet()));
         assertEquals(List.of(300, 0, 5), List.copyOf(record.sections().values()));
+        assertEquals(Set.of("unsent", "output-shut"), record.required());
+        assertEquals(2, record.lowest());
+        assertEquals(2, record.version());
+        assertTrue(record.isReadable());
     }
 
     @Test
@@ -72,13 +76,13 @@ class HandoverRecordTest {
     @Test
     void tellsOfARecordThatGoesOnInChunksWhatBeginsHere() {
         byte[] encoded = connection().encode();
-        int unsent = 24; // where its bytes begin
+        int unsent = 26; // where its bytes begin
         for (int cut = 0; cut < encoded.length; cut++) {
             byte[] payload = payload(1, 7, Arrays.copyOf(encoded, cut));
             Optional<HandoverRecord> record = HandoverRecord.of(payload);
 
             boolean missesTooMuch = cut >= unsent && unsent + 300 - cut > payload.length;
-            assertEquals(cut >= 12 && !missesTooMuch, record.isPresent(), "cut at " + cut);
+            assertEquals(cut >= 13 && !missesTooMuch, record.isPresent(), "cut at " + cut);
             if (record.isPresent()) {
                 assertEquals("http#1", record.get().listener());
                 assertEquals(1, record.get().chunks());
@@ -101,14 +105,15 @@ class HandoverRecordTest {
     @ValueSource(strings = {"", "\n", "a\u001b[2J", "\0rendezvous2", "a\u202eb", "a\u2028b", "\ufffd", "\ue000"})
     void whatCantBePrintedIsNoName(String name) {
         assertEquals(Optional.empty(), HandoverRecord.of(payload(new ChannelRecord(name, true, Map.of()))));
-        ChannelRecord section = new ChannelRecord("http", true, Map.of(name, new byte[1]));
+        ChannelRecord section =
+                ChannelRecord.builder("http", true).put(name, new byte[1]).build();
         assertEquals(Optional.empty(), HandoverRecord.of(payload(section)));
     }
 
     @Test
     void whatIsNoUtf8IsNoName() {
         byte[] payload = payload(new ChannelRecord("http", true, Map.of()));
-        payload[14] = (byte) 0xC0;
+        payload[15] = (byte) 0xC0;
         assertEquals(Optional.empty(), HandoverRecord.of(payload));
     }
 
@@ -119,34 +124,52 @@ class HandoverRecordTest {
         assertEquals(Optional.empty(), HandoverRecord.of(payload(1 << 17, 0, valid)));
         assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 1, valid)));
         assertEquals(Optional.empty(), HandoverRecord.of(payload(1, -1, Arrays.copyOf(valid, valid.length - 1))));
-        for (int at : new int[] {0, 1}) {
+        for (int[] change : new int[][] {{0, 0}, {0, 1}, {1, 0}, {1, 1}}) {
             byte[] other = valid.clone();
-            other[at] = 2;
-            assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, other)), "byte " + at);
+            other[change[0]] = (byte) change[1];
+            assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, other)), Arrays.toString(change));
         }
+        byte[] old = record(1, 0);
+        assertTrue(HandoverRecord.of(payload(0, 0, old)).isPresent());
+        old[1] = 2;
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, old)), "neither clean nor not");
     }
 
     @Test
-    void sectionsAreNamedOnceAndHaveAsManyBytesAsThereAre() {
-        byte[] twice = record(2, "a", 0, "a", 0);
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, twice)));
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(1, "a", 1))));
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(1, "a", -1))));
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(1, 0, record(1, "a", Integer.MAX_VALUE))));
-        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(2, "a", 0))));
-        assertTrue(HandoverRecord.of(payload(0, 0, record(1, "a", 0))).isPresent());
+    void flagsOfLaterWritersAreIgnored() {
+        byte[] other = connection().encode();
+        other[2] = (byte) 0xFE;
+        HandoverRecord record = HandoverRecord.of(payload(0, 0, other)).orElseThrow();
+        assertFalse(record.clean());
+        assertEquals(Set.of("unsent", "output-shut"), record.required());
     }
 
-    private static byte[] record(int count, Object... sections) {
-        ByteBuffer out = ByteBuffer.allocate(100)
-                .put((byte) 1)
-                .put((byte) 1)
-                .putShort((short) 1)
-                .put((byte) 'l')
-                .putShort((short) count);
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void sectionsAreNamedOnceAndHaveAsManyBytesAsThereAre(int version) {
+        byte[] twice = record(version, 2, "a", 0, "a", 0);
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, twice)));
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(version, 1, "a", 1))));
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(version, 1, "a", -1))));
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(1, 0, record(version, 1, "a", Integer.MAX_VALUE))));
+        assertEquals(Optional.empty(), HandoverRecord.of(payload(0, 0, record(version, 2, "a", 0))));
+        assertTrue(HandoverRecord.of(payload(0, 0, record(version, 1, "a", 0))).isPresent());
+    }
+
+    /** Makes a record whose sections have no bytes, whatever their lengths say. */
+    private static byte[] record(int version, int count, Object... sections) {
+        ByteBuffer out = ByteBuffer.allocate(100).put((byte) version);
+        if (version > 1) {
+            out.put((byte) version);
+        }
+        out.put((byte) 1).putShort((short) 1).put((byte) 'l').putShort((short) count);
         for (int i = 0; i < sections.length; i += 2) {
             byte[] name = ((String) sections[i]).getBytes(UTF_8);
-            out.putShort((short) name.length).put(name).putInt((int) sections[i + 1]);
+            out.putShort((short) name.length).put(name);
+            if (version > 1) {
+                out.put((byte) 0);
+            }
+            out.putInt((int) sections[i + 1]);
         }
         return Arrays.copyOf(out.array(), out.position());
     }
