@@ -13,6 +13,7 @@ import io.escrow.ctl.SessionView;
 import io.escrow.ctl.SlotDetails;
 import io.escrow.ctl.SlotView;
 import io.escrow.ctl.StatusView;
+import io.escrow.testing.TestConnection;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;

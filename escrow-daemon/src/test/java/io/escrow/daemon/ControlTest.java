@@ -17,6 +17,7 @@ import io.escrow.ctl.Json;
 import io.escrow.ctl.SlotDetails;
 import io.escrow.ctl.SlotView;
 import io.escrow.ctl.StatusView;
+import io.escrow.testing.TestConnection;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.OwnedDescriptor;
 import io.escrow.ctl.SlotDetails;
 import io.escrow.ctl.SlotView;
+import io.escrow.testing.TestConnection;
 import io.escrow.testing.TestFile;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.Native;

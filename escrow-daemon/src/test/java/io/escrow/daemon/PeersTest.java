@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.OwnedDescriptor;
+import io.escrow.testing.TestConnection;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;

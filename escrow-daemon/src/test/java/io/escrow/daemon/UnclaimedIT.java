@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.Deposit;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestConnection;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Set;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.OwnedDescriptor;
 import io.escrow.TagInfo;
+import io.escrow.testing.TestConnection;
 import io.escrow.testing.TestFile;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.unix.Socket;

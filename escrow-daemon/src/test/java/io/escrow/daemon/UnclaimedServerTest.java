@@ -1,16 +1,12 @@
-package io.escrow.handover;
+package io.escrow.daemon;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.escrow.Entry;
-import io.escrow.EscrowException;
-import io.escrow.Status;
-import io.escrow.client.BlockingEscrow;
-import io.escrow.daemon.DaemonOptions;
-import io.escrow.daemon.UnclaimedOptions;
+import io.escrow.handover.HandoverHarness;
+import io.escrow.handover.Peer;
+import io.escrow.handover.ServerHandover;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
@@ -22,24 +18,23 @@ import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The next process never comes. */
-class FarewellTest extends HandoverHarness {
+/** What peers of a server read when no process takes their connections. */
+class UnclaimedServerTest extends HandoverHarness {
 
     private static final byte[] GOODBYE = Peer.framed("goodbye".getBytes(US_ASCII));
     private static final String UNAVAILABLE =
             "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-    private int timeoutSeconds = 1;
-
     @Override
-    DaemonOptions daemonOptions() throws EscrowException {
-        return super.daemonOptions()
-                .withUnclaimed(new UnclaimedOptions(Duration.ofSeconds(timeoutSeconds), Duration.ZERO));
+    protected AutoCloseable startDaemon(Path path) throws Exception {
+        return EscrowDaemon.start(DaemonOptions.of(path.toString())
+                .withUnclaimed(new UnclaimedOptions(Duration.ofSeconds(1), Duration.ZERO)));
     }
 
     @ParameterizedTest
@@ -113,55 +108,6 @@ class FarewellTest extends HandoverHarness {
 
             assertEquals(0, peer.getInputStream().readAllBytes().length);
         }
-    }
-
-    @Test
-    void takesTheFarewellBackWhenTheConnectionGoesOn() throws Exception {
-        crashSafe = true;
-        timeoutSeconds = 3_600;
-        daemon.close();
-        restartDaemon();
-        ServerHandover first = start(echoServer().farewell("echo", GOODBYE));
-        Peer peer = connect();
-        peer.assertEchoes(new byte[100]);
-        handOver(first);
-        ServerHandover second = start(echoServer().farewell("echo", GOODBYE));
-        peer.assertEchoes(new byte[100]);
-        crash(second);
-
-        try (BlockingEscrow escrow = connectToEscrow()) {
-            assertEquals(
-                    1,
-                    escrow.getAll(1, FarewellTest::assertNoFarewell).orThrow().succeeded());
-        }
-        start();
-        peer.assertEchoes(new byte[100]);
-    }
-
-    private static void assertNoFarewell(Entry entry) {
-        try (entry) {
-            assertEquals(0, entry.farewell().length);
-        }
-    }
-
-    @Test
-    void goesOnWhenTheFarewellIsTooLong() throws Exception {
-        ServerHandover server = start(echoServer().farewell("echo", new byte[1025]));
-        Peer peer = connect();
-        peer.assertEchoes(new byte[100]);
-
-        EscrowException e = assertThrows(EscrowException.class, () -> handOver(server));
-
-        assertEquals(Status.EMSGSIZE, e.status());
-        assertEquals("farewell length: 1025 (expected: <= 1024)", e.text());
-        peer.assertEchoes(new byte[100]);
-    }
-
-    @Test
-    void refusesFarewellOfUnknownListener() {
-        Exception e =
-                assertThrows(IllegalArgumentException.class, () -> echoServer().farewell("ech", GOODBYE));
-        assertEquals("no listener named ech: add it before its farewell", e.getMessage());
     }
 
     private ServerBootstrap webServer() {

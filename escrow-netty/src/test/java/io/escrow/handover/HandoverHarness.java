@@ -8,8 +8,7 @@ import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
-import io.escrow.daemon.DaemonOptions;
-import io.escrow.daemon.EscrowDaemon;
+import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -41,28 +40,29 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Runs servers of length-prefixed records and an embedded daemon; at the end of each test the escrow must be empty and no
- * socket open.
+ * Runs servers of length-prefixed records and an escrow in this process. At the end of each test the escrow must be empty
+ * and no socket open.
  */
-abstract class HandoverHarness {
+public abstract class HandoverHarness {
 
-    static final Duration TIME = Duration.ofSeconds(10);
+    /** How long anything may take that is certain to happen. */
+    protected static final Duration TIME = Duration.ofSeconds(10);
 
     @TempDir
-    Path directory;
+    protected Path directory;
 
     final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
-    EscrowDaemon daemon;
-    boolean crashSafe;
-    int port;
+    protected AutoCloseable daemon;
+    protected boolean crashSafe;
+    protected int port;
 
     private final List<ServerHandover> servers = new ArrayList<>();
     private final List<Peer> peers = new ArrayList<>();
     private long socketsBefore;
 
     @BeforeEach
-    void startDaemon() throws Exception {
-        daemon = EscrowDaemon.start(daemonOptions());
+    final void startFirstDaemon() throws Exception {
+        restartDaemon();
         // Loads classes, and the first socket of the JDK makes more than one.
         try (BlockingEscrow escrow = connectToEscrow()) {
             assertEquals(0, escrow.tag(0).used());
@@ -83,7 +83,7 @@ abstract class HandoverHarness {
     }
 
     @AfterEach
-    void leavesNothingBehind() throws Exception {
+    final void leavesNothingBehind() throws Exception {
         for (Peer peer : peers) {
             peer.close();
         }
@@ -98,25 +98,31 @@ abstract class HandoverHarness {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
-    DaemonOptions daemonOptions() throws EscrowException {
-        return DaemonOptions.of(directory.resolve("s").toString());
+    /** Starts an escrow at a path; tests of the real daemon start one with their options. */
+    protected AutoCloseable startDaemon(Path path) throws Exception {
+        return InMemoryEscrow.start(path);
+    }
+
+    /** Returns the path of the daemon's socket. */
+    protected final Path socket() {
+        return directory.resolve("s");
     }
 
     /** Starts the daemon again after it was closed: its slots are empty. */
-    void restartDaemon() throws EscrowException {
-        daemon = EscrowDaemon.start(daemonOptions());
+    protected final void restartDaemon() throws Exception {
+        daemon = startDaemon(socket());
     }
 
-    EscrowClientBuilder escrow() {
-        return EscrowClient.builder().path(directory.resolve("s").toString()).connectTimeout(TIME);
+    protected final EscrowClientBuilder escrow() {
+        return EscrowClient.builder().path(socket().toString()).connectTimeout(TIME);
     }
 
-    BlockingEscrow connectToEscrow() throws EscrowException {
+    protected final BlockingEscrow connectToEscrow() throws EscrowException {
         return escrow().connectBlocking(TIME);
     }
 
     /** Describes an echo server on the port of the one before. */
-    ServerHandoverBuilder echoServer() {
+    protected final ServerHandoverBuilder echoServer() {
         return echoServer(escrow());
     }
 
@@ -126,7 +132,7 @@ abstract class HandoverHarness {
                 bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo())));
     }
 
-    ServerHandoverBuilder server(ServerBootstrap bootstrap) {
+    protected final ServerHandoverBuilder server(ServerBootstrap bootstrap) {
         return server(escrow(), bootstrap);
     }
 
@@ -136,7 +142,7 @@ abstract class HandoverHarness {
                 .crashSafe(crashSafe);
     }
 
-    ServerBootstrap bootstrap(Consumer<Channel> initializer) {
+    protected final ServerBootstrap bootstrap(Consumer<Channel> initializer) {
         return new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel ch) {
@@ -145,11 +151,11 @@ abstract class HandoverHarness {
         });
     }
 
-    ServerHandover start() throws EscrowException {
+    protected final ServerHandover start() throws EscrowException {
         return start(echoServer());
     }
 
-    ServerHandover start(ServerHandoverBuilder description) throws EscrowException {
+    protected final ServerHandover start(ServerHandoverBuilder description) throws EscrowException {
         return add(done(description));
     }
 
@@ -172,7 +178,7 @@ abstract class HandoverHarness {
         }
     }
 
-    static HandoverReport handOver(ServerHandover server) throws EscrowException {
+    protected static HandoverReport handOver(ServerHandover server) throws EscrowException {
         return handOver(server, TIME);
     }
 
@@ -188,7 +194,7 @@ abstract class HandoverHarness {
     }
 
     /** Does to a server what SIGKILL does: its session and its descriptors are closed, and nobody says anything. */
-    static void crash(ServerHandover server) {
+    protected static void crash(ServerHandover server) {
         server.session().end().join();
         for (Channel listener : server.listeners()) {
             Loops.deregister(listener).join();
@@ -211,7 +217,7 @@ abstract class HandoverHarness {
         Loops.settle(loops).join();
     }
 
-    Peer connect() throws IOException {
+    protected final Peer connect() throws IOException {
         return add(Peer.tcp(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)));
     }
 
@@ -228,14 +234,24 @@ abstract class HandoverHarness {
         return peer;
     }
 
-    static void awaitConnections(ServerHandover server, int count) {
+    protected static void awaitConnections(ServerHandover server, int count) {
         await().until(() -> server.connections() == count);
     }
 
     /** Waits until the escrow of a running, crash-safe server has as many connections. */
-    static void awaitEscrowed(ServerHandover server, int count) {
+    protected static void awaitEscrowed(ServerHandover server, int count) {
         await().until(() ->
                 server.client().tag(server.table().connectionTag()).join().used() == count);
+    }
+
+    /** Waits until a server has its session, or has it again. */
+    protected static void awaitSession(ServerHandover server) {
+        await().until(() -> !server.session().isLost());
+    }
+
+    /** Saves the only connection of a server again. */
+    protected static void checkpointOnly(ServerHandover server) {
+        server.checkpoint(onlyGuard(server).channel()).join();
     }
 
     static Guard onlyGuard(ServerHandover server) {

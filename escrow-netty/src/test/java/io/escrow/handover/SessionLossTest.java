@@ -24,7 +24,7 @@ class SessionLossTest extends HandoverHarness {
     }
 
     private void awaitSession() {
-        await().until(() -> !server.session().isLost());
+        awaitSession(server);
     }
 
     @Test

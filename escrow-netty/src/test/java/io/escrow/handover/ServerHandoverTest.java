@@ -7,8 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
-import io.escrow.daemon.DaemonOptions;
-import io.escrow.daemon.EscrowDaemon;
+import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -41,7 +40,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Hands servers over within one process, through an embedded daemon. */
+/** Hands servers over within one process, through an escrow in it. */
 class ServerHandoverTest {
 
     private static final Duration TIME = Duration.ofSeconds(10);
@@ -51,12 +50,12 @@ class ServerHandoverTest {
 
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
     private final Queue<Progress> progress = new ConcurrentLinkedQueue<>();
-    private EscrowDaemon daemon;
+    private InMemoryEscrow daemon;
     private int port;
 
     @BeforeEach
-    void startDaemon() throws Exception {
-        daemon = EscrowDaemon.start(DaemonOptions.of(directory.resolve("s").toString()));
+    void startDaemon() {
+        daemon = InMemoryEscrow.start(directory.resolve("s"));
     }
 
     @AfterEach

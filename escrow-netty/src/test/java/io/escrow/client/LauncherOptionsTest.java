@@ -10,7 +10,7 @@ class LauncherOptionsTest {
 
     @Test
     void scriptHasTheOptionsOfDaemonLauncher() throws Exception {
-        String script = Files.readString(Path.of("src/main/dist/lib/launch"));
+        String script = Files.readString(Path.of("../escrow-daemon/src/main/dist/lib/launch"));
         String options = String.join(" ", DaemonLauncher.SMALL);
         assertTrue(
                 script.contains("exec \"$java\" " + options + " ${ESCROW_JAVA_OPTS:-}"),

@@ -18,7 +18,7 @@ import java.nio.file.Path;
 import java.util.Random;
 
 /** A client that sends records with their length before them, and waits at most some seconds for what comes back. */
-final class Peer implements AutoCloseable {
+public final class Peer implements AutoCloseable {
 
     private static final int TIMEOUT_MILLIS = 10_000;
 
@@ -30,67 +30,67 @@ final class Peer implements AutoCloseable {
         this.in = new DataInputStream(in);
     }
 
-    static Peer tcp(InetSocketAddress address) throws IOException {
+    public static Peer tcp(InetSocketAddress address) throws IOException {
         SocketChannel channel = SocketChannel.open(address);
         channel.socket().setSoTimeout(TIMEOUT_MILLIS);
         return new Peer(channel, channel.socket().getInputStream());
     }
 
-    static Peer unix(Path path) throws IOException {
+    public static Peer unix(Path path) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         channel.connect(UnixDomainSocketAddress.of(path));
         return new Peer(channel, Channels.newInputStream(channel));
     }
 
     /** Returns bytes that are always the same for a seed. */
-    static byte[] bytes(int length, int seed) {
+    public static byte[] bytes(int length, int seed) {
         byte[] bytes = new byte[length];
         new Random(seed).nextBytes(bytes);
         return bytes;
     }
 
     /** Returns a record with its length before it. */
-    static byte[] framed(byte[] record) {
+    public static byte[] framed(byte[] record) {
         return ByteBuffer.allocate(Integer.BYTES + record.length)
                 .putInt(record.length)
                 .put(record)
                 .array();
     }
 
-    void send(byte[] record) throws IOException {
+    public void send(byte[] record) throws IOException {
         sendRaw(framed(record));
     }
 
-    void sendRaw(byte... bytes) throws IOException {
+    public void sendRaw(byte... bytes) throws IOException {
         sendRaw(bytes, 0, bytes.length);
     }
 
-    void sendRaw(byte[] bytes, int from, int to) throws IOException {
+    public void sendRaw(byte[] bytes, int from, int to) throws IOException {
         ByteBuffer buffer = ByteBuffer.wrap(bytes, from, to - from);
         while (buffer.hasRemaining()) {
             channel.write(buffer);
         }
     }
 
-    void assertReceives(byte[] record) throws IOException {
+    public void assertReceives(byte[] record) throws IOException {
         byte[] expected = framed(record);
         byte[] received = new byte[expected.length];
         in.readFully(received);
         assertArrayEquals(expected, received);
     }
 
-    void assertEchoes(byte[] record) throws IOException {
+    public void assertEchoes(byte[] record) throws IOException {
         send(record);
         assertReceives(record);
     }
 
     /** Waits until the other side has closed; nothing may come before that. */
-    void assertEnds() throws IOException {
+    public void assertEnds() throws IOException {
         assertEquals(-1, in.read());
     }
 
     /** Waits until the other side has reset the connection. */
-    void assertReset() throws IOException {
+    public void assertReset() throws IOException {
         SocketException reset = null;
         try {
             in.read();
@@ -102,12 +102,12 @@ final class Peer implements AutoCloseable {
         assertEquals("Connection reset", reset == null ? "end of stream" : reset.getMessage());
     }
 
-    void shutdownOutput() throws IOException {
+    public void shutdownOutput() throws IOException {
         channel.shutdownOutput();
     }
 
     /** Ends the connection with a reset. */
-    void reset() throws IOException {
+    public void reset() throws IOException {
         channel.socket().setSoLinger(true, 0);
         channel.close();
     }

@@ -1,4 +1,4 @@
-package io.escrow.daemon;
+package io.escrow.testing;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
@@ -19,7 +19,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 
 /** A connection: a server's end without a channel, to be put into an escrow, and its peer. */
-final class TestConnection implements AutoCloseable {
+public final class TestConnection implements AutoCloseable {
 
     static {
         Epoll.ensureAvailability();
@@ -33,13 +33,13 @@ final class TestConnection implements AutoCloseable {
         this.peer = peer;
     }
 
-    static TestConnection tcp() throws IOException {
+    public static TestConnection tcp() throws IOException {
         Socket listener = Socket.newSocketStream();
         listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         return connect(listener, SocketChannel.open(), listener.localAddress());
     }
 
-    static TestConnection unix(Path path) throws IOException {
+    public static TestConnection unix(Path path) throws IOException {
         Socket listener = Socket.newSocketDomain();
         listener.bind(new io.netty.channel.unix.DomainSocketAddress(path.toFile()));
         return connect(listener, SocketChannel.open(StandardProtocolFamily.UNIX), UnixDomainSocketAddress.of(path));
@@ -54,17 +54,18 @@ final class TestConnection implements AutoCloseable {
         return new TestConnection(server, peer);
     }
 
-    Socket server() {
+    /** Returns the server's end, which its user closes. */
+    public Socket server() {
         return server;
     }
 
     /** Returns what the server's end is, as an escrow owns it. */
-    OwnedDescriptor owned() {
+    public OwnedDescriptor owned() {
         return new OwnedDescriptor(server.intValue());
     }
 
     /** Writes as the server does, until the peer has no more room; returns how much that was. */
-    int fill() throws IOException {
+    public int fill() throws IOException {
         ByteBuffer bytes = ByteBuffer.allocateDirect(64 * 1024);
         int written = 0;
         for (int n = bytes.capacity(); n > 0; written += n) {
@@ -73,33 +74,33 @@ final class TestConnection implements AutoCloseable {
         return written;
     }
 
-    SocketChannel peer() {
+    public SocketChannel peer() {
         return peer;
     }
 
-    void peerSends(byte... bytes) throws IOException {
+    public void peerSends(byte... bytes) throws IOException {
         peer.write(ByteBuffer.wrap(bytes));
     }
 
     /** Lets the peer end in an orderly way. */
-    void peerCloses() throws IOException {
+    public void peerCloses() throws IOException {
         peer.close();
     }
 
     /** Lets the peer end with a reset. */
-    void peerResets() throws IOException {
+    public void peerResets() throws IOException {
         peer.setOption(StandardSocketOptions.SO_LINGER, 0);
         peer.close();
     }
 
     /** Checks what the peer reads next. */
-    void assertPeerReads(byte... expected) throws IOException {
+    public void assertPeerReads(byte... expected) throws IOException {
         InputStream in = Channels.newInputStream(peer);
         assertArrayEquals(expected, in.readNBytes(expected.length));
     }
 
     /** Returns what the peer reads until the end of the connection. */
-    byte[] peerReadsToTheEnd() throws IOException {
+    public byte[] peerReadsToTheEnd() throws IOException {
         return Channels.newInputStream(peer).readAllBytes();
     }
 

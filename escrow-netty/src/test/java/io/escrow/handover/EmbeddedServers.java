@@ -4,8 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
-import io.escrow.daemon.DaemonOptions;
-import io.escrow.daemon.EscrowDaemon;
+import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -30,15 +29,15 @@ final class EmbeddedServers implements AutoCloseable {
     private final String path;
     private final boolean crashSafe;
     private final Consumer<Channel> initializer;
-    private final EscrowDaemon daemon;
+    private final InMemoryEscrow daemon;
     private int port;
     private ServerHandover current;
 
-    EmbeddedServers(Path directory, boolean crashSafe, Consumer<Channel> initializer) throws Exception {
+    EmbeddedServers(Path directory, boolean crashSafe, Consumer<Channel> initializer) {
         this.path = directory.resolve("s").toString();
         this.crashSafe = crashSafe;
         this.initializer = initializer;
-        this.daemon = EscrowDaemon.start(DaemonOptions.of(path));
+        this.daemon = InMemoryEscrow.start(directory.resolve("s"));
         start();
     }
 

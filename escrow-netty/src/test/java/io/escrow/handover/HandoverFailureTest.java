@@ -9,13 +9,14 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
-import io.escrow.daemon.DaemonOptions;
-import io.escrow.daemon.StoreLimits;
+import io.escrow.testing.InMemoryEscrow;
+import io.escrow.testing.InMemoryEscrow.Capacity;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,12 +30,11 @@ class HandoverFailureTest extends HandoverHarness {
 
     private static final byte[] RECORD = Peer.bytes(300_000, 1);
 
-    private StoreLimits storeLimits;
+    private Capacity capacity = Capacity.LARGE;
 
     @Override
-    DaemonOptions daemonOptions() throws EscrowException {
-        DaemonOptions options = super.daemonOptions();
-        return storeLimits == null ? options : options.withStoreLimits(storeLimits);
+    protected AutoCloseable startDaemon(Path path) {
+        return InMemoryEscrow.start(path, capacity);
     }
 
     /** Connections with bytes wherever there can be some. */
@@ -109,7 +109,7 @@ class HandoverFailureTest extends HandoverHarness {
     @ParameterizedTest
     @ValueSource(ints = {1, 3, 8, 200})
     void serverGoesOnWhenTheEscrowIsFull(int slots) throws Exception {
-        limitStore(new StoreLimits(slots, 1L << 30, 1000));
+        limit(new Capacity(slots, 1L << 30, 1000));
         ServerHandover server = start();
         Traffic traffic = new Traffic(server);
         EscrowException full = assertThrows(EscrowException.class, () -> handOver(server));
@@ -117,15 +117,14 @@ class HandoverFailureTest extends HandoverHarness {
         awaitEmpty(server);
         traffic.assertUnharmed();
 
-        assertEquals(
-                6, handOverInto(server, new StoreLimits(1000, 1L << 30, 1000)).connections());
+        assertEquals(6, handOverInto(server, new Capacity(1000, 1L << 30, 1000)).connections());
         assertEquals(6, start().startReport().adopted());
     }
 
     @ParameterizedTest
     @ValueSource(ints = {100, 100_000, 5_000_000})
     void serverGoesOnWhenTheEscrowHasNoRoomForBytes(int bytes) throws Exception {
-        limitStore(new StoreLimits(1000, bytes, 1000));
+        limit(new Capacity(1000, bytes, 1000));
         ServerHandover server = start();
         Traffic traffic = new Traffic(server);
         assertThrows(EscrowException.class, () -> handOver(server));
@@ -137,7 +136,7 @@ class HandoverFailureTest extends HandoverHarness {
     @ValueSource(ints = {1, 4})
     void crashSafeServerGoesOnWhenTheEscrowIsFull(int slots) throws Exception {
         crashSafe = true;
-        limitStore(new StoreLimits(slots, 1L << 30, 1000));
+        limit(new Capacity(slots, 1L << 30, 1000));
         ServerHandover server = start();
         Traffic traffic = new Traffic(server);
         assertThrows(EscrowException.class, () -> handOver(server));
@@ -145,14 +144,14 @@ class HandoverFailureTest extends HandoverHarness {
         awaitEscrowed(server, slots - 1);
     }
 
-    private void limitStore(StoreLimits limits) throws EscrowException {
+    private void limit(Capacity limits) throws Exception {
         daemon.close();
-        storeLimits = limits;
+        capacity = limits;
         restartDaemon();
     }
 
-    private HandoverReport handOverInto(ServerHandover server, StoreLimits limits) throws EscrowException {
-        limitStore(limits);
+    private HandoverReport handOverInto(ServerHandover server, Capacity limits) throws Exception {
+        limit(limits);
         server.client().closed().toCompletableFuture().join();
         return handOver(server);
     }

@@ -1,27 +1,29 @@
-package io.escrow.handover;
+package io.escrow.daemon;
 
-import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.ctl.SessionView;
 import io.escrow.ctl.SlotView;
-import io.escrow.daemon.Operator;
+import io.escrow.handover.HandoverHarness;
+import io.escrow.handover.Peer;
+import io.escrow.handover.ServerHandover;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What operators see of servers, and do to them. */
-class OperatorTest extends HandoverHarness {
+class OperatedServerTest extends HandoverHarness {
 
     private static final byte[] RECORD = Peer.bytes(1000, 1);
 
-    private List<SlotView> slots() throws Exception {
-        return Operator.lines(socket(), "GET /slots", SlotView.class);
+    @Override
+    protected AutoCloseable startDaemon(Path path) throws Exception {
+        return EscrowDaemon.start(DaemonOptions.of(path.toString()));
     }
 
-    private Path socket() {
-        return directory.resolve("s");
+    private List<SlotView> slots() throws Exception {
+        return Operator.lines(socket(), "GET /slots", SlotView.class);
     }
 
     private static void assertSlot(String kind, String state, String origin, SlotView slot) {
@@ -71,9 +73,7 @@ class OperatorTest extends HandoverHarness {
         }
         assertEquals(List.of(), slots());
         peer.assertEchoes(RECORD);
-        Loops.call(onlyGuard(server).channel().eventLoop(), () -> ServerHandover.checkpoint(onlyGuard(server)))
-                .thenCompose(done -> done)
-                .join();
+        checkpointOnly(server);
         assertEquals(1, handOver(server).connections());
 
         ServerHandover next = start();
@@ -92,7 +92,7 @@ class OperatorTest extends HandoverHarness {
                 Operator.lines(socket(), "DELETE /session", SessionView.class).get(0);
         assertEquals(ProcessHandle.current().pid(), evicted.pid());
         connect();
-        await().until(() -> !server.session().isLost());
+        awaitSession(server);
 
         awaitConnections(server, 2);
         awaitEscrowed(server, 2);
