@@ -52,7 +52,7 @@ class StatusTest {
         String section = Files.readString(Path.of("PROTOCOL.md"))
                 .split("\n## Status codes\n", 2)[1]
                 .split("\n## ", 2)[0];
-        String[] tables = section.split("never\ncome over the wire:\n", 2);
+        String[] tables = section.split("never come over the wire:\n", 2);
 
         assertEquals(table(Status::isOnWire), rows(tables[0]));
         assertEquals(table(status -> !status.isOnWire()), rows(tables[1]));
