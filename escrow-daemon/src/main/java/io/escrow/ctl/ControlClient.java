@@ -6,6 +6,8 @@ import com.google.gson.JsonParseException;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
+import io.escrow.control.ErrorView;
+import io.escrow.control.Json;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;

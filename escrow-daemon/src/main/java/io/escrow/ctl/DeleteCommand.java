@@ -4,6 +4,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.control.Json;
+import io.escrow.control.SlotDetails;
+import io.escrow.control.SlotView;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -1,6 +1,8 @@
 package io.escrow.ctl;
 
 import io.escrow.EscrowException;
+import io.escrow.control.Json;
+import io.escrow.control.SessionView;
 import java.util.List;
 import picocli.CommandLine.Command;
 

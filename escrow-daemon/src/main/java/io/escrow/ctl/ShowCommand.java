@@ -1,6 +1,9 @@
 package io.escrow.ctl;
 
 import io.escrow.EscrowException;
+import io.escrow.control.Json;
+import io.escrow.control.SlotDetails;
+import io.escrow.control.SlotView;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.util.Base64;

@@ -1,5 +1,7 @@
 package io.escrow.ctl;
 
+import io.escrow.control.SessionView;
+import io.escrow.control.StatusView;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;

@@ -2,6 +2,9 @@ package io.escrow.ctl;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.control.EventView;
+import io.escrow.control.Json;
+import io.escrow.control.StatusView;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,8 +1,6 @@
 /**
- * Lets operators look into a running daemon and steer it: the commands of {@code escrowd ctl}, what they ask, and what
- * they are told.
+ * The operators' commands, {@code escrowd ctl}: each sends a request to the control socket and prints the answer.
  *
- * <p>The daemon answers on the control socket {@code PATH.ctl}, with HTTP and JSON; the records of this package are that
- * JSON, on both sides. A component that is {@code null} is left out.
+ * <p>Internal: may change at any time, not part of the API.
  */
 package io.escrow.ctl;

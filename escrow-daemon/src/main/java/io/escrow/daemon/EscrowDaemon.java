@@ -5,6 +5,21 @@ import io.escrow.Status;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
+import io.escrow.daemon.config.Access;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.control.ControlServer;
+import io.escrow.daemon.control.ControlService;
+import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.SessionRecord;
+import io.escrow.daemon.events.Statistics;
+import io.escrow.daemon.kernel.HangupDetector;
+import io.escrow.daemon.kernel.NativeTransport;
+import io.escrow.daemon.kernel.PeerIdentity;
+import io.escrow.daemon.socket.AccessCheck;
+import io.escrow.daemon.socket.InheritedListener;
+import io.escrow.daemon.socket.SocketFile;
+import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.UnclaimedSlots;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -17,7 +32,6 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
@@ -30,7 +44,6 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -48,24 +61,26 @@ public final class EscrowDaemon implements AutoCloseable {
     private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
 
     private final DaemonOptions options;
+    private final AccessCheck access;
     private final SocketFile socketFile;
     private final Store store;
     private final EventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
-    private final Peers peers = new Peers();
-    private final Journal journal = new Journal();
-    private final Vacancy vacancy;
-    private final Desk desk;
+    private final HangupDetector peers = new HangupDetector();
+    private final EventLog journal = new EventLog();
+    private final UnclaimedSlots vacancy;
+    private final ControlService desk;
     private final ControlServer control;
     private Channel server;
 
-    private EscrowDaemon(DaemonOptions options, SocketFile socketFile) {
+    private EscrowDaemon(DaemonOptions options, Access access, SocketFile socketFile) {
         this.options = options;
+        this.access = new AccessCheck(access);
         this.socketFile = socketFile;
         this.store = new Store(options.limits().tags(), options.storeLimits());
-        this.vacancy = new Vacancy(
+        this.vacancy = new UnclaimedSlots(
                 store,
                 options.unclaimed(),
                 options.limits().farewell(),
@@ -73,8 +88,8 @@ public final class EscrowDaemon implements AutoCloseable {
                 EscrowDaemon::runInBackground,
                 peers,
                 journal);
-        this.desk = new Desk(group.next(), options, store, journal);
-        this.control = new ControlServer(options, group);
+        this.desk = new ControlService(group.next(), options, store, journal, version());
+        this.control = new ControlServer(options, this.access, group);
     }
 
     /**
@@ -85,10 +100,9 @@ public final class EscrowDaemon implements AutoCloseable {
      * @throws EscrowException if it can't run on this machine or at this path
      */
     public static EscrowDaemon start(DaemonOptions options) throws EscrowException {
-        requireEpoll();
-        try (ListeningSocket bound = new ListeningSocket(options.listener())) {
-            SocketFile.checkDirectory(options.path(), options.access());
-            Budget.ofThisProcess().checkDescriptors(options.limits(), options.storeLimits());
+        NativeTransport.require();
+        try (InheritedListener bound = new InheritedListener(options.listener())) {
+            SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
             occupyStandardDescriptors();
             EscrowDaemon daemon = claim(options, bound);
             try {
@@ -101,21 +115,12 @@ public final class EscrowDaemon implements AutoCloseable {
         }
     }
 
-    /** Checks that Netty's native library is there. */
-    static void requireEpoll() throws EscrowException {
-        if (!Epoll.isAvailable()) {
-            throw new EscrowException(
-                    Status.EOPNOTSUPP,
-                    "escrowd needs Linux on x86_64 or aarch64 with Netty's native epoll library",
-                    Epoll.unavailabilityCause());
-        }
-    }
-
-    private static EscrowDaemon claim(DaemonOptions options, ListeningSocket bound) throws EscrowException {
+    private static EscrowDaemon claim(DaemonOptions options, InheritedListener bound) throws EscrowException {
         Path path = options.path();
         return bound.isThere()
-                ? new EscrowDaemon(bound.check(options), SocketFile.claimBound(path, CLAIM_PATIENCE))
-                : new EscrowDaemon(options, SocketFile.claim(path, options.force(), CLAIM_PATIENCE));
+                ? new EscrowDaemon(
+                        options, bound.check(path, options.access()), SocketFile.claimBound(path, CLAIM_PATIENCE))
+                : new EscrowDaemon(options, options.access(), SocketFile.claim(path, options.force(), CLAIM_PATIENCE));
     }
 
     private static void runInBackground(Runnable task) {
@@ -137,15 +142,15 @@ public final class EscrowDaemon implements AutoCloseable {
         }
     }
 
-    private void listen(ListeningSocket bound) throws EscrowException {
+    private void listen(InheritedListener bound) throws EscrowException {
         control.listen(desk, bound.isThere() ? adopt(bound) : bind());
-        socketFile.publish(options.access());
+        socketFile.publish(access);
         server.eventLoop().execute(vacancy::begin);
         server.read();
     }
 
     /** Serves a socket that is bound; returns its address. */
-    private String adopt(ListeningSocket bound) throws EscrowException {
+    private String adopt(InheritedListener bound) throws EscrowException {
         String address = bound.path().toString();
         ChannelFuture registered = bootstrap()
                 .channelFactory(() -> new EpollServerDomainSocketChannel(bound.take(), true))
@@ -209,15 +214,15 @@ public final class EscrowDaemon implements AutoCloseable {
             socketFile.holder(0);
             server.read();
         });
-        Peer peer = Peer.of(channel);
-        if (!options.access().allows(peer)) {
+        PeerIdentity peer = PeerIdentity.of(channel);
+        if (!access.allows(peer)) {
             // At once, whatever it says: who may not come in must not keep the others waiting either.
             channel.config().setAutoRead(false);
             channel.eventLoop().execute(() -> refuse(channel, peer));
             return;
         }
         vacancy.end();
-        Visit visit = new Visit(journal, channel, peer);
+        SessionRecord visit = new SessionRecord(journal, channel, peer);
         desk.visit(visit);
         channel.closeFuture().addListener(f -> {
             desk.visit(null);
@@ -226,12 +231,12 @@ public final class EscrowDaemon implements AutoCloseable {
         });
         channel.pipeline()
                 .addLast(
-                        new Watchdog(options.timeouts(), wire::received),
+                        new SessionWatchdog(options.timeouts(), wire::received),
                         new Session(store, options.limits(), peers, visit));
         socketFile.holder(peer.pid());
     }
 
-    private void refuse(Channel channel, Peer peer) {
+    private void refuse(Channel channel, PeerIdentity peer) {
         journal.statistics().happened(Statistics.Incident.REFUSED, 1);
         journal.warn("client refused", peer.details());
         channel.writeAndFlush(new Frame.Reply(
@@ -245,19 +250,32 @@ public final class EscrowDaemon implements AutoCloseable {
         server.closeFuture().syncUninterruptibly();
     }
 
-    /** Returns the loop on which everything happens. */
-    EventLoop eventLoop() {
+    /**
+     * Returns the event loop that serves all clients. A task that blocks it blocks the daemon.
+     *
+     * @return the event loop
+     */
+    public EventLoop eventLoop() {
         return server.eventLoop();
     }
 
-    /** Says in one line how the daemon fares. Called on its event loop. */
-    String summary() {
-        return held() + ", session: " + (sessions.isEmpty() ? "none" : "on");
+    /**
+     * Returns what the daemon holds. Must be called on the {@link #eventLoop()}.
+     *
+     * @return the status of this moment
+     */
+    public DaemonStatus status() {
+        return new DaemonStatus(store.slots(), store.descriptors(), !sessions.isEmpty());
     }
 
-    /** Says in one line what is held. Called on the daemon's event loop. */
-    String held() {
-        return String.format(Locale.ROOT, "slots: %,d, descriptors: %,d", store.slots(), store.descriptors());
+    /**
+     * Returns the version of the daemon.
+     *
+     * @return the version in the manifest of its jar
+     */
+    public static String version() {
+        String version = EscrowDaemon.class.getPackage().getImplementationVersion();
+        return version == null ? "(not packaged)" : version;
     }
 
     /**

@@ -9,6 +9,10 @@ import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
+import io.escrow.daemon.events.SessionRecord;
+import io.escrow.daemon.kernel.HangupDetector;
+import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.StoredSlot;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -35,12 +39,12 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     private final Store store;
     private final Limits limits;
-    private final Peers peers;
-    private final Visit visit;
+    private final HangupDetector peers;
+    private final SessionRecord visit;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
 
-    Session(Store store, Limits limits, Peers peers, Visit visit) {
+    Session(Store store, Limits limits, HangupDetector peers, SessionRecord visit) {
         this.store = store;
         this.limits = limits;
         this.peers = peers;
@@ -119,7 +123,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     }
 
     private Frame get(Frame.Get get) throws EscrowException {
-        Slot slot = store.get(get.tag(), get.index());
+        StoredSlot slot = store.get(get.tag(), get.index());
         if (slot.keepFlags() && !clientKeepsFlags) {
             throw new EscrowException(
                     Status.EOPNOTSUPP,
@@ -142,7 +146,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private Frame add(Frame.Add add) throws EscrowException {
         OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
         try {
-            Slot slot = new Slot(
+            StoredSlot slot = new StoredSlot(
                     add.number(),
                     add.payload(),
                     add.farewell(),

@@ -2,6 +2,8 @@ package io.escrow.ctl;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.control.SessionView;
+import io.escrow.control.StatusView;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

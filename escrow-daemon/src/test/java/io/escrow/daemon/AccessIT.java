@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.escrow.SocketPath;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.daemon.kernel.Accounts;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;

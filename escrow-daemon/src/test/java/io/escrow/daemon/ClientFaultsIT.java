@@ -8,7 +8,7 @@ import io.escrow.SlotInfo;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.daemon.Exchange.Moment;
-import io.escrow.daemon.Script.Held;
+import io.escrow.daemon.Script.SlotContent;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
@@ -156,7 +156,7 @@ class ClientFaultsIT {
     private static void verify(Moment moment, CompletableFuture<EscrowClient> connecting) throws Exception {
         EscrowClient next = connecting.get(TestProcess.PATIENCE_SECONDS, SECONDS);
         try {
-            Map<Integer, Held> found = Script.find(next, files);
+            Map<Integer, SlotContent> found = Script.find(next, files);
             assertEquals(moment.slots(), found);
             long held = found.values().stream().filter(slot -> slot.file() >= 0).count();
             daemon.awaitDescriptors(descriptors + 1 + held);

@@ -7,6 +7,8 @@ import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.daemon.Exchange.Moment;
 import io.escrow.daemon.RawClient.Answer;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.SessionTimeouts;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
@@ -78,8 +80,10 @@ class ClientStallsIT {
 
         Stalled(Moment moment, Path path) throws IOException {
             this.moment = moment;
-            daemon = EscrowDaemon.start(
-                    DaemonOptions.of(path.toString()).withTimeouts(new SessionTimeouts(PATIENCE, PATIENCE, PATIENCE)));
+            daemon = EscrowDaemon.start(DaemonOptions.builder()
+                    .path(path.toString())
+                    .timeouts(new SessionTimeouts(PATIENCE, PATIENCE, PATIENCE))
+                    .build());
             byte[] hello;
             try (RawClient raw = RawClient.connect(path)) {
                 hello = Script.greet(raw);

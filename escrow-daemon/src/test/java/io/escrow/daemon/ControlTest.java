@@ -11,12 +11,15 @@ import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
-import io.escrow.ctl.ErrorView;
-import io.escrow.ctl.EventView;
-import io.escrow.ctl.Json;
-import io.escrow.ctl.SlotDetails;
-import io.escrow.ctl.SlotView;
-import io.escrow.ctl.StatusView;
+import io.escrow.control.ErrorView;
+import io.escrow.control.EventView;
+import io.escrow.control.Json;
+import io.escrow.control.SlotDetails;
+import io.escrow.control.SlotView;
+import io.escrow.control.StatusView;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.OperatorOptions;
+import io.escrow.daemon.config.SessionTimeouts;
 import io.escrow.testing.TestConnection;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
@@ -62,9 +65,11 @@ class ControlTest {
     }
 
     private EscrowDaemon start(Duration hello) throws EscrowException {
-        return EscrowDaemon.start(DaemonOptions.of(path.toString())
-                .withTimeouts(new SessionTimeouts(hello, Duration.ofSeconds(10), Duration.ofSeconds(10)))
-                .withOperators(new OperatorOptions(CONNECTIONS, null)));
+        return EscrowDaemon.start(DaemonOptions.builder()
+                .path(path.toString())
+                .timeouts(new SessionTimeouts(hello, Duration.ofSeconds(10), Duration.ofSeconds(10)))
+                .operators(new OperatorOptions(CONNECTIONS, null))
+                .build());
     }
 
     @AfterEach

@@ -1,6 +1,7 @@
 package io.escrow.daemon;
 
 import io.escrow.client.EscrowClientContract;
+import io.escrow.daemon.config.DaemonOptions;
 import java.nio.file.Path;
 
 /** The client with an embedded daemon. */
@@ -8,9 +9,10 @@ class EscrowClientTest extends EscrowClientContract {
 
     @Override
     protected AutoCloseable startEscrow(Path path, int slots) throws Exception {
-        DaemonOptions defaults = DaemonOptions.of(path.toString());
-        StoreLimits limits =
-                new StoreLimits(slots, 1_000_000, defaults.storeLimits().descriptors());
-        return EscrowDaemon.start(defaults.withStoreLimits(limits));
+        return EscrowDaemon.start(DaemonOptions.builder()
+                .path(path.toString())
+                .maxSlots(slots)
+                .maxBytes(1_000_000)
+                .build());
     }
 }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.codec.FileFlags;
+import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.testing.RawPeer;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;

@@ -111,7 +111,7 @@ enum Exchange {
         }
 
         /** Returns what the slots hold when everything was carried out that was sent whole before this moment. */
-        Map<Integer, Script.Held> slots() {
+        Map<Integer, Script.SlotContent> slots() {
             return exchange.script(HELLO).slots(isEnd() ? message + 1 : message);
         }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.daemon.main.Escrowd;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -7,16 +7,16 @@ import ch.qos.logback.core.read.ListAppender;
 import java.util.function.Consumer;
 
 /** What encoders of the log get. */
-final class Logged {
+public final class Logged {
 
     /** Everything that could end a line, hide one, or end a value. */
-    static final String HOSTILE =
+    public static final String HOSTILE =
             "a\" b=\"c\\\r\n2026-01-01 ERROR forged\t\0\33[2J\u0085\u2028\u202e\ud800 \u00e9\ud83d\ude00";
 
     private Logged() {}
 
     /** Returns the one event that is logged. */
-    static ILoggingEvent event(Consumer<Logger> log) {
+    public static ILoggingEvent event(Consumer<Logger> log) {
         LoggerContext context = new LoggerContext();
         ListAppender<ILoggingEvent> events = new ListAppender<>();
         events.setContext(context);

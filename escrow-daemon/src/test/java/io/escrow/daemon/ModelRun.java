@@ -13,6 +13,8 @@ import io.escrow.client.EscrowClient;
 import io.escrow.codec.Limits;
 import io.escrow.daemon.RandomRequests.Answered;
 import io.escrow.daemon.RandomRequests.Asked;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.StoreLimits;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -54,18 +56,19 @@ final class ModelRun implements AutoCloseable {
     ModelRun(Path directory, long seed, Limits limits, StoreLimits storeLimits, int indices, int bulk)
             throws IOException {
         this.random = new Random(seed);
-        this.options = new DaemonOptions(
-                directory.resolve("s"),
-                false,
-                false,
-                limits,
-                storeLimits,
-                SessionTimeouts.DEFAULT,
-                DaemonOptions.DEFAULT_BACKLOG,
-                Access.OWNER_ONLY,
-                UnclaimedOptions.KEEP,
-                OperatorOptions.DEFAULT,
-                DaemonOptions.BIND);
+        this.options = DaemonOptions.builder()
+                .path(directory.resolve("s").toString())
+                .tags(limits.tags())
+                .maxPayload(limits.payload())
+                .packetBytes(limits.packetBytes())
+                .packetDescriptors(limits.packetDescriptors())
+                .packetRequests(limits.packetFrames())
+                .packetsInFlight(limits.packetsInFlight())
+                .maxFarewell(limits.farewell())
+                .maxSlots(storeLimits.slots())
+                .maxBytes(storeLimits.payloadBytes())
+                .maxDescriptors(storeLimits.descriptors())
+                .build();
         this.model = new StoreModel(limits, storeLimits);
         this.files = new TestFiles(directory.resolve("files"), RandomRequests.FILES);
         this.requests = new RandomRequests(random, limits, indices, bulk, model, files, this::note);

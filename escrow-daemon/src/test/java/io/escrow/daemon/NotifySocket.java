@@ -11,20 +11,20 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 
 /** The datagram socket on which systemd is told how its services fare: sd_notify(3). */
-final class NotifySocket implements AutoCloseable {
+public final class NotifySocket implements AutoCloseable {
 
     private final ByteBuffer message = ByteBuffer.allocateDirect(1024);
     private final Socket socket;
 
     /** Binds it to a path, or to an abstract name after {@code @}. */
-    NotifySocket(String name) throws IOException {
+    public NotifySocket(String name) throws IOException {
         Epoll.ensureAvailability();
         socket = Socket.newSocketDomainDgram();
         socket.bind(new DomainSocketAddress(name.replace('@', '\0')));
     }
 
     /** Returns the next message that is there already; {@code null} if there is none. */
-    String poll() throws IOException {
+    public String poll() throws IOException {
         int length = socket.read(message.clear(), 0, message.capacity());
         return length <= 0 ? null : UTF_8.decode(message.limit(length)).toString();
     }

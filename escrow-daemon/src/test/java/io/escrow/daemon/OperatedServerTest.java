@@ -3,8 +3,9 @@ package io.escrow.daemon;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.escrow.ctl.SessionView;
-import io.escrow.ctl.SlotView;
+import io.escrow.control.SessionView;
+import io.escrow.control.SlotView;
+import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.handover.HandoverHarness;
 import io.escrow.handover.Peer;
 import io.escrow.handover.ServerHandover;

@@ -5,7 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.SocketPath;
-import io.escrow.ctl.Json;
+import io.escrow.control.Json;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -27,12 +27,12 @@ public final class Operator implements AutoCloseable {
     private final InputStream in;
 
     /** What was answered, from its status to its end. */
-    record Answer(int status, Map<String, String> headers, String body) {
+    public record Answer(int status, Map<String, String> headers, String body) {
         List<String> lines() {
             return body.lines().toList();
         }
 
-        <T> T read(Class<T> type) {
+        public <T> T read(Class<T> type) {
             assertEquals(200, status, body);
             return Json.read(body, type);
         }
@@ -51,7 +51,7 @@ public final class Operator implements AutoCloseable {
     }
 
     /** Asks, and waits for the whole answer. */
-    static Answer ask(Path path, String request) throws IOException {
+    public static Answer ask(Path path, String request) throws IOException {
         try (Operator operator = begin(path, request)) {
             return operator.answer();
         }

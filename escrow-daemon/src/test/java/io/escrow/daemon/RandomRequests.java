@@ -88,7 +88,7 @@ final class RandomRequests {
     }
 
     /** Describes an entry, and closes it. */
-    static StoreModel.Held held(Entry entry, Path directory) {
+    static StoreModel.SlotContent held(Entry entry, Path directory) {
         try (entry) {
             int file = -1;
             if (entry.hasDescriptor()) {
@@ -98,7 +98,7 @@ final class RandomRequests {
                 assertTrue(target.startsWith(directory), () -> "not a file of this test: " + target);
                 file = Integer.parseInt(target.getFileName().toString().substring(1));
             }
-            return StoreModel.Held.of(entry.number(), entry.payload(), entry.farewell(), file);
+            return StoreModel.SlotContent.of(entry.number(), entry.payload(), entry.farewell(), file);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -140,7 +140,7 @@ final class RandomRequests {
 
     private Asked get(EscrowClient client) {
         SlotKey key = key();
-        List<StoreModel.Held> held = new ArrayList<>();
+        List<StoreModel.SlotContent> held = new ArrayList<>();
         Set<Status> allowed = model.get(key, held::add);
         CompletableFuture<Entry> got = client.get(key.tag(), key.index());
         if (random.nextInt(10) == 0) {
@@ -185,11 +185,11 @@ final class RandomRequests {
     private Asked getMany(EscrowClient client) {
         List<SlotKey> keys = many(this::key);
         Bulk expected = new Bulk();
-        List<StoreModel.Held> held = new ArrayList<>();
+        List<StoreModel.SlotContent> held = new ArrayList<>();
         for (SlotKey key : keys) {
             expected.add(key, model.get(key, held::add));
         }
-        List<StoreModel.Held> got = new ArrayList<>();
+        List<StoreModel.SlotContent> got = new ArrayList<>();
         Asked asked = asked(
                 "get many " + keys,
                 expected,
@@ -213,7 +213,7 @@ final class RandomRequests {
     private Set<Status> expectAdd(Deposit deposit) {
         SlotKey key = deposit.key();
         if (CLOSED.equals(deposit.descriptor())) {
-            return model.addClosed(key, StoreModel.Held.of(-1, deposit.payload(), deposit.farewell(), -1));
+            return model.addClosed(key, StoreModel.SlotContent.of(-1, deposit.payload(), deposit.farewell(), -1));
         }
         int file = -1;
         int number = -1;
@@ -224,7 +224,7 @@ final class RandomRequests {
                     .findFirst()
                     .getAsInt();
         }
-        return model.add(key, StoreModel.Held.of(number, deposit.payload(), deposit.farewell(), file));
+        return model.add(key, StoreModel.SlotContent.of(number, deposit.payload(), deposit.farewell(), file));
     }
 
     // Answers

@@ -37,8 +37,8 @@ final class Script {
     private static final byte[] OK = frame(REP, REPLY, 0, 0, ints(0));
 
     private final List<Message> messages = new ArrayList<>();
-    private final List<Map<Integer, Held>> states = new ArrayList<>();
-    private final TreeMap<Integer, Held> slots = new TreeMap<>();
+    private final List<Map<Integer, SlotContent>> states = new ArrayList<>();
+    private final TreeMap<Integer, SlotContent> slots = new TreeMap<>();
 
     private final List<byte[]> requests = new ArrayList<>();
     private final List<Integer> brought = new ArrayList<>();
@@ -51,7 +51,7 @@ final class Script {
      * @param file the index of the file whose descriptor it is, or -1
      * @param payload the index whose {@link TestFiles#payload} it is
      */
-    record Held(int file, int payload) {}
+    record SlotContent(int file, int payload) {}
 
     /**
      * Begins a session.
@@ -60,7 +60,7 @@ final class Script {
      */
     Script(byte[] hello) {
         for (int i = 0; i < FILLED; i++) {
-            slots.put(i, new Held(i, i));
+            slots.put(i, new SlotContent(i, i));
         }
         states.add(Map.copyOf(slots));
         requests.add(RawClient.HELLO);
@@ -89,11 +89,11 @@ final class Script {
     }
 
     /** Returns what the slots hold, as a client sees it. */
-    static Map<Integer, Held> find(EscrowClient client, TestFiles files) throws Exception {
-        Map<Integer, Held> found = new TreeMap<>();
+    static Map<Integer, SlotContent> find(EscrowClient client, TestFiles files) throws Exception {
+        Map<Integer, SlotContent> found = new TreeMap<>();
         client.getAll(USED_TAG, entry -> {
                     int payload = Integer.parseInt(new String(entry.payload(), US_ASCII));
-                    found.put(entry.index(), new Held(files.fileOf(entry), payload));
+                    found.put(entry.index(), new SlotContent(files.fileOf(entry), payload));
                 })
                 .get(TestProcess.PATIENCE_SECONDS, SECONDS)
                 .orThrow();
@@ -111,7 +111,7 @@ final class Script {
     }
 
     /** Returns what the slots hold when so many messages were sent whole. */
-    Map<Integer, Held> slots(int sent) {
+    Map<Integer, SlotContent> slots(int sent) {
         return states.get(sent);
     }
 
@@ -134,7 +134,7 @@ final class Script {
     Script add(int index, int file) {
         requests.add(RawClient.addWithDescriptor(USED_TAG, index, TestFiles.payload(file)));
         brought.add(file);
-        slots.put(index, new Held(file, file));
+        slots.put(index, new SlotContent(file, file));
         answers.add(OK);
         return this;
     }
@@ -142,7 +142,7 @@ final class Script {
     /** Fills a slot with a payload only. */
     Script addPayload(int index, int payload) {
         requests.add(RawClient.add(USED_TAG, index, TestFiles.payload(payload)));
-        slots.put(index, new Held(-1, payload));
+        slots.put(index, new SlotContent(-1, payload));
         answers.add(OK);
         return this;
     }
@@ -150,14 +150,14 @@ final class Script {
     Script update(int index, int payload) {
         byte[] bytes = TestFiles.payload(payload);
         requests.add(frame(UPD, 0, USED_TAG, index, join(ints(bytes.length), bytes)));
-        slots.computeIfPresent(index, (i, old) -> new Held(old.file(), payload));
+        slots.computeIfPresent(index, (i, old) -> new SlotContent(old.file(), payload));
         answers.add(OK);
         return this;
     }
 
     Script get(int index) {
         requests.add(RawClient.request(GET, USED_TAG, index));
-        Held held = slots.get(index);
+        SlotContent held = slots.get(index);
         byte[] payload = TestFiles.payload(held.payload());
         byte[] body = join(ints(RawClient.NUMBER, payload.length), payload);
         answers.add(frame(ADD, REPLY | DESCRIPTOR, USED_TAG, index, body));
@@ -184,7 +184,7 @@ final class Script {
     Script list() {
         requests.add(frame(LST, 0, USED_TAG, 0, ints(1024)));
         byte[] page = ints(-1, slots.size());
-        for (Map.Entry<Integer, Held> slot : slots.entrySet()) {
+        for (Map.Entry<Integer, SlotContent> slot : slots.entrySet()) {
             int length = TestFiles.payload(slot.getValue().payload()).length;
             page = join(page, ints(slot.getKey(), length, slot.getValue().file() < 0 ? 0 : 1));
         }

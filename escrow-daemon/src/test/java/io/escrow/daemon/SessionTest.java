@@ -14,6 +14,13 @@ import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
+import io.escrow.daemon.config.StoreLimits;
+import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.SessionRecord;
+import io.escrow.daemon.kernel.HangupDetector;
+import io.escrow.daemon.kernel.PeerIdentity;
+import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.StoredSlot;
 import io.escrow.testing.TestFile;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.ReferenceCountUtil;
@@ -32,7 +39,7 @@ class SessionTest {
     private static final Limits LIMITS = new Limits(4, 64, 256, 4, 8, 2, 0);
 
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
-    private final Peers peers = new Peers();
+    private final HangupDetector peers = new HangupDetector();
     private final EmbeddedChannel channel = session();
 
     @TempDir
@@ -41,8 +48,8 @@ class SessionTest {
     private TestFile file;
 
     private EmbeddedChannel session() {
-        return new EmbeddedChannel(
-                new Session(store, LIMITS, peers, new Visit(new Journal(), new EmbeddedChannel(), Peer.UNKNOWN)));
+        return new EmbeddedChannel(new Session(
+                store, LIMITS, peers, new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN)));
     }
 
     @BeforeEach
@@ -159,7 +166,7 @@ class SessionTest {
     @Test
     void sendsDescriptorThatIsDeletedInTheSamePacket() throws IOException {
         begin();
-        store.add(1, 7, new Slot(5, new byte[0], file.openOwned()));
+        store.add(1, 7, new StoredSlot(5, new byte[0], file.openOwned()));
         ask(new Frame.Get(1, 7), new Frame.Delete(1, 7));
 
         Frame.Add answer = channel.readOutbound();
@@ -217,7 +224,7 @@ class SessionTest {
     void listsInPages() throws IOException {
         begin();
         for (int i = 0; i < 3; i++) {
-            store.add(0, 2 * i, new Slot(-1, new byte[i], null));
+            store.add(0, 2 * i, new StoredSlot(-1, new byte[i], null));
         }
         ask(new Frame.ListRequest(0, 0, 2), new Frame.ListRequest(0, 3, 2), new Frame.ListRequest(1, 0, 2));
 
@@ -230,7 +237,7 @@ class SessionTest {
     @Test
     void endsListingAtTheLastIndexThereIs() throws IOException {
         begin();
-        store.add(0, Integer.MAX_VALUE, new Slot(-1, new byte[0], null));
+        store.add(0, Integer.MAX_VALUE, new StoredSlot(-1, new byte[0], null));
         ask(new Frame.ListRequest(0, 0, 1));
 
         assertAnswers(new Frame.ListPage(0, -1, List.of(new SlotInfo(0, Integer.MAX_VALUE, 0, false))));

@@ -5,6 +5,7 @@ import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.codec.Limits;
+import io.escrow.daemon.config.StoreLimits;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HexFormat;
@@ -19,9 +20,9 @@ import java.util.function.Consumer;
 final class StoreModel {
 
     /** What a slot holds; {@code file} is -1 without a descriptor. */
-    record Held(int number, String payload, String farewell, int file) {
-        static Held of(int number, byte[] payload, byte[] farewell, int file) {
-            return new Held(number, hex(payload), hex(farewell), file);
+    record SlotContent(int number, String payload, String farewell, int file) {
+        static SlotContent of(int number, byte[] payload, byte[] farewell, int file) {
+            return new SlotContent(number, hex(payload), hex(farewell), file);
         }
 
         private static String hex(byte[] bytes) {
@@ -29,8 +30,8 @@ final class StoreModel {
         }
 
         /** Returns what takes the place of the payload, and of the farewell unless that is {@code null}. */
-        Held updated(byte[] newPayload, byte[] newFarewell) {
-            return new Held(number, hex(newPayload), newFarewell == null ? farewell : hex(newFarewell), file);
+        SlotContent updated(byte[] newPayload, byte[] newFarewell) {
+            return new SlotContent(number, hex(newPayload), newFarewell == null ? farewell : hex(newFarewell), file);
         }
 
         int payloadBytes() {
@@ -51,13 +52,13 @@ final class StoreModel {
     }
 
     /** What became of a slot; {@code held} is {@code null} if it was emptied. */
-    record Change(SlotKey key, Held held) {}
+    record Change(SlotKey key, SlotContent held) {}
 
-    private static final Held NOTHING = new Held(-1, "", "", -1);
+    private static final SlotContent NOTHING = new SlotContent(-1, "", "", -1);
 
     private final Limits limits;
     private final StoreLimits storeLimits;
-    private final Map<Integer, TreeMap<Integer, Held>> tags = new TreeMap<>();
+    private final Map<Integer, TreeMap<Integer, SlotContent>> tags = new TreeMap<>();
     private final List<Change> changes = new ArrayList<>();
     private int slots;
     private int descriptors;
@@ -76,24 +77,24 @@ final class StoreModel {
 
     // Requests: each returns what may be answered, and is carried out if that is OK.
 
-    Set<Status> add(SlotKey key, Held held) {
+    Set<Status> add(SlotKey key, SlotContent held) {
         return put(key, held, checkKey(key));
     }
 
     /** Expects an addition with a descriptor that is closed, and can't be sent. */
-    Set<Status> addClosed(SlotKey key, Held held) {
+    Set<Status> addClosed(SlotKey key, SlotContent held) {
         Set<Status> wrong = checkSizes(held, checkKey(key));
         wrong.add(Status.EBADF);
         return wrong;
     }
 
     Set<Status> update(SlotKey key, byte[] payload, byte[] farewell) {
-        Held old = get(key);
-        Held updated = (old == null ? NOTHING : old).updated(payload, farewell);
+        SlotContent old = get(key);
+        SlotContent updated = (old == null ? NOTHING : old).updated(payload, farewell);
         return put(key, updated, checkFilled(key));
     }
 
-    private Set<Status> put(SlotKey key, Held held, Set<Status> wrong) {
+    private Set<Status> put(SlotKey key, SlotContent held, Set<Status> wrong) {
         checkSizes(held, wrong);
         if (wrong.isEmpty()) {
             wrong.addAll(exceededBy(held, get(key)));
@@ -105,14 +106,14 @@ final class StoreModel {
         return carryOut(checkFilled(key), key, null);
     }
 
-    private Set<Status> carryOut(Set<Status> wrong, SlotKey key, Held held) {
+    private Set<Status> carryOut(Set<Status> wrong, SlotKey key, SlotContent held) {
         if (wrong.isEmpty()) {
             set(key, held);
         }
         return orOk(wrong);
     }
 
-    Set<Status> get(SlotKey key, Consumer<Held> found) {
+    Set<Status> get(SlotKey key, Consumer<SlotContent> found) {
         Set<Status> wrong = checkFilled(key);
         if (wrong.isEmpty()) {
             found.accept(get(key));
@@ -155,14 +156,14 @@ final class StoreModel {
         return wrong;
     }
 
-    private Set<Status> checkSizes(Held held, Set<Status> wrong) {
+    private Set<Status> checkSizes(SlotContent held, Set<Status> wrong) {
         if (held.payloadBytes() > limits.payload() || held.farewellBytes() > limits.farewell()) {
             wrong.add(Status.EMSGSIZE);
         }
         return wrong;
     }
 
-    private Set<Status> exceededBy(Held held, Held old) {
+    private Set<Status> exceededBy(SlotContent held, SlotContent old) {
         Set<Status> exceeded = EnumSet.noneOf(Status.class);
         if (slots + (old == null ? 1 : 0) > storeLimits.slots()
                 || bytes + held.bytes() - (old == null ? 0 : old.bytes()) > storeLimits.payloadBytes()) {
@@ -177,9 +178,9 @@ final class StoreModel {
     // State
 
     /** Fills or empties a slot, without asking whether that may be done. */
-    void set(SlotKey key, Held held) {
-        TreeMap<Integer, Held> used = tags.computeIfAbsent(key.tag(), t -> new TreeMap<>());
-        Held old = held == null ? used.remove(key.index()) : used.put(key.index(), held);
+    void set(SlotKey key, SlotContent held) {
+        TreeMap<Integer, SlotContent> used = tags.computeIfAbsent(key.tag(), t -> new TreeMap<>());
+        SlotContent old = held == null ? used.remove(key.index()) : used.put(key.index(), held);
         if (used.isEmpty()) {
             tags.remove(key.tag());
         }
@@ -188,7 +189,7 @@ final class StoreModel {
         changes.add(new Change(key, held));
     }
 
-    private void count(Held held, int sign) {
+    private void count(SlotContent held, int sign) {
         if (held != null) {
             slots += sign;
             bytes += (long) sign * held.bytes();
@@ -221,8 +222,8 @@ final class StoreModel {
     }
 
     TagInfo info(int tag) {
-        NavigableMap<Integer, Held> used = used(tag);
-        long sum = used.values().stream().mapToLong(Held::bytes).sum();
+        NavigableMap<Integer, SlotContent> used = used(tag);
+        long sum = used.values().stream().mapToLong(SlotContent::bytes).sum();
         return new TagInfo(used.size(), used.isEmpty() ? 0 : used.lastKey() + 1L, sum);
     }
 
@@ -242,11 +243,11 @@ final class StoreModel {
                 .toList();
     }
 
-    private Held get(SlotKey key) {
+    private SlotContent get(SlotKey key) {
         return used(key.tag()).get(key.index());
     }
 
-    private NavigableMap<Integer, Held> used(int tag) {
+    private NavigableMap<Integer, SlotContent> used(int tag) {
         return tags.getOrDefault(tag, new TreeMap<>());
     }
 

@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Open files, each of which can be told from the others by whoever gets a duplicate of its descriptor. */
-final class TestFiles implements AutoCloseable {
+public final class TestFiles implements AutoCloseable {
 
     static {
         Epoll.ensureAvailability();
@@ -26,7 +26,7 @@ final class TestFiles implements AutoCloseable {
     private final List<FileDescriptor> open = new ArrayList<>();
 
     /** Opens files 0 to count-1 of a directory, and makes them if need be. */
-    TestFiles(Path directory, int count) throws IOException {
+    public TestFiles(Path directory, int count) throws IOException {
         this.directory = Files.createDirectories(directory).toRealPath();
         for (int i = 0; i < count; i++) {
             Path file = file(i);
@@ -85,7 +85,7 @@ final class TestFiles implements AutoCloseable {
     }
 
     /** Counts the descriptors of this process that lead to any of these files. */
-    long openCount() throws IOException {
+    public long openCount() throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.filter(descriptor -> target(descriptor).startsWith(directory))
                     .count();

@@ -2,7 +2,8 @@ package io.escrow.daemon;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.escrow.ctl.Json;
+import io.escrow.control.Json;
+import io.escrow.daemon.kernel.Accounts;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -17,7 +17,7 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /** A child process: its output line by line, signals to it, and its end, which {@link #close} brings at the latest. */
-class TestProcess implements AutoCloseable {
+public class TestProcess implements AutoCloseable {
 
     /** How long anything may take that is certain to happen. */
     static final int PATIENCE_SECONDS = 60;
@@ -30,7 +30,7 @@ class TestProcess implements AutoCloseable {
     private final Thread reader;
     private boolean ended;
 
-    TestProcess(ProcessBuilder builder) throws IOException {
+    public TestProcess(ProcessBuilder builder) throws IOException {
         process = builder.redirectErrorStream(true).start();
         reader = new Thread(this::readLines, "output of " + process.pid());
         reader.setDaemon(true);
@@ -63,7 +63,7 @@ class TestProcess implements AutoCloseable {
     }
 
     /** Returns what was printed until now on stdout and stderr. */
-    final List<String> lines() {
+    public final List<String> lines() {
         synchronized (lines) {
             return List.copyOf(lines);
         }
@@ -103,7 +103,7 @@ class TestProcess implements AutoCloseable {
     }
 
     /** Waits for the end, and for the last of the output. */
-    final int awaitExit() {
+    public final int awaitExit() {
         try {
             if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
                 throw new AssertionError("process " + pid() + " does not end: " + lines());

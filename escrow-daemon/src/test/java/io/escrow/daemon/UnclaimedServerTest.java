@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.UnclaimedOptions;
 import io.escrow.handover.HandoverHarness;
 import io.escrow.handover.Peer;
 import io.escrow.handover.ServerHandover;
@@ -33,8 +35,10 @@ class UnclaimedServerTest extends HandoverHarness {
 
     @Override
     protected AutoCloseable startDaemon(Path path) throws Exception {
-        return EscrowDaemon.start(DaemonOptions.of(path.toString())
-                .withUnclaimed(new UnclaimedOptions(Duration.ofSeconds(1), Duration.ZERO)));
+        return EscrowDaemon.start(DaemonOptions.builder()
+                .path(path.toString())
+                .unclaimed(new UnclaimedOptions(Duration.ofSeconds(1), Duration.ZERO))
+                .build());
     }
 
     @ParameterizedTest

@@ -1,7 +1,7 @@
 package io.escrow.examples;
 
 import io.escrow.client.EscrowClient;
-import io.escrow.daemon.Escrowd;
+import io.escrow.daemon.main.Escrowd;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;

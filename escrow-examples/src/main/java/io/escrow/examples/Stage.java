@@ -1,6 +1,6 @@
 package io.escrow.examples;
 
-import io.escrow.daemon.Escrowd;
+import io.escrow.daemon.main.Escrowd;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -54,7 +54,7 @@ final class JarProcess implements AutoCloseable {
     /** Runs the daemon, and returns when it listens. */
     static JarProcess escrowd(Path socket) throws IOException, InterruptedException {
         JarProcess daemon =
-                new JarProcess(List.of(), List.of("-cp", JAR, "io.escrow.daemon.Escrowd", socket.toString()));
+                new JarProcess(List.of(), List.of("-cp", JAR, "io.escrow.daemon.main.Escrowd", socket.toString()));
         daemon.awaitLine("Listening on");
         return daemon;
     }

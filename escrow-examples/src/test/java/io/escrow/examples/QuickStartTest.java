@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
-import io.escrow.daemon.DaemonOptions;
 import io.escrow.daemon.EscrowDaemon;
+import io.escrow.daemon.config.DaemonOptions;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;

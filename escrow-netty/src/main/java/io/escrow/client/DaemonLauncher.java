@@ -11,7 +11,7 @@ import java.util.List;
 /** Finds the daemon and starts it as a {@link DaemonLaunch} describes. */
 final class DaemonLauncher {
 
-    private static final String MAIN_CLASS = "io.escrow.daemon.Escrowd";
+    private static final String MAIN_CLASS = "io.escrow.daemon.main.Escrowd";
 
     /** For a small process that starts quickly. The daemon's launch script has the same options. */
     static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");

@@ -1,0 +1,130 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.codec.PacketEnd;
+import io.escrow.daemon.config.SessionTimeouts;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.util.concurrent.Future;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
+
+/**
+ * Ends the session of a client that keeps the others waiting: one that does not greet, stops in the middle of a packet,
+ * or does not read its answers.
+ *
+ * <p>Time is counted in steps, each begun when the one before it is over: a daemon that was stopped for a while does not
+ * blame its client for that.
+ */
+final class SessionWatchdog extends ChannelInboundHandlerAdapter {
+
+    /** The shortest timeout takes so many steps. */
+    private static final int STEPS = 4;
+
+    private enum Wait {
+        NONE,
+        HELLO,
+        PACKET,
+        READER
+    }
+
+    /** What the client has to do, and how far it has come. */
+    private record Progress(Wait what, long part, long done, long left) {
+
+        static final Progress GREETING = new Progress(Wait.HELLO, 0, 0, 0);
+        static final Progress IDLE = new Progress(Wait.NONE, 0, 0, 0);
+    }
+
+    private final SessionTimeouts timeouts;
+    private final IntSupplier received;
+    private final long stepNanos;
+    private Future<?> ticking;
+    private boolean greeted;
+    private long packets;
+    private Progress last = Progress.GREETING;
+    private int stepsWithoutProgress;
+
+    /**
+     * Makes a watchdog for one session.
+     *
+     * @param received tells how much of the packet under way has come, 0 between packets
+     */
+    SessionWatchdog(SessionTimeouts timeouts, IntSupplier received) {
+        this.timeouts = timeouts;
+        this.received = received;
+        this.stepNanos = Collections.min(List.of(timeouts.hello(), timeouts.stall(), timeouts.write()))
+                        .toNanos()
+                / STEPS;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        ticking = ctx.executor().scheduleWithFixedDelay(() -> step(ctx), stepNanos, stepNanos, TimeUnit.NANOSECONDS);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        ticking.cancel(false);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg == PacketEnd.INSTANCE) {
+            greeted = true;
+            packets++;
+        }
+        ctx.fireChannelRead(msg);
+    }
+
+    private void step(ChannelHandlerContext ctx) {
+        Progress now = look(ctx.channel().unsafe().outboundBuffer());
+        stepsWithoutProgress = now.equals(last) ? stepsWithoutProgress + 1 : 0;
+        last = now;
+        Duration waited = Duration.ofNanos(stepNanos * stepsWithoutProgress);
+        switch (now.what()) {
+            case HELLO -> {
+                if (waited.compareTo(timeouts.hello()) >= 0) {
+                    end(ctx, "no greeting within " + timeouts.hello().toMillis() + " ms");
+                }
+            }
+            case PACKET -> {
+                if (waited.compareTo(timeouts.stall()) >= 0) {
+                    end(
+                            ctx,
+                            "stopped in the middle of a packet for "
+                                    + timeouts.stall().toMillis() + " ms");
+                }
+            }
+            case READER -> {
+                if (waited.compareTo(timeouts.write()) >= 0) {
+                    end(ctx, "answers not read for " + timeouts.write().toMillis() + " ms");
+                    // It does not read that either.
+                    ctx.close();
+                }
+            }
+            case NONE -> {}
+        }
+    }
+
+    private Progress look(ChannelOutboundBuffer answers) {
+        if (answers != null && answers.totalPendingWriteBytes() > 0) {
+            // Also what is told at the end of a session, whatever the end came from.
+            int first = System.identityHashCode(answers.current());
+            return new Progress(Wait.READER, first, answers.currentProgress(), answers.totalPendingWriteBytes());
+        }
+        if (!greeted) {
+            return Progress.GREETING;
+        }
+        int begun = received.getAsInt();
+        return begun == 0 ? Progress.IDLE : new Progress(Wait.PACKET, packets, begun, 0);
+    }
+
+    private void end(ChannelHandlerContext ctx, String text) {
+        ctx.fireExceptionCaught(new EscrowException(Status.ETIMEDOUT, text));
+    }
+}

@@ -1,0 +1,125 @@
+package io.escrow.daemon.config;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.codec.Limits;
+import io.escrow.daemon.kernel.OpenFiles;
+import java.util.Locale;
+
+/**
+ * Says how much a daemon may hold, so that what clients store can take neither the last descriptor of its process nor
+ * the last of its memory.
+ *
+ * @param openFiles how many descriptors the process may have open
+ * @param heap the largest Java heap, in bytes
+ */
+public record Budget(long openFiles, long heap) {
+
+    /** What a daemon needs for itself: its jars, its sockets, its log. */
+    private static final int OWN_DESCRIPTORS = 64;
+
+    /** What a daemon needs for itself: its classes' data, its log. */
+    private static final long OWN_HEAP = 16L << 20;
+
+    /** What a slot takes besides its payload: its places in the store, the objects, the header of the array. */
+    private static final int SLOT_BYTES = 256;
+
+    private static final int TAG_BYTES = 64;
+
+    /** A payload as large as that may take up to twice its size: G1 gives it whole regions (JEP 387). */
+    private static final int LARGE_PAYLOAD = 256 * 1024;
+
+    /** Copies of a packet that is larger than by default: received, decoded, answered. */
+    private static final int PACKETS = 4;
+
+    private static final int MOST_SLOTS = 1_000_000;
+
+    static Budget ofThisProcess() throws EscrowException {
+        return new Budget(OpenFiles.allowedNow(), Runtime.getRuntime().maxMemory());
+    }
+
+    /** Returns the most descriptors in a packet unless told otherwise: fewer when few files may be open. */
+    int packetDescriptors() {
+        long quarter = (openFiles - OWN_DESCRIPTORS) / 4;
+        return (int) Math.max(1, Math.min(quarter, Limits.DEFAULT.packetDescriptors()));
+    }
+
+    /**
+     * Returns the most descriptors that may be held: as many as may be open, less what the daemon needs itself, a whole
+     * packet that is being received, and one whose answers are not sent yet.
+     *
+     * @throws EscrowException if that leaves none
+     */
+    int descriptors(int packetDescriptors) throws EscrowException {
+        long left = openFiles - reserve(packetDescriptors);
+        if (left <= 0) {
+            throw new EscrowException(
+                    Status.EMFILE,
+                    "open files allowed: " + openFiles + " (expected: > " + reserve(packetDescriptors)
+                            + "; see ulimit -n)");
+        }
+        return (int) Math.min(left, Integer.MAX_VALUE);
+    }
+
+    private static long reserve(int packetDescriptors) {
+        return OWN_DESCRIPTORS + 2L * packetDescriptors;
+    }
+
+    /** Returns the most slots unless told otherwise: what an eighth of the memory has room for. */
+    int slots() {
+        return (int) Math.min(MOST_SLOTS, forSlots() / 8 / SLOT_BYTES);
+    }
+
+    /** Returns the largest sum of payloads unless told otherwise: half of the memory, or a quarter if they are large. */
+    long payloadBytes(int payload) {
+        return forSlots() / 2 / share(payload);
+    }
+
+    private long forSlots() {
+        return Math.max(0, heap - OWN_HEAP);
+    }
+
+    private static int share(int payload) {
+        return payload > LARGE_PAYLOAD ? 2 : 1;
+    }
+
+    /**
+     * Checks bounds that were given.
+     *
+     * @throws EscrowException if clients could store more than there is room for
+     */
+    void check(Limits limits, StoreLimits store) throws EscrowException {
+        checkDescriptors(limits, store);
+        long needed = (long) limits.tags() * TAG_BYTES
+                + (long) store.slots() * SLOT_BYTES
+                + store.payloadBytes() * share(limits.payload())
+                + (long) (limits.packetBytes() - Limits.DEFAULT.packetBytes()) * PACKETS;
+        long allowed = forSlots() * 3 / 4;
+        if (needed > allowed || needed < 0) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    String.format(
+                            Locale.ROOT,
+                            "%,d slots with %,d payload bytes, and packets of %,d bytes, take %,d bytes of memory"
+                                    + " (expected: <= %,d, with a heap of %,d; see java -Xmx)",
+                            store.slots(),
+                            store.payloadBytes(),
+                            limits.packetBytes(),
+                            needed,
+                            allowed,
+                            heap));
+        }
+    }
+
+    /** Checks the bound of descriptors alone. */
+    void checkDescriptors(Limits limits, StoreLimits store) throws EscrowException {
+        int most = descriptors(limits.packetDescriptors());
+        if (store.descriptors() > most) {
+            throw new EscrowException(
+                    Status.EMFILE,
+                    "descriptors: " + store.descriptors() + " (expected: <= " + most + ": of " + openFiles
+                            + " open files allowed, " + reserve(limits.packetDescriptors())
+                            + " are kept in reserve; see ulimit -n)");
+        }
+    }
+}

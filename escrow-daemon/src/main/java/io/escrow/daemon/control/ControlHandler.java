@@ -1,0 +1,143 @@
+package io.escrow.daemon.control;
+
+import io.escrow.EscrowException;
+import io.escrow.SlotKey;
+import io.escrow.Status;
+import io.escrow.control.SlotDetails;
+import io.escrow.daemon.kernel.OpenFiles;
+import io.escrow.daemon.kernel.PeerIdentity;
+import io.escrow.daemon.kernel.WaitingClients;
+import io.escrow.daemon.socket.AccessCheck;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Answers the one request of an operator (docs/operations.md, "The control socket"). Lives on the operators' event loop.
+ */
+final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
+
+    private static final Pattern SLOT = Pattern.compile("/slots/(\\d{1,5})/(\\d{1,10})");
+
+    private final ControlService desk;
+    private final String mainSocket;
+    private final AccessCheck access;
+    private final PeerIdentity operator;
+
+    /**
+     * Makes one for a connection.
+     *
+     * @param mainSocket the address to which the socket of the clients is bound
+     * @param access who may ask
+     * @param operator who asks
+     */
+    ControlHandler(ControlService desk, String mainSocket, AccessCheck access, PeerIdentity operator) {
+        this.desk = desk;
+        this.mainSocket = mainSocket;
+        this.access = access;
+        this.operator = operator;
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+        try {
+            if (!access.allows(operator)) {
+                throw new EscrowException(Status.EACCES, operator + ": not let in");
+            }
+            if (!request.decoderResult().isSuccess()) {
+                throw new EscrowException(Status.EINVAL, "not an HTTP request");
+            }
+            answer(ctx, request.method(), new QueryStringDecoder(request.uri()));
+        } catch (EscrowException e) {
+            HttpResponses.fail(ctx, e);
+        } catch (IllegalArgumentException e) {
+            HttpResponses.fail(ctx, new EscrowException(Status.EINVAL, e.getMessage(), e));
+        }
+    }
+
+    private void answer(ChannelHandlerContext ctx, HttpMethod method, QueryStringDecoder uri) throws EscrowException {
+        String what = method + " " + uri.path();
+        Matcher slot = SLOT.matcher(uri.path());
+        switch (what) {
+            case "GET /status" -> send(ctx, desk.status(WaitingClients.at(mainSocket), OpenFiles.now()));
+            case "GET /metrics" -> MetricsHandler.answer(ctx, desk, mainSocket);
+            case "GET /events" -> new EventStream(ctx, desk).begin();
+            case "GET /slots" -> listSlots(ctx, uri.parameters().get("tag"));
+            case "DELETE /session" -> send(ctx, desk.evict(operator));
+            default -> {
+                if (slot.matches() && method.equals(HttpMethod.GET)) {
+                    show(ctx, key(slot));
+                } else if (slot.matches() && method.equals(HttpMethod.DELETE)) {
+                    send(ctx, desk.remove(key(slot), operator));
+                } else {
+                    throw new EscrowException(Status.EINVAL, "no such request: " + what);
+                }
+            }
+        }
+    }
+
+    private static void send(ChannelHandlerContext ctx, CompletableFuture<?> answer) {
+        answer.whenCompleteAsync(
+                (view, failure) -> {
+                    if (failure == null) {
+                        HttpResponses.send(ctx, view);
+                    } else {
+                        HttpResponses.fail(ctx, failure);
+                    }
+                },
+                ctx.executor());
+    }
+
+    private void listSlots(ChannelHandlerContext ctx, List<String> tags) throws EscrowException {
+        int first = tags == null ? 0 : number("tag", tags.get(0), desk.lastTag());
+        new SlotListing(ctx, desk, new SlotKey(first, 0), tags == null ? desk.lastTag() : first).begin();
+    }
+
+    private void show(ChannelHandlerContext ctx, SlotKey key) {
+        desk.slot(key, ctx.executor(), held -> {
+                    try (held;
+                            SlotInspector inspection = new SlotInspector()) {
+                        SlotDetails details = inspection.details(held);
+                        HttpResponses.send(ctx, details);
+                    } catch (IOException | RuntimeException e) {
+                        HttpResponses.fail(ctx, e);
+                    }
+                })
+                .whenCompleteAsync(
+                        (nothing, failure) -> {
+                            if (failure != null) {
+                                HttpResponses.fail(ctx, failure);
+                            }
+                        },
+                        ctx.executor());
+    }
+
+    private SlotKey key(Matcher slot) throws EscrowException {
+        return new SlotKey(
+                number("tag", slot.group(1), desk.lastTag()), number("index", slot.group(2), Integer.MAX_VALUE));
+    }
+
+    private static int number(String what, String text, int most) throws EscrowException {
+        try {
+            int number = Integer.parseInt(text);
+            if (number >= 0 && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // told below
+        }
+        throw new EscrowException(Status.EINVAL, what + ": " + text + " (expected: 0.." + most + ")");
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        ctx.close();
+    }
+}

@@ -1,0 +1,175 @@
+package io.escrow.daemon.control;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.SessionTimeouts;
+import io.escrow.daemon.kernel.PeerIdentity;
+import io.escrow.daemon.socket.AccessCheck;
+import io.escrow.daemon.socket.SocketPublication;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannelRecvByteBufAllocator;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.timeout.WriteTimeoutHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Listens for operators on the control socket, and for a monitoring system on a port if it is told to. Several may come at
+ * once; what they ask is answered on a thread of its own, which starts with the first of them.
+ */
+public final class ControlServer implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(ControlServer.class);
+    private static final int MAX_REQUEST = 4_096;
+
+    private final DaemonOptions options;
+    private final AccessCheck access;
+    private final EventLoopGroup listeners;
+    private final SocketPublication publication;
+    private final EventLoopGroup operators = new MultiThreadIoEventLoopGroup(
+            1, new DefaultThreadFactory("escrowd-ctl", true), EpollIoHandler.newFactory());
+    private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+    private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+
+    /**
+     * Makes one that does not listen yet.
+     *
+     * @param listeners accepts the operators
+     */
+    public ControlServer(DaemonOptions options, AccessCheck access, EventLoopGroup listeners) {
+        this.options = options;
+        this.access = access;
+        this.listeners = listeners;
+        this.publication = new SocketPublication(SocketPath.control(options.path()));
+    }
+
+    /**
+     * Begins to listen.
+     *
+     * @param desk does what is asked
+     * @param mainSocket the address to which the socket of the clients is bound
+     * @throws EscrowException if one of the two sockets can't be had
+     */
+    public void listen(ControlService desk, String mainSocket) throws EscrowException {
+        checkPath(SocketPath.control(options.path()));
+        bind(
+                new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
+                new DomainSocketAddress(publication.bindAddress()),
+                new ConnectionLimiter(
+                        options.operators().connections(), child -> access.allows(PeerIdentity.of(child))),
+                new Initializer() {
+                    @Override
+                    ChannelHandler handler(PeerIdentity peer) {
+                        return new ControlHandler(desk, mainSocket, access, peer);
+                    }
+                });
+        publication.publish(access.access());
+        InetSocketAddress metrics = options.operators().metrics();
+        if (metrics != null) {
+            Channel port = bind(
+                    new ServerBootstrap().channelFactory(EpollServerSocketChannel::new),
+                    metrics,
+                    new ConnectionLimiter(ConnectionLimiter.FEW, child -> true),
+                    new Initializer() {
+                        @Override
+                        ChannelHandler handler(PeerIdentity peer) {
+                            return new MetricsHandler(desk, mainSocket);
+                        }
+                    });
+            logger.atInfo().addKeyValue("address", port.localAddress()).log("metrics are served");
+        }
+    }
+
+    /** Lets nothing be replaced but the control socket of a daemon that is gone: who claims the path claims that, too. */
+    private static void checkPath(Path path) throws EscrowException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!SocketPath.isSocket(path)) {
+            throw new EscrowException(Status.EINVAL, "not a socket, where operators are to be answered: " + path);
+        }
+        // What is too long for an address is nobody's main socket.
+        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
+            throw new EscrowException(
+                    Status.EINVAL, "another process listens on \"" + path + "\", where operators are to be answered");
+        }
+    }
+
+    private Channel bind(
+            ServerBootstrap bootstrap, SocketAddress address, ConnectionLimiter gate, Initializer initializer)
+            throws EscrowException {
+        ChannelFuture bound = bootstrap
+                .group(listeners, operators)
+                // Clients have their turn between two operators.
+                .option(ChannelOption.RECVBUF_ALLOCATOR, new ServerChannelRecvByteBufAllocator())
+                .handler(gate)
+                .childHandler(initializer)
+                .bind(address)
+                .awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "no socket for operators can be bound to " + address + ": "
+                            + bound.cause().getMessage(),
+                    bound.cause());
+        }
+        channels.add(bound.channel());
+        return bound.channel();
+    }
+
+    /** Ends what is under way, and removes the control socket. */
+    @Override
+    public void close() {
+        channels.close().syncUninterruptibly();
+        connections.close().syncUninterruptibly();
+        operators.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        try {
+            publication.close();
+        } catch (IOException e) {
+            // The next daemon replaces it.
+            logger.atWarn().setCause(e).log("the control socket can't be removed");
+        }
+    }
+
+    private abstract class Initializer extends ChannelInitializer<Channel> {
+
+        abstract ChannelHandler handler(PeerIdentity peer);
+
+        @Override
+        protected void initChannel(Channel channel) {
+            connections.add(channel);
+            SessionTimeouts timeouts = options.timeouts();
+            channel.pipeline()
+                    .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
+                    .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
+                    .addLast(new OneRequestHandler(timeouts.hello()), handler(PeerIdentity.of(channel)));
+        }
+    }
+}

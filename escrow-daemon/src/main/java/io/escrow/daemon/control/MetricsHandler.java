@@ -1,0 +1,66 @@
+package io.escrow.daemon.control;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.daemon.kernel.OpenFiles;
+import io.escrow.daemon.kernel.WaitingClients;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.QueryStringDecoder;
+
+/** Answers a monitoring system, which may ask for the metrics and nothing else. Lives on the operators' event loop. */
+final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
+
+    private final ControlService desk;
+    private final String mainSocket;
+
+    MetricsHandler(ControlService desk, String mainSocket) {
+        this.desk = desk;
+        this.mainSocket = mainSocket;
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+        try {
+            if (!isForMetrics(request)) {
+                throw new EscrowException(Status.ENOENT, "only GET /metrics is here");
+            }
+            answer(ctx, desk, mainSocket);
+        } catch (EscrowException e) {
+            HttpResponses.fail(ctx, e);
+        }
+    }
+
+    private static boolean isForMetrics(FullHttpRequest request) {
+        try {
+            return request.decoderResult().isSuccess()
+                    && request.method().equals(HttpMethod.GET)
+                    && new QueryStringDecoder(request.uri()).path().equals("/metrics");
+        } catch (IllegalArgumentException e) {
+            return false; // Not encoded as it should be.
+        }
+    }
+
+    /** Sends the metrics of this moment. */
+    static void answer(ChannelHandlerContext ctx, ControlService desk, String mainSocket) throws EscrowException {
+        desk.figures(WaitingClients.at(mainSocket), OpenFiles.now())
+                .whenCompleteAsync(
+                        (figures, failure) -> {
+                            if (failure == null) {
+                                HttpResponses.send(
+                                        ctx, HttpResponseStatus.OK, Metrics.CONTENT_TYPE, Metrics.text(figures));
+                            } else {
+                                HttpResponses.fail(ctx, failure);
+                            }
+                        },
+                        ctx.executor());
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        ctx.close();
+    }
+}

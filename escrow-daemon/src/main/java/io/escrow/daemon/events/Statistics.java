@@ -1,0 +1,152 @@
+package io.escrow.daemon.events;
+
+import io.escrow.Status;
+import io.escrow.codec.Frame;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Counts what the daemon has done since it started. Used on the daemon's event loop only. */
+public final class Statistics {
+
+    /** What can be asked in a session. */
+    private enum Request {
+        ADD,
+        GET,
+        UPDATE,
+        DELETE,
+        TAG,
+        LIST,
+        OTHER;
+
+        static Request of(Frame frame) {
+            if (frame instanceof Frame.Add) {
+                return ADD;
+            } else if (frame instanceof Frame.Get) {
+                return GET;
+            } else if (frame instanceof Frame.Delete) {
+                return DELETE;
+            } else if (frame instanceof Frame.Update) {
+                return UPDATE;
+            } else if (frame instanceof Frame.Tag) {
+                return TAG;
+            }
+            return frame instanceof Frame.ListRequest ? LIST : OTHER;
+        }
+    }
+
+    /** What can happen to slots and sessions besides requests. */
+    public enum Incident {
+        SESSION,
+        REFUSED,
+        TIMED_OUT,
+        EVICTED,
+        EXPIRED,
+        REAPED,
+        REMOVED
+    }
+
+    /**
+     * Counts the changes of the slots of a tag.
+     *
+     * @param added how often one was filled
+     * @param fetched how often one was read
+     * @param deleted how often one was emptied by a client
+     */
+    public record Changes(long added, long fetched, long deleted) {
+
+        public static final Changes NONE = new Changes(0, 0, 0);
+
+        public Changes since(Changes before) {
+            return new Changes(added - before.added, fetched - before.fetched, deleted - before.deleted);
+        }
+    }
+
+    private static final class Count {
+        long value;
+    }
+
+    private static final class ChangeCounts {
+        long added;
+        long fetched;
+        long deleted;
+    }
+
+    private final Map<Request, Map<Status, Count>> requests = new EnumMap<>(Request.class);
+    private final Map<Incident, Count> incidents = new EnumMap<>(Incident.class);
+    private final Map<Integer, ChangeCounts> changes = new TreeMap<>();
+    private final DurationHistogram queued = new DurationHistogram();
+    private final DurationHistogram lasted = new DurationHistogram();
+
+    /** Counts a request and its answer. */
+    void answered(Frame frame, Frame answer) {
+        Request request = Request.of(frame);
+        Status status = answer instanceof Frame.Reply reply ? reply.status() : Status.OK;
+        requests.computeIfAbsent(request, r -> new EnumMap<>(Status.class))
+                .computeIfAbsent(status, s -> new Count())
+                .value++;
+        if (status == Status.OK) {
+            switch (request) {
+                case ADD -> changesOf(frame).added++;
+                case GET -> changesOf(frame).fetched++;
+                case DELETE -> changesOf(frame).deleted++;
+                default -> {}
+            }
+        }
+    }
+
+    private ChangeCounts changesOf(Frame frame) {
+        return changes.computeIfAbsent(frame.tag(), tag -> new ChangeCounts());
+    }
+
+    /** Counts incidents. */
+    public void happened(Incident incident, int times) {
+        incidents.computeIfAbsent(incident, i -> new Count()).value += times;
+    }
+
+    /** Notes how long a client has waited for its turn. */
+    void queued(double seconds) {
+        queued.add(seconds);
+    }
+
+    /** Notes how long a session was. */
+    void lasted(double seconds) {
+        lasted.add(seconds);
+    }
+
+    /** Returns how often something has happened. */
+    public long count(Incident incident) {
+        Count count = incidents.get(incident);
+        return count == null ? 0 : count.value;
+    }
+
+    /** Returns how often each kind of request has had each outcome, without those that have not been there. */
+    public Map<String, Map<String, Long>> requests() {
+        Map<String, Map<String, Long>> counts = new LinkedHashMap<>();
+        requests.forEach((request, outcomes) -> {
+            Map<String, Long> named = new LinkedHashMap<>();
+            outcomes.forEach((status, count) -> named.put(status.name(), count.value));
+            counts.put(request.name().toLowerCase(Locale.ROOT), named);
+        });
+        return counts;
+    }
+
+    /** Returns the changes of each tag that has had some. */
+    public Map<Integer, Changes> changes() {
+        Map<Integer, Changes> counts = new TreeMap<>();
+        changes.forEach((tag, c) -> counts.put(tag, new Changes(c.added, c.fetched, c.deleted)));
+        return counts;
+    }
+
+    /** Returns how long clients have waited for their turn. */
+    public DurationHistogram.Counted queueTimes() {
+        return queued.counted();
+    }
+
+    /** Returns how long sessions were. */
+    public DurationHistogram.Counted sessionTimes() {
+        return lasted.counted();
+    }
+}

@@ -1,0 +1,92 @@
+package io.escrow.daemon.kernel;
+
+import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/** Looks up which process has which socket open: {@code /proc/PID/fd}, proc(5). */
+public final class ProcDescriptors {
+
+    private static final String SOCKET = "socket:";
+    private static final Path SELF = Path.of("/proc/self/fd");
+
+    private ProcDescriptors() {}
+
+    /** Returns the names of the sockets that other processes have open, too, as far as this one may see them. */
+    public static Set<String> shared() {
+        Set<String> own = names(SELF, name -> true);
+        Set<String> shared = new HashSet<>();
+        // No others than those: a machine may have far more sockets than this process has room for.
+        forEachOther(process -> shared.addAll(names(process.resolve("fd"), own::contains)));
+        return shared;
+    }
+
+    /** Returns the numbers of the other processes that have a socket open, as far as this one may see them. */
+    public static List<Integer> holders(String name) {
+        List<Integer> holders = new ArrayList<>();
+        forEachOther(process -> {
+            if (!names(process.resolve("fd"), name::equals).isEmpty()) {
+                holders.add(Integer.valueOf(process.getFileName().toString()));
+            }
+        });
+        return holders;
+    }
+
+    private static void forEachOther(Consumer<Path> visitor) {
+        String self = Long.toString(ProcessHandle.current().pid());
+        try (DirectoryStream<Path> processes = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
+            for (Path process : processes) {
+                if (!process.getFileName().toString().equals(self)) {
+                    visitor.accept(process);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            return; // What can't be seen counts as not there.
+        }
+    }
+
+    private static Set<String> names(Path directory, Predicate<String> wanted) {
+        Set<String> names = new HashSet<>();
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(directory)) {
+            for (Path descriptor : descriptors) {
+                String name = name(descriptor);
+                if (isSocket(name) && wanted.test(name)) {
+                    names.add(name);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            return names; // It has ended, or belongs to somebody else.
+        }
+        return names;
+    }
+
+    public static boolean isSocket(String name) {
+        return name.startsWith(SOCKET);
+    }
+
+    /** Returns the name of the socket with an inode number. */
+    static String nameOf(String inode) {
+        return SOCKET + "[" + inode + "]";
+    }
+
+    /** Returns the name of what a descriptor of this process leads to; the same one in every process. */
+    public static String name(int descriptor) {
+        return name(SELF.resolve(Integer.toString(descriptor)));
+    }
+
+    private static String name(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString();
+        } catch (IOException e) {
+            return ""; // closed meanwhile
+        }
+    }
+}

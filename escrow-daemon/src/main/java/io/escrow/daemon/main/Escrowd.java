@@ -1,0 +1,315 @@
+package io.escrow.daemon.main;
+
+import io.escrow.EscrowException;
+import io.escrow.InheritedSockets;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.escrow.ctl.Ctl;
+import io.escrow.ctl.OperatorCommand;
+import io.escrow.daemon.DaemonStatus;
+import io.escrow.daemon.EscrowDaemon;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.OperatorOptions;
+import io.escrow.daemon.config.SessionTimeouts;
+import io.escrow.daemon.config.UnclaimedOptions;
+import io.escrow.daemon.socket.InheritedListener;
+import io.escrow.internal.DaemonProcess;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The command line of the daemon. */
+@Command(
+        name = "escrowd",
+        description = "Keeps file descriptors for other processes.",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        versionProvider = Escrowd.Version.class,
+        exitCodeListHeading = "Exit status:%n",
+        exitCodeList = {
+            " 0:goes on in the background (--daemonise)",
+            " 1:could not start",
+            " 2:bad usage",
+            "143:stopped by SIGTERM"
+        },
+        footer = {"", "escrowd ctl COMMAND [PATH] looks into one that runs, and steers it; see escrowd ctl --help."})
+public final class Escrowd implements Callable<Integer> {
+
+    private static final String CTL = "ctl";
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "PATH",
+            description = "path of the UNIX-domain socket, at most " + SocketPath.MAX_LENGTH + " bytes; default: "
+                    + SocketPath.ENVIRONMENT + " in the environment, or the path of the socket that systemd has bound"
+                    + " (LISTEN_FDS)")
+    private String path;
+
+    @Option(
+            names = {"-f", "--force"},
+            description = "replace the socket of a daemon that is gone")
+    private boolean force;
+
+    @Option(
+            names = {"-v", "--verbose"},
+            description = "print every message on stderr")
+    private boolean verbose;
+
+    @Option(
+            names = "--log-format",
+            paramLabel = "FORMAT",
+            description = "format of the log on stderr: ${COMPLETION-CANDIDATES}; default: ${DEFAULT-VALUE}")
+    private LogFormat logFormat = LogFormat.TEXT;
+
+    @Option(
+            names = {"-d", "--daemonise"},
+            description = "go on in the background once it listens")
+    private boolean daemonise;
+
+    @Mixin
+    private AccessOptions access;
+
+    @Mixin
+    private LimitOptions limits;
+
+    @Option(
+            names = "--backlog",
+            paramLabel = "N",
+            description = "how many clients may wait in the queue, up to net.core.somaxconn; those for whom it has no"
+                    + " room try again; default: ${DEFAULT-VALUE}; for a socket that systemd has bound: its Backlog=")
+    private int backlog = DaemonOptions.DEFAULT_BACKLOG;
+
+    @Option(
+            names = "--hello-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may take to greet when its turn has come; default: ${DEFAULT-VALUE}")
+    private long helloTimeout = SessionTimeouts.DEFAULT.hello().toSeconds();
+
+    @Option(
+            names = "--stall-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may stop in the middle of a packet; default: ${DEFAULT-VALUE}")
+    private long stallTimeout = SessionTimeouts.DEFAULT.stall().toSeconds();
+
+    @Option(
+            names = "--write-timeout",
+            paramLabel = "SECONDS",
+            description = "how long a client may leave its answers unread; default: ${DEFAULT-VALUE}")
+    private long writeTimeout = SessionTimeouts.DEFAULT.write().toSeconds();
+
+    @Option(
+            names = "--unclaimed-timeout",
+            paramLabel = "SECONDS",
+            description =
+                    "close all slots, with their farewells, when nobody had a session for so long; default: never")
+    private long unclaimedTimeout;
+
+    @Option(names = "--reap", description = "free slots whose peer has gone while no session is on")
+    private boolean reap;
+
+    @Option(
+            names = "--reap-interval",
+            paramLabel = "SECONDS",
+            description = "how often to look for them; default: ${DEFAULT-VALUE}")
+    private long reapInterval = 10;
+
+    @Option(
+            names = "--metrics",
+            paramLabel = "[HOST:]PORT",
+            converter = HostAndPort.class,
+            description = "serve metrics for Prometheus over HTTP; HOST is 127.0.0.1 unless told otherwise")
+    private InetSocketAddress metrics;
+
+    @Option(
+            names = "--ctl-connections",
+            paramLabel = "N",
+            description = "how many operators may be connected to the control socket at once, 1 to 24; default:"
+                    + " ${DEFAULT-VALUE}")
+    private int ctlConnections = OperatorOptions.DEFAULT.connections();
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "print this and exit")
+    @SuppressWarnings("UnusedVariable") // set and read by picocli
+    private boolean help;
+
+    @Option(names = "--version", versionHelp = true, description = "print the version and exit")
+    @SuppressWarnings("UnusedVariable") // set and read by picocli
+    private boolean version;
+
+    private final String[] args;
+
+    private Escrowd(String[] args) {
+        this.args = args.clone();
+    }
+
+    /**
+     * Runs the daemon.
+     *
+     * @param args the command line; {@code --help} prints what it may be
+     */
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    /** Runs the daemon until it ends; returns the exit status. */
+    public static int run(String... args) {
+        // Not always: it takes a daemon's time at the start to look at all its commands.
+        boolean operator = args.length > 0 && args[0].equals(CTL);
+        if (operator) {
+            // Whatever is logged must not be among the answers on stdout, where logback puts it by default.
+            LogFormat.TEXT.apply();
+        }
+        return commandLine(operator, args)
+                .setParameterExceptionHandler((e, given) ->
+                        complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
+                .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
+                .execute(args);
+    }
+
+    /** Makes the command line, with the commands for operators or without. */
+    static CommandLine commandLine(boolean operator, String... args) {
+        CommandLine escrowd = new CommandLine(new Escrowd(args));
+        if (operator) {
+            escrowd.addSubcommand(CTL, new Ctl());
+        }
+        return escrowd.setPosixClusteredShortOptionsAllowed(false);
+    }
+
+    private static int exitStatus(CommandLine line, Exception e) {
+        return line.getCommand() instanceof OperatorCommand
+                ? OperatorCommand.exitStatus(e)
+                : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static int complain(CommandLine line, String text, int exitCode) {
+        System.err.println(line.getCommandSpec().qualifiedName() + ": " + text);
+        return exitCode;
+    }
+
+    @Override
+    public Integer call() throws EscrowException {
+        // First: until then logback prints everything on stdout.
+        logFormat.apply();
+        DaemonOptions options = options();
+        if (daemonise) {
+            if (options.listener() != DaemonOptions.BIND) {
+                throw new EscrowException(
+                        Status.EINVAL,
+                        "--daemonise: a socket that systemd has bound is this process's alone; leave the option out");
+            }
+            DaemonProcess.start(foregroundCommand(), false);
+            return CommandLine.ExitCode.OK;
+        }
+        SystemdNotifier notifier =
+                SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
+        EscrowDaemon daemon = EscrowDaemon.start(options);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
+        logFormat.tellListening(options.path());
+        notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
+        daemon.join();
+        return CommandLine.ExitCode.OK;
+    }
+
+    private static void end(EscrowDaemon daemon, SystemdNotifier notifier) {
+        notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
+        daemon.close();
+    }
+
+    private static String summary(DaemonStatus status) {
+        return held(status) + ", session: " + (status.session() ? "on" : "none");
+    }
+
+    private static String held(DaemonStatus status) {
+        return String.format(Locale.ROOT, "slots: %,d, descriptors: %,d", status.slots(), status.descriptors());
+    }
+
+    private DaemonOptions options() throws EscrowException {
+        try {
+            if (reapInterval < 1) {
+                throw new IllegalArgumentException("reap interval: " + reapInterval + " s (expected: >= 1 s)");
+            }
+            DaemonOptions.Builder builder = DaemonOptions.builder()
+                    .force(force)
+                    .verbose(verbose)
+                    .timeouts(new SessionTimeouts(
+                            Duration.ofSeconds(helloTimeout),
+                            Duration.ofSeconds(stallTimeout),
+                            Duration.ofSeconds(writeTimeout)))
+                    .backlog(backlog)
+                    .access(access.access())
+                    .unclaimed(new UnclaimedOptions(
+                            Duration.ofSeconds(unclaimedTimeout),
+                            reap ? Duration.ofSeconds(reapInterval) : Duration.ZERO))
+                    .operators(new OperatorOptions(ctlConnections, metrics));
+            limits.applyTo(builder);
+            int listener = InheritedListener.inherited(InheritedSockets.ofThisProcess());
+            boolean named = path != null || System.getenv(SocketPath.ENVIRONMENT) != null;
+            boolean inherited = listener != DaemonOptions.BIND;
+            DaemonOptions options = builder.listener(listener)
+                    .path(inherited && !named ? InheritedListener.path(listener).toString() : path)
+                    .build();
+            if (inherited) {
+                access.checkMode(options.path());
+            }
+            return options;
+        } catch (IllegalArgumentException e) {
+            throw new CommandLine.ParameterException(new CommandLine(this), e.getMessage(), e);
+        }
+    }
+
+    /** Returns the command line of this very process, without the option that brought us here. */
+    private List<String> foregroundCommand() {
+        ProcessHandle.Info self = ProcessHandle.current().info();
+        String[] all =
+                self.arguments().orElseThrow(() -> new IllegalStateException("/proc/self/cmdline is not readable"));
+        List<String> command = new ArrayList<>();
+        command.add(self.command().orElseThrow());
+        command.addAll(List.of(all).subList(0, all.length - args.length));
+        boolean options = true;
+        for (String arg : args) {
+            options &= !arg.equals("--");
+            if (!options || !(arg.equals("-d") || arg.equals("--daemonise"))) {
+                command.add(arg);
+            }
+        }
+        return command;
+    }
+
+    /** Reads an address, on the loopback interface unless told otherwise. */
+    static final class HostAndPort implements ITypeConverter<InetSocketAddress> {
+        @Override
+        public InetSocketAddress convert(String text) {
+            int colon = text.lastIndexOf(':');
+            String host = colon < 0 ? "127.0.0.1" : text.substring(0, colon).replaceAll("^\\[|]$", "");
+            try {
+                InetSocketAddress address = new InetSocketAddress(host, Integer.parseInt(text.substring(colon + 1)));
+                if (!address.isUnresolved()) {
+                    return address;
+                }
+            } catch (IllegalArgumentException e) {
+                // told below
+            }
+            throw new CommandLine.TypeConversionException("'" + text + "' is not [HOST:]PORT, PORT being 0 to 65535");
+        }
+    }
+
+    /** Reads the version from the manifest of the jar. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {"escrowd " + EscrowDaemon.version()};
+        }
+    }
+}

@@ -1,0 +1,154 @@
+package io.escrow.daemon.main;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.netty.channel.unix.Socket;
+import io.netty.util.concurrent.EventExecutor;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells systemd how the daemon fares, over the datagram socket that the environment names: sd_notify(3).
+ *
+ * <p>Everything is sent by the daemon's event loop, so that a loop that hangs is missed. A message that can't be sent is
+ * dropped: nothing is waited for.
+ */
+final class SystemdNotifier {
+
+    private static final Logger logger = LoggerFactory.getLogger(SystemdNotifier.class);
+
+    private static final String NOTIFY_SOCKET = "NOTIFY_SOCKET";
+    private static final String WATCHDOG_USEC = "WATCHDOG_USEC";
+    private static final String WATCHDOG_PID = "WATCHDOG_PID";
+
+    private static final long STATUS_SECONDS = 5;
+    private static final long END_SECONDS = 2;
+    private static final int MAX_MESSAGE = 512;
+    private static final int MAX_ADDRESS = 108;
+
+    private final byte[] address;
+    private final long watchdogMicros;
+    private final ByteBuffer message = ByteBuffer.allocateDirect(MAX_MESSAGE);
+    private Socket socket;
+    private String lastStatus;
+    private boolean failed;
+
+    private SystemdNotifier(byte[] address, long watchdogMicros) {
+        this.address = address;
+        this.watchdogMicros = watchdogMicros;
+    }
+
+    /**
+     * Makes what an environment asks for.
+     *
+     * @param pid the number of this process
+     * @return the notifier; one that says nothing if nobody wants to be told
+     * @throws EscrowException if a variable is not what it should be; the text names the value
+     */
+    static SystemdNotifier of(Map<String, String> environment, long pid) throws EscrowException {
+        String name = environment.get(NOTIFY_SOCKET);
+        if (name == null) {
+            return new SystemdNotifier(null, 0);
+        }
+        byte[] address = name.replaceFirst("^@", "\0").getBytes(UTF_8);
+        if (!(name.startsWith("/") || name.startsWith("@")) || address.length > MAX_ADDRESS) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    NOTIFY_SOCKET + ": \"" + name + "\" (expected: a path, or @ and an abstract name, of at most "
+                            + MAX_ADDRESS + " bytes)");
+        }
+        return new SystemdNotifier(address, watchdogMicros(environment, pid));
+    }
+
+    /** Returns the time within which a sign of life is expected; 0 for never. */
+    private static long watchdogMicros(Map<String, String> environment, long pid) throws EscrowException {
+        String micros = environment.get(WATCHDOG_USEC);
+        String meant = environment.get(WATCHDOG_PID);
+        if (micros == null || (meant != null && number(WATCHDOG_PID, meant) != pid)) {
+            return 0;
+        }
+        return number(WATCHDOG_USEC, micros);
+    }
+
+    private static long number(String variable, String value) throws EscrowException {
+        try {
+            long number = Long.parseLong(value);
+            if (number > 0) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // It is told as one that is out of range.
+        }
+        throw new EscrowException(
+                Status.EINVAL, variable + ": \"" + value + "\" (expected: 1.." + Long.MAX_VALUE + ")");
+    }
+
+    /** Tells that the daemon is ready, and from then on how it fares. */
+    void begin(EventExecutor loop, Supplier<String> status) {
+        if (address == null) {
+            return;
+        }
+        loop.execute(() -> send("READY=1\n", status.get()));
+        loop.scheduleWithFixedDelay(
+                () -> {
+                    String now = status.get();
+                    if (!now.equals(lastStatus)) {
+                        send("", now);
+                    }
+                },
+                STATUS_SECONDS,
+                STATUS_SECONDS,
+                TimeUnit.SECONDS);
+        if (watchdogMicros > 0) {
+            long half = Math.max(1, watchdogMicros / 2);
+            loop.scheduleWithFixedDelay(() -> send("WATCHDOG=1"), 0, half, TimeUnit.MICROSECONDS);
+        }
+    }
+
+    /** Tells that the daemon ends. Called by any thread but the loop's; a loop that hangs is not waited for. */
+    void end(EventExecutor loop, Supplier<String> held) {
+        if (address != null) {
+            loop.submit(() -> send("STOPPING=1\n", "stopping; dropped: " + held.get()))
+                    .awaitUninterruptibly(END_SECONDS, TimeUnit.SECONDS);
+        }
+    }
+
+    private void send(String state, String status) {
+        lastStatus = status;
+        send(state + "STATUS=" + status);
+    }
+
+    private void send(String text) {
+        try {
+            if (socket == null) {
+                socket = Socket.newSocketDomainDgram();
+            }
+            message.clear().put(text.getBytes(UTF_8)).flip();
+            if (socket.sendToDomainSocket(message, 0, message.limit(), address) == message.limit()) {
+                failed = false;
+                return;
+            }
+            warn(null);
+        } catch (IOException e) {
+            warn(e);
+        }
+    }
+
+    /** Says it once, not for each message. */
+    private void warn(IOException cause) {
+        if (!failed) {
+            failed = true;
+            logger.atWarn()
+                    .setCause(cause)
+                    .addKeyValue("socket", new String(address, UTF_8).replace('\0', '@'))
+                    .log("systemd can't be notified");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+package io.escrow.daemon.socket;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Claims the path of the socket for one daemon, and puts the socket there in one step.
+ *
+ * <p>The claim is a lock on a file beside the socket: the kernel drops it when the daemon dies, however it dies.
+ */
+public final class SocketFile implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(SocketFile.class);
+
+    private static final String OWNER_ONLY = "rw-------";
+    // Bits of st_mode, inode(7).
+    private static final int STICKY = 01000;
+    private static final int GROUP_WRITES = 020;
+    private static final int OTHERS_WRITE = 02;
+    private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    private final Path path;
+    private final FileChannel lockFile;
+    private SocketPublication publication;
+
+    private SocketFile(Path path, FileChannel lockFile) {
+        this.path = path;
+        this.lockFile = lockFile;
+    }
+
+    /**
+     * Checks that nobody who has no right to can put another socket in the place of this one.
+     *
+     * @throws EscrowException if others may write to the directory of the path, and it lacks the sticky bit
+     */
+    public static void checkDirectory(Path path, AccessCheck access) throws EscrowException {
+        Path directory = path.toAbsolutePath().getParent();
+        try {
+            int mode = (Integer) Files.getAttribute(directory, "unix:mode");
+            int group = (Integer) Files.getAttribute(directory, "unix:gid");
+            boolean anybody = (mode & OTHERS_WRITE) != 0;
+            boolean strangers = (mode & GROUP_WRITES) != 0 && !access.trustsGroup(group);
+            if ((mode & STICKY) == 0 && (anybody || strangers)) {
+                throw new EscrowException(
+                        Status.EACCES,
+                        (anybody ? "everybody" : "group " + Integer.toUnsignedString(group)) + " may write to \""
+                                + directory + "\" (mode " + Integer.toOctalString(mode & 07777)
+                                + ") and put another socket in the place of this one: take a directory of your own, or"
+                                + " chmod +t");
+            }
+        } catch (EscrowException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "\"" + directory + "\" can't be examined: " + e, e);
+        }
+    }
+
+    /**
+     * Claims a path.
+     *
+     * @param force whether the socket of a dead daemon may be replaced
+     * @param patience how long to wait while another daemon has the claim and does not listen
+     * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
+     */
+    public static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
+        FileChannel lockFile = lock(path, patience, SocketPath::isServed);
+        SocketFile claimed = new SocketFile(path, lockFile);
+        try {
+            if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+                if (SocketPath.isServed(path)) {
+                    throw new EscrowException(Status.EINVAL, "another process listens on \"" + path + "\"");
+                }
+                if (!force) {
+                    throw new EscrowException(
+                            Status.EINVAL,
+                            "\"" + path + "\" is the socket of a daemon that is gone: --force replaces it");
+                }
+            }
+            claimed.holder(0);
+            return claimed;
+        } catch (EscrowException | RuntimeException e) {
+            claimed.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Claims the path of a socket that somebody else has bound. Nothing is put there, replaced or removed.
+     *
+     * @param patience how long to wait while another daemon has the claim: it may just be ending
+     * @throws EscrowException if another daemon has it
+     */
+    public static SocketFile claimBound(Path path, Duration patience) throws EscrowException {
+        // That it listens says nothing about a daemon.
+        SocketFile claimed = new SocketFile(path, lock(path, patience, socket -> false));
+        claimed.holder(0);
+        return claimed;
+    }
+
+    private static FileChannel lock(Path path, Duration patience, Predicate<Path> isServed) throws EscrowException {
+        Path name = SocketPath.lockFile(path);
+        try {
+            FileChannel channel = FileChannel.open(
+                    name,
+                    Set.of(
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.READ,
+                            StandardOpenOption.WRITE,
+                            LinkOption.NOFOLLOW_LINKS),
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
+            if (!lock(channel, path, patience, isServed)) {
+                String owner = firstLine(channel);
+                channel.close();
+                throw new EscrowException(
+                        Status.EINVAL, "escrowd (process " + owner + ") already serves \"" + path + "\"");
+            }
+            return channel;
+        } catch (AccessDeniedException e) {
+            throw new EscrowException(Status.EACCES, "no permission to create \"" + name + "\"", e);
+        } catch (EscrowException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new EscrowException(Status.EINVAL, "\"" + name + "\" can't be locked: " + e, e);
+        }
+    }
+
+    /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
+    private static boolean lock(FileChannel channel, Path path, Duration patience, Predicate<Path> isServed)
+            throws IOException {
+        long start = System.nanoTime();
+        while (!tryLock(channel)) {
+            if (isServed.test(path) || System.nanoTime() - start > patience.toNanos()) {
+                return false;
+            }
+            LockSupport.parkNanos(LOCK_RETRY_NANOS);
+        }
+        return true;
+    }
+
+    private static boolean tryLock(FileChannel channel) throws IOException {
+        try {
+            return channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            return false;
+        }
+    }
+
+    private static String firstLine(FileChannel channel) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(32);
+        channel.read(bytes, 0);
+        return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse("?");
+    }
+
+    /**
+     * Makes a place where the socket can be bound; see {@link SocketPublication#bindAddress}.
+     *
+     * @throws EscrowException if nothing can be made beside the path
+     */
+    public String bindAddress() throws EscrowException {
+        publication = new SocketPublication(path);
+        return publication.bindAddress();
+    }
+
+    /** Lets clients read the lock file, and moves the socket, which listens already, to its path unless it is there. */
+    public void publish(AccessCheck access) throws EscrowException {
+        try {
+            // Not by its name, which may be a link by now. Nor opened again: closing that would give up the lock.
+            SocketPublication.permit(
+                    Path.of(SocketPublication.descriptorPath(
+                            SocketPath.lockFile(path).toRealPath())),
+                    access.lockFileMode(),
+                    access.access());
+        } catch (IOException e) {
+            throw new EscrowException(
+                    Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be given away: " + e, e);
+        }
+        if (publication != null) {
+            publication.publish(access.access());
+        }
+    }
+
+    /** Notes whose session is on, for those who wait; 0 for nobody. */
+    public void holder(long pid) {
+        try {
+            byte[] lines = (ProcessHandle.current().pid() + "\n" + pid + "\n").getBytes(UTF_8);
+            lockFile.write(ByteBuffer.wrap(lines), 0);
+            lockFile.truncate(lines.length);
+        } catch (IOException e) {
+            // The session is worth more than the note.
+            logger.atWarn().addKeyValue("path", path).setCause(e).log("session not noted in the lock file");
+        }
+    }
+
+    /** Removes the socket, if it is still this one, and gives up the claim. The lock file stays. */
+    @Override
+    public void close() {
+        try (lockFile) {
+            if (publication != null) {
+                publication.close();
+            }
+        } catch (IOException e) {
+            // What can't be removed now is replaced by the next daemon, with --force.
+        }
+    }
+}

@@ -1,0 +1,123 @@
+package io.escrow.daemon.socket;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.daemon.config.Access;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+
+/**
+ * Puts a listening socket at its path in one step. It is bound in a directory that nobody else can enter, given its mode
+ * there, and renamed to its path when it listens; so nobody connects before it has its mode, and whoever finds it can
+ * connect.
+ */
+public final class SocketPublication implements AutoCloseable {
+
+    private final Path path;
+    private Path privateDirectory;
+    private Path socket;
+    private FileChannel directory;
+    private Object published;
+
+    public SocketPublication(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * Makes the private directory.
+     *
+     * @return the name to bind the socket to: short, whatever the length of the path, and no other socket's
+     * @throws EscrowException if nothing can be made beside the path
+     */
+    public String bindAddress() throws EscrowException {
+        try {
+            Path parent = path.toAbsolutePath().getParent();
+            privateDirectory = Files.createTempDirectory(
+                    parent,
+                    ".escrowd",
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            directory = FileChannel.open(privateDirectory, StandardOpenOption.READ);
+            // Its clients that wait are found by this name: WaitingClients.
+            socket = privateDirectory.resolve(privateDirectory.getFileName());
+            return descriptorPath(privateDirectory.toRealPath()) + "/" + socket.getFileName();
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "no socket can be made for \"" + path + "\": " + e, e);
+        }
+    }
+
+    /** Returns the short name of a file or directory that this process has open. */
+    public static String descriptorPath(Path open) throws IOException {
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                if (linkTarget(descriptor).equals(open)) {
+                    return descriptor.toString();
+                }
+            }
+        }
+        throw new IOException("\"" + open + "\" is not among the open descriptors");
+    }
+
+    private static Path linkTarget(Path link) throws IOException {
+        try {
+            return Files.readSymbolicLink(link);
+        } catch (NoSuchFileException e) {
+            return Path.of(""); // closed meanwhile
+        }
+    }
+
+    /** Moves the socket, which listens already, to its path; what is there is replaced. */
+    public void publish(Access access) throws EscrowException {
+        try {
+            permit(socket, access.mode(), access);
+            Object moving =
+                    Files.readAttributes(socket, BasicFileAttributes.class).fileKey();
+            Files.move(socket, path, StandardCopyOption.ATOMIC_MOVE);
+            published = moving;
+            Files.delete(privateDirectory);
+        } catch (IOException e) {
+            throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
+        }
+    }
+
+    /** Sets the mode of a file, and gives it to the group that is let in if there is just one. */
+    static void permit(Path file, int mode, Access access) throws IOException {
+        if (access.groups().size() == 1) {
+            Integer group = access.groups().iterator().next();
+            if (!group.equals(Files.getAttribute(file, "unix:gid"))) {
+                Files.setAttribute(file, "unix:gid", group);
+            }
+        }
+        Files.setAttribute(file, "unix:mode", mode);
+    }
+
+    /** Removes the socket, if it is still this one. */
+    @Override
+    public void close() throws IOException {
+        if (directory != null) {
+            directory.close();
+        }
+        if (published != null && published.equals(fileKey(path))) {
+            Files.delete(path);
+        }
+        if (published == null && socket != null) {
+            Files.deleteIfExists(socket);
+        }
+        if (published == null && privateDirectory != null) {
+            Files.deleteIfExists(privateDirectory);
+        }
+    }
+
+    private static Object fileKey(Path path) throws IOException {
+        return Files.exists(path)
+                ? Files.readAttributes(path, BasicFileAttributes.class).fileKey()
+                : null;
+    }
+}

@@ -1,0 +1,166 @@
+package io.escrow.daemon.store;
+
+import io.escrow.EscrowException;
+import io.escrow.SlotInfo;
+import io.escrow.codec.Frame;
+import io.escrow.daemon.config.UnclaimedOptions;
+import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.Statistics;
+import io.escrow.daemon.kernel.HangupDetector;
+import io.escrow.daemon.kernel.ProcDescriptors;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The time in which no session is on. Slots whose peer has gone are freed meanwhile. When it has lasted too long, nobody
+ * will claim the slots any more, and they are closed, with a farewell to each peer. Used on the daemon's event loop only.
+ */
+public final class UnclaimedSlots {
+
+    private static final Logger logger = LoggerFactory.getLogger(UnclaimedSlots.class);
+
+    private final Store store;
+    private final UnclaimedOptions options;
+    private final int maxFarewell;
+    private final EventLoop loop;
+    private final Executor background;
+    private final HangupDetector peers;
+    private final EventLog journal;
+    private Future<?> timeout;
+    private Future<?> reaping;
+    private int count;
+
+    /**
+     * Makes one that has not begun.
+     *
+     * @param maxFarewell the length of the longest farewell
+     * @param background carries out what would keep the event loop busy too long
+     */
+    public UnclaimedSlots(
+            Store store,
+            UnclaimedOptions options,
+            int maxFarewell,
+            EventLoop loop,
+            Executor background,
+            HangupDetector peers,
+            EventLog journal) {
+        this.store = store;
+        this.options = options;
+        this.maxFarewell = maxFarewell;
+        this.loop = loop;
+        this.background = background;
+        this.peers = peers;
+        this.journal = journal;
+    }
+
+    /** Begins: no session is on. */
+    public void begin() {
+        count++;
+        if (!options.timeout().isZero()) {
+            timeout = loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        }
+        if (!options.reapInterval().isZero()) {
+            long interval = options.reapInterval().toNanos();
+            reaping = loop.scheduleWithFixedDelay(() -> new Sweep().run(), interval, interval, TimeUnit.NANOSECONDS);
+        }
+    }
+
+    /** Ends: a session is on. */
+    public void end() {
+        count++;
+        if (timeout != null) {
+            timeout.cancel(false);
+        }
+        if (reaping != null) {
+            reaping.cancel(false);
+        }
+    }
+
+    private void timeOut() {
+        if (store.slots() == 0) {
+            return;
+        }
+        int begun = count;
+        background.execute(() -> {
+            Set<String> others = ProcDescriptors.shared();
+            try {
+                loop.execute(() -> {
+                    if (begun == count) {
+                        closeSlots(others);
+                    }
+                });
+            } catch (RejectedExecutionException e) {
+                logger.atDebug().setCause(e).log("daemon closed before its unclaimed slots");
+            }
+        });
+    }
+
+    /** Closes everything in one go, so that no session ever finds a part of it. */
+    private void closeSlots(Set<String> others) {
+        int slots = store.slots();
+        FarewellWriter parting = new FarewellWriter(maxFarewell, others);
+        store.clear(parting::from);
+        journal.statistics().happened(Statistics.Incident.EXPIRED, slots);
+        Map<String, Object> details = new LinkedHashMap<>();
+        details.put("seconds", options.timeout().toSeconds());
+        details.put("slots", slots);
+        details.put("told", parting.told());
+        details.put("untold", parting.untold());
+        details.put("left", parting.left());
+        journal.warn("unclaimed slots closed", details);
+    }
+
+    /** Looks at every slot once and frees those whose peer has gone, page by page, so that others have their turn. */
+    private final class Sweep implements Runnable {
+
+        private final int begun = count;
+        private int tag;
+        private int from;
+        private int freed;
+
+        @Override
+        public void run() {
+            try {
+                while (begun == count && tag < store.tags()) {
+                    List<SlotInfo> page = store.list(tag, from, Frame.ListRequest.PAGE);
+                    if (!page.isEmpty()) {
+                        free(page);
+                        from = page.get(page.size() - 1).index() + 1;
+                    }
+                    if (page.size() < Frame.ListRequest.PAGE || from < 0) {
+                        tag++;
+                        from = 0;
+                    }
+                    if (!page.isEmpty()) {
+                        loop.execute(this);
+                        return;
+                    }
+                }
+            } catch (EscrowException e) {
+                throw new IllegalStateException("a slot that was listed is not there", e);
+            }
+            if (freed > 0) {
+                journal.statistics().happened(Statistics.Incident.REAPED, freed);
+                journal.warn("slots freed whose peer has gone", Map.of("slots", freed));
+            }
+        }
+
+        private void free(List<SlotInfo> page) throws EscrowException {
+            for (SlotInfo slot : store.withPeers(page, peers)) {
+                if (slot.peerGone()) {
+                    store.delete(slot.tag(), slot.index());
+                    freed++;
+                }
+            }
+        }
+    }
+}

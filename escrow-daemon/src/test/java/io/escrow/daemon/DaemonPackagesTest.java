@@ -1,0 +1,62 @@
+package io.escrow.daemon;
+
+import io.escrow.testing.PackageRules;
+import org.junit.jupiter.api.Test;
+
+class DaemonPackagesTest {
+
+    private static final String VALUES = "io.escrow";
+    private static final String CODEC = "io.escrow.codec";
+    private static final String INTERNAL = "io.escrow.internal";
+    private static final String HANDOVER = "io.escrow.handover";
+    private static final String HANDOVER_RECORDS = "io.escrow.handover.store";
+
+    private static final String DAEMON = "io.escrow.daemon";
+    private static final String CONFIG = "io.escrow.daemon.config";
+    private static final String KERNEL = "io.escrow.daemon.kernel";
+    private static final String EVENTS = "io.escrow.daemon.events";
+    private static final String STORE = "io.escrow.daemon.store";
+    private static final String SOCKET = "io.escrow.daemon.socket";
+    private static final String CONTROL = "io.escrow.daemon.control";
+    private static final String MAIN = "io.escrow.daemon.main";
+    private static final String CONTROL_RECORDS = "io.escrow.control";
+    private static final String CTL = "io.escrow.ctl";
+
+    private final PackageRules rules = new PackageRules()
+            .allow(CONTROL_RECORDS)
+            .allow(KERNEL, VALUES)
+            .allow(CONFIG, KERNEL, VALUES, CODEC)
+            .allow(EVENTS, KERNEL, VALUES, CODEC)
+            .allow(STORE, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
+            .allow(SOCKET, CONFIG, KERNEL, VALUES)
+            .allow(
+                    CONTROL,
+                    CONTROL_RECORDS,
+                    STORE,
+                    SOCKET,
+                    CONFIG,
+                    EVENTS,
+                    KERNEL,
+                    VALUES,
+                    CODEC,
+                    HANDOVER,
+                    HANDOVER_RECORDS)
+            .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
+            .allow(CTL, CONTROL_RECORDS, VALUES)
+            .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, CODEC, INTERNAL);
+
+    @Test
+    void packagesUseOnlyWhatTheyMay() {
+        rules.checkDirections();
+    }
+
+    @Test
+    void noPackagesDependOnEachOther() {
+        rules.checkNoCircleOfPackages();
+    }
+
+    @Test
+    void noClassesDependOnEachOther() {
+        rules.checkNoCircleOfClasses();
+    }
+}

@@ -1,0 +1,119 @@
+package io.escrow.daemon.socket;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.EscrowException;
+import io.escrow.SocketPath;
+import io.escrow.Status;
+import io.escrow.control.StatusView;
+import io.escrow.daemon.EscrowDaemon;
+import io.escrow.daemon.Operator;
+import io.escrow.daemon.config.DaemonOptions;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What stands beside the main socket, when a daemon puts its control socket there. */
+class SocketPublicationTest {
+
+    @TempDir
+    Path directory;
+
+    private Path path;
+    private Path control;
+
+    @BeforeEach
+    void choosePath() {
+        path = directory.resolve("s");
+        control = SocketPath.control(path);
+    }
+
+    private EscrowDaemon start() throws EscrowException {
+        return EscrowDaemon.start(DaemonOptions.of(path.toString()));
+    }
+
+    private List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    private void assertRefused(String text, List<String> left) throws IOException {
+        EscrowException e = assertThrows(EscrowException.class, this::start);
+        assertEquals(text, e.text());
+        assertEquals(Status.EINVAL, e.status());
+        assertEquals(left, names());
+    }
+
+    @Test
+    void controlSocketComesAndGoesWithTheMainOne() throws IOException {
+        EscrowDaemon daemon = start();
+        assertEquals(List.of("s", "s.ctl", "s.lock"), names());
+
+        daemon.close();
+        assertEquals(List.of("s.lock"), names());
+    }
+
+    @Test
+    void replacesControlSocketOfDaemonThatIsGone() throws IOException {
+        ServerSocketChannel.open(StandardProtocolFamily.UNIX)
+                .bind(UnixDomainSocketAddress.of(control))
+                .close();
+        EscrowDaemon daemon = start();
+        assertEquals(
+                path.toString(),
+                Operator.ask(path, "GET /status").read(StatusView.class).path());
+
+        daemon.close();
+        assertEquals(List.of("s.lock"), names());
+    }
+
+    @Test
+    void leavesControlSocketThatSomebodyElsePutThere() throws IOException {
+        EscrowDaemon daemon = start();
+        Files.delete(control);
+        try (ServerSocketChannel other =
+                ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(control))) {
+            daemon.close();
+            assertTrue(other.isOpen());
+        }
+        assertEquals(List.of("s.ctl", "s.lock"), names());
+    }
+
+    @Test
+    void replacesNothingElse() throws IOException {
+        Files.writeString(control, "precious");
+        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+        assertEquals("precious", Files.readString(control));
+
+        Files.delete(control);
+        Files.createDirectory(control);
+        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+
+        Files.delete(control);
+        Files.createSymbolicLink(control, directory.resolve("nowhere"));
+        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+    }
+
+    /** A daemon whose own name ends like that. */
+    @Test
+    void replacesNoSocketThatSomebodyListensOn() throws IOException {
+        EscrowDaemon other = EscrowDaemon.start(DaemonOptions.of(control.toString()));
+        assertRefused(
+                "another process listens on \"" + control + "\", where operators are to be answered",
+                List.of("s.ctl", "s.ctl.ctl", "s.ctl.lock", "s.lock"));
+
+        assertTrue(SocketPath.isServed(control));
+        other.close();
+    }
+}

@@ -1,0 +1,111 @@
+package io.escrow.testing;
+
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+
+/**
+ * The packages of a module, and which packages of this project each of them may use. Every package of the module must be
+ * named, and neither packages nor classes may depend on each other in a circle.
+ */
+public final class PackageRules {
+
+    private static final String PROJECT = "io.escrow";
+
+    private final JavaClasses module = new ClassFileImporter().importPath(Path.of("target/classes"));
+    private final Map<String, Set<String>> uses = new LinkedHashMap<>();
+    private final Map<String, String> pairs = new HashMap<>();
+
+    /**
+     * Names a package.
+     *
+     * @param name the package
+     * @param used the packages of this project that it may use, besides itself
+     * @return these rules
+     */
+    public PackageRules allow(String name, String... used) {
+        Set<String> all = new TreeSet<>(List.of(used));
+        all.add(name);
+        uses.put(name, all);
+        return this;
+    }
+
+    /**
+     * Lets two classes depend on each other: one idea in two files.
+     *
+     * @param one a class
+     * @param other the other class
+     * @return these rules
+     */
+    public PackageRules allowPair(Class<?> one, Class<?> other) {
+        pairs.put(one.getName(), one.getName());
+        pairs.put(other.getName(), one.getName());
+        return this;
+    }
+
+    /** Fails unless each package is named and uses nothing but what it may. */
+    public void checkDirections() {
+        classes()
+                .should()
+                .resideInAnyPackage(uses.keySet().toArray(String[]::new))
+                .check(module);
+        uses.forEach((name, used) -> classes()
+                .that()
+                .resideInAPackage(name)
+                .should()
+                .onlyDependOnClassesThat(areIn(used))
+                .check(module));
+    }
+
+    private static DescribedPredicate<JavaClass> areIn(Set<String> used) {
+        return describe("are in " + String.join(", ", used) + " or in other projects", type -> {
+            String name = type.getBaseComponentType().getPackageName();
+            return used.contains(name) || !(name.equals(PROJECT) || name.startsWith(PROJECT + "."));
+        });
+    }
+
+    /** Fails if there is a circle of packages. */
+    public void checkNoCircleOfPackages() {
+        checkNoCircle("packages", JavaClass::getPackageName);
+    }
+
+    /** Fails if there is a circle of classes other than an allowed pair; a nested class counts as the class around it. */
+    public void checkNoCircleOfClasses() {
+        checkNoCircle("classes", type -> {
+            String outermost = type.getName().replaceFirst("\\$.*", "");
+            return pairs.getOrDefault(outermost, outermost);
+        });
+    }
+
+    private void checkNoCircle(String what, Function<JavaClass, String> slice) {
+        slices().assignedFrom(new SliceAssignment() {
+                    @Override
+                    public SliceIdentifier getIdentifierOf(JavaClass type) {
+                        return SliceIdentifier.of(slice.apply(type));
+                    }
+
+                    @Override
+                    public String getDescription() {
+                        return what;
+                    }
+                })
+                .should()
+                .beFreeOfCycles()
+                .check(module);
+    }
+}
