@@ -5,6 +5,7 @@ import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.codec.Frame;
+import io.escrow.internal.Futures;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -53,7 +54,7 @@ final class BulkRequest<S> implements RequestSource {
                 return request;
             }
         } catch (RuntimeException e) {
-            future.completeExceptionally(e);
+            future.completeExceptionally(Futures.toEscrowException(e));
         }
         exhausted = true;
         finishIfDone();
@@ -96,7 +97,7 @@ final class BulkRequest<S> implements RequestSource {
                 sink.accept(answer);
                 succeeded++;
             } catch (RuntimeException e) {
-                future.completeExceptionally(e);
+                future.completeExceptionally(Futures.toEscrowException(e));
             }
             finishIfDone();
         }

@@ -8,6 +8,7 @@ import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
+import io.escrow.internal.Futures;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -155,8 +156,8 @@ final class Connector {
                     try {
                         DaemonLauncher.launch(options.launch(), options.verbose(), path);
                         listening.complete(null);
-                    } catch (EscrowException e) {
-                        listening.completeExceptionally(e);
+                    } catch (EscrowException | RuntimeException e) {
+                        listening.completeExceptionally(Futures.toEscrowException(e));
                     }
                 },
                 "escrow-launcher");

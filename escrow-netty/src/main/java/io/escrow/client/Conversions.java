@@ -4,9 +4,11 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
+import io.escrow.TagInfo;
 import io.escrow.codec.FileFlags;
 import io.escrow.codec.Frame;
 import io.netty.channel.unix.FileDescriptor;
+import java.util.function.Consumer;
 
 /** Turns what callers give and get into frames and back. */
 final class Conversions {
@@ -18,13 +20,29 @@ final class Conversions {
         FileDescriptor descriptor = deposit.descriptor();
         String loss = descriptor == null ? null : FileFlags.loss(descriptor);
         if (loss != null && !daemonKeepsFlags) {
-            return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring (docs/descriptors.md)");
+            return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring, which keeps the flags");
         }
         // Without references, so that the encoder closes nothing: the descriptor is the caller's.
         FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
         int number = descriptor == null ? -1 : descriptor.intValue();
         return new Frame.Add(
                 deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), loss != null, borrowed);
+    }
+
+    /** Gives the entry of an answer to its new owner, or closes it if that fails. */
+    static void give(Frame answer, Consumer<Entry> sink) {
+        Entry entry = entry(answer);
+        try {
+            sink.accept(entry);
+        } catch (RuntimeException e) {
+            entry.close();
+            throw e;
+        }
+    }
+
+    static TagInfo tagInfo(Frame answer) {
+        Frame.Info info = (Frame.Info) answer;
+        return new TagInfo(info.used(), info.end(), info.payloadBytes());
     }
 
     /** Makes an entry of the answer to a GET, and gives it the descriptor. */

@@ -11,16 +11,15 @@ import io.escrow.SlotKey;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
+import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.unix.FileDescriptor;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -30,12 +29,20 @@ import java.util.function.Function;
  * Stores descriptors and payloads in an escrow daemon and takes them back, without blocking.
  *
  * <p>All methods may be called by any thread. Requests are carried out, and answered, in the order in which they were
- * made; what is asked while a packet is under way goes into the next one. Futures complete on the event loop of the
- * connection, so callbacks must not block it. A request that fails completes its future with an {@link
- * EscrowException}; one that was under way when the connection ended, with an {@link
- * io.escrow.EscrowConnectionException} that says whether it may have been carried out.
+ * made; requests that are made while a packet is under way go into the next one. Futures complete on the event loop of
+ * the connection, so callbacks must not block it.
  *
- * <p>While a client is open it is the daemon's one session: everybody else waits. Rules and limits: PROTOCOL.md.
+ * <p>A future fails with an {@link EscrowException}, in callbacks as in the cause of what {@code get()} throws. When the
+ * connection ends, requests that are not answered fail with an {@link io.escrow.EscrowConnectionException}, which says
+ * whether the request may have been carried out. When a callback that was given to a bulk request throws, the future fails
+ * with {@link io.escrow.Status#EIO} and that exception as its cause.
+ *
+ * <p>Cancelling a future ends the interest in the answer. A request that was not sent yet is never sent. One that was sent
+ * is carried out, its answer is dropped, and a descriptor in the answer is closed. A bulk request sends no more of its
+ * requests. Other requests and the session go on.
+ *
+ * <p>While a client is open, it has the daemon's only session, and all other clients wait. PROTOCOL.md has the rules and
+ * the limits.
  */
 public final class EscrowClient implements AutoCloseable {
 
@@ -184,13 +191,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the number of used slots, the highest index and the payload bytes
      */
     public CompletableFuture<TagInfo> tag(int tag) {
-        return submit(
-                new Frame.Tag(tag),
-                answer -> {
-                    Frame.Info info = (Frame.Info) answer;
-                    return new TagInfo(info.used(), info.end(), info.payloadBytes());
-                },
-                result -> {});
+        return submit(new Frame.Tag(tag), Conversions::tagInfo, result -> {});
     }
 
     /**
@@ -200,18 +201,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the slots, by ascending index
      */
     public CompletableFuture<List<SlotInfo>> list(int tag) {
-        return list(tag, 0, true, new ArrayList<>());
-    }
-
-    private CompletableFuture<List<SlotInfo>> list(int tag, int from, boolean look, List<SlotInfo> slots) {
-        CompletableFuture<Frame.ListPage> page = submit(
-                new Frame.ListRequest(tag, from, Frame.ListRequest.PAGE, look),
-                Frame.ListPage.class::cast,
-                result -> {});
-        return page.thenCompose(p -> {
-            slots.addAll(p.slots());
-            return p.next() < 0 ? CompletableFuture.completedFuture(slots) : list(tag, p.next(), look, slots);
-        });
+        return Listing.begin(handler, tag, true);
     }
 
     /**
@@ -232,15 +222,8 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the result, done when all are answered
      */
     public CompletableFuture<BulkResult> getAll(Iterator<SlotKey> slots, Consumer<Entry> sink) {
-        return submit(new BulkRequest<>(slots, k -> k, k -> new Frame.Get(k.tag(), k.index()), answer -> {
-            Entry entry = Conversions.entry(answer);
-            try {
-                sink.accept(entry);
-            } catch (RuntimeException e) {
-                entry.close();
-                throw e;
-            }
-        }));
+        return submit(new BulkRequest<>(
+                slots, k -> k, k -> new Frame.Get(k.tag(), k.index()), answer -> Conversions.give(answer, sink)));
     }
 
     /**
@@ -251,25 +234,9 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the result, done when all are answered
      */
     public CompletableFuture<BulkResult> getAll(int tag, Consumer<Entry> sink) {
-        CompletableFuture<BulkResult> result = new CompletableFuture<>();
-        list(tag, 0, false, new ArrayList<>()).whenComplete((slots, failure) -> {
-            if (failure != null) {
-                result.completeExceptionally(unwrap(failure));
-                return;
-            }
-            CompletableFuture<BulkResult> fetched =
-                    getAll(slots.stream().map(SlotInfo::key).iterator(), sink);
-            fetched.whenComplete((done, cause) -> {
-                if (cause == null) {
-                    result.complete(done);
-                } else {
-                    result.completeExceptionally(cause);
-                }
-            });
-            // Whoever gives up the whole, gives up its second half.
-            result.whenComplete((done, cause) -> fetched.cancel(false));
-        });
-        return result;
+        return Futures.then(
+                Listing.begin(handler, tag, false),
+                slots -> getAll(slots.stream().map(SlotInfo::key).iterator(), sink));
     }
 
     /**
@@ -361,10 +328,6 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     private static void ignore(Frame answer) {}
-
-    private static Throwable unwrap(Throwable failure) {
-        return failure instanceof CompletionException ? failure.getCause() : failure;
-    }
 
     private CompletableFuture<Void> submit(Frame frame) {
         return submit(frame, answer -> null, result -> {});

@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Function;
 
 /**
  * Makes futures fail in one way: callers see an {@link EscrowException}, in callbacks as in the cause of what {@code
@@ -49,6 +50,41 @@ public final class Futures {
                 future.completeExceptionally(toEscrowException(failure));
             }
         });
+    }
+
+    /**
+     * Returns a future of two steps, of which the second one needs the result of the first.
+     *
+     * @param first the first step
+     * @param second begins the second step; called by the thread that completes the first
+     * @param <A> the type of the first result
+     * @param <B> the type of the second result
+     * @return a future of the second result; fails with an {@link EscrowException}; cancelling it cancels the step that is
+     *     under way
+     */
+    public static <A, B> CompletableFuture<B> then(
+            CompletableFuture<A> first, Function<? super A, CompletableFuture<B>> second) {
+        CompletableFuture<B> both = new CompletableFuture<>();
+        first.whenComplete((result, failure) -> {
+            if (failure != null) {
+                both.completeExceptionally(toEscrowException(failure));
+            } else if (!both.isDone()) {
+                begin(second, result, both);
+            }
+        });
+        both.whenComplete((result, failure) -> first.cancel(false));
+        return both;
+    }
+
+    private static <A, B> void begin(
+            Function<? super A, CompletableFuture<B>> step, A argument, CompletableFuture<B> result) {
+        try {
+            CompletableFuture<B> begun = step.apply(argument);
+            relay(begun, result);
+            result.whenComplete((done, failure) -> begun.cancel(false));
+        } catch (RuntimeException e) {
+            result.completeExceptionally(toEscrowException(e));
+        }
     }
 
     /**

@@ -69,7 +69,7 @@ class FileFlagsAddTest {
         CompletionException e = assertThrows(CompletionException.class, refused::join);
         assertEquals(
                 "EOPNOTSUPP: descriptor " + device.intValue() + " (/dev/null) would become non-blocking for everybody"
-                        + " who has it: escrowd can't use io_uring (docs/descriptors.md)",
+                        + " who has it: escrowd can't use io_uring, which keeps the flags",
                 assertInstanceOf(EscrowException.class, e.getCause()).getMessage());
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
@@ -43,6 +44,65 @@ class FuturesTest {
         Futures.expose(stage).cancel(false);
 
         assertFalse(stage.isDone());
+    }
+
+    @Test
+    void secondStepHasTheResultOfTheFirst() {
+        CompletableFuture<Integer> first = new CompletableFuture<>();
+        CompletableFuture<String> both = Futures.then(first, i -> CompletableFuture.completedFuture("step " + i));
+        assertFalse(both.isDone());
+
+        first.complete(2);
+        assertEquals("step 2", both.join());
+    }
+
+    @Test
+    void eitherStepFailsBoth() {
+        CompletableFuture<Integer> failed = CompletableFuture.failedFuture(REFUSED);
+        assertFailedWithRefused(Futures.then(failed, CompletableFuture::completedFuture));
+        assertFailedWithRefused(Futures.then(CompletableFuture.completedFuture(1), i -> failed.thenApply(j -> j)));
+    }
+
+    @Test
+    void secondStepThatThrowsFailsBoth() {
+        RuntimeException broken = new IllegalStateException("broken");
+        CompletableFuture<Integer> both = Futures.then(CompletableFuture.completedFuture(1), i -> {
+            throw broken;
+        });
+
+        Throwable cause = assertThrows(ExecutionException.class, both::get).getCause();
+        assertSame(broken, assertInstanceOf(EscrowException.class, cause).getCause());
+    }
+
+    @Test
+    void cancelReachesTheStepThatIsUnderWay() {
+        CompletableFuture<Integer> first = new CompletableFuture<>();
+        Futures.then(first, CompletableFuture::completedFuture).cancel(false);
+        assertTrue(first.isCancelled());
+
+        CompletableFuture<Integer> second = new CompletableFuture<>();
+        Futures.then(CompletableFuture.completedFuture(1), i -> second).cancel(false);
+        assertTrue(second.isCancelled());
+    }
+
+    @Test
+    void secondStepDoesNotBeginAfterCancel() {
+        CompletableFuture<Integer> first = new CompletableFuture<>();
+        CompletableFuture<Integer> begun = new CompletableFuture<>();
+        CompletableFuture<Integer> both = Futures.then(first.thenApply(i -> i), i -> {
+            begun.complete(i);
+            return begun;
+        });
+        both.cancel(false);
+        first.complete(1);
+
+        assertFalse(begun.isDone());
+    }
+
+    private static void assertFailedWithRefused(CompletableFuture<Integer> future) {
+        CompletableFuture<Throwable> inCallback = new CompletableFuture<>();
+        future.whenComplete((result, failure) -> inCallback.complete(failure));
+        assertSame(REFUSED, inCallback.join());
     }
 
     @Test

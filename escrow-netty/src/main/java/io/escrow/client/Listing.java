@@ -1,0 +1,61 @@
+package io.escrow.client;
+
+import io.escrow.SlotInfo;
+import io.escrow.codec.Frame;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** Lists the slots of a tag page by page: the request for a page is made when the page before it has come. */
+final class Listing {
+
+    private final CompletableFuture<List<SlotInfo>> future = new CompletableFuture<>();
+    private final List<SlotInfo> slots = new ArrayList<>();
+    private final RequestHandler handler;
+    private final int tag;
+    private final boolean look;
+
+    private Listing(RequestHandler handler, int tag, boolean look) {
+        this.handler = handler;
+        this.tag = tag;
+        this.look = look;
+    }
+
+    /**
+     * Begins to list a tag.
+     *
+     * @param look whether the daemon looks which peers have gone
+     * @return a future of the slots, by ascending index; no page is asked for after it was cancelled
+     */
+    static CompletableFuture<List<SlotInfo>> begin(RequestHandler handler, int tag, boolean look) {
+        Listing listing = new Listing(handler, tag, look);
+        listing.ask(0);
+        return listing.future;
+    }
+
+    private void ask(int from) {
+        SingleRequest<Frame.ListPage> page = new SingleRequest<>(
+                new Frame.ListRequest(tag, from, Frame.ListRequest.PAGE, look),
+                Frame.ListPage.class::cast,
+                answer -> {},
+                null);
+        handler.submit(page);
+        page.future().whenComplete((answer, failure) -> {
+            if (failure == null) {
+                take(answer);
+            } else {
+                future.completeExceptionally(failure);
+            }
+        });
+        future.whenComplete((all, failure) -> page.future().cancel(false));
+    }
+
+    private void take(Frame.ListPage page) {
+        slots.addAll(page.slots());
+        if (page.next() < 0) {
+            future.complete(slots);
+        } else if (!future.isDone()) {
+            ask(page.next());
+        }
+    }
+}
