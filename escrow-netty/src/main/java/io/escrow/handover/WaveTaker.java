@@ -105,8 +105,9 @@ final class WaveTaker implements AutoCloseable {
         ByteBuf notTaken = Unpooled.buffer();
         List<CompletableFuture<Adopter.Held>> assembled = new ArrayList<>();
         wave.forEach((index, saved) -> {
-            Entry entry = entries.get(index);
-            if (entry == null || saved == null) {
+            // What can't be taken stays in the old process, which says that it is gone.
+            Entry entry = saved == null ? null : entries.remove(index);
+            if (entry == null) {
                 notTaken.writeInt(index);
             } else {
                 assembled.add(adopter.assemble(entry, saved));
@@ -118,7 +119,6 @@ final class WaveTaker implements AutoCloseable {
                 () -> before.send(Link.Kind.TAKEN, 0, ByteBufUtil.getBytes(notTaken))
                         .awaitUninterruptibly()
                         .isSuccess());
-        wave.keySet().forEach(index -> close(entries.remove(index)));
         phase.end(held.size());
     }
 
@@ -128,13 +128,6 @@ final class WaveTaker implements AutoCloseable {
             return ChannelRecord.decode(moved.content());
         } catch (UnreadableRecordException e) {
             return null;
-        }
-    }
-
-    /** Closes what was not taken. */
-    private static void close(Entry entry) {
-        if (entry != null) {
-            entry.close();
         }
     }
 
