@@ -1,0 +1,190 @@
+package io.escrow.handover.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.Entry;
+import io.escrow.EscrowConnectionException;
+import io.escrow.Status;
+import io.escrow.client.EscrowClient;
+import io.escrow.internal.Futures;
+import io.escrow.testing.InMemoryEscrow;
+import io.escrow.testing.TestFile;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class EscrowTableTest {
+
+    private static final int FIRST_TAG = 3;
+    private static final int CONNECTIONS = FIRST_TAG + 1;
+    private static final int CHUNKS = FIRST_TAG + 2;
+
+    private final EscrowTable table = new EscrowTable(FIRST_TAG);
+    private InMemoryEscrow escrow;
+    private EscrowClient client;
+    private TestFile file;
+    private FileDescriptor descriptor;
+
+    @BeforeEach
+    void connect(@TempDir Path directory) throws Exception {
+        escrow = InMemoryEscrow.start(directory.resolve("s"));
+        client = EscrowClient.builder()
+                .path(directory.resolve("s").toString())
+                .connectTimeout(Duration.ofSeconds(10))
+                .connect()
+                .get();
+        table.begin(client).join();
+        file = new TestFile(directory, "a");
+        descriptor = file.open();
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        descriptor.close();
+        client.close();
+        escrow.close();
+        file.awaitOpenCount(0);
+    }
+
+    private static ChannelRecord large(int size) {
+        byte[] state = new byte[size];
+        for (int i = 0; i < size; i++) {
+            state[i] = (byte) (i * 31);
+        }
+        return ChannelRecord.builder("echo", true)
+                .putHandler("large", state, true)
+                .build();
+    }
+
+    private long used(int tag) {
+        return client.tag(tag).join().used();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 32_000, 32_768, 100_000})
+    void whatIsStoredIsRead(int size) {
+        ChannelRecord stored = large(size);
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, stored).join();
+        try (Entry entry = client.get(CONNECTIONS, slot.index()).join()) {
+            ChannelRecord read = table.read(entry).join();
+            assertEquals("echo", read.listener());
+            assertTrue(read.clean());
+            assertArrayEquals(stored.get("handler:large"), read.get("handler:large"));
+            assertTrue(read.sections().get("handler:large").required());
+            assertTrue(entry.hasDescriptor());
+        }
+        assertEquals(size < 32_768 - 100 ? 0 : size / 32_768, used(CHUNKS));
+        slot.remove().join();
+        assertEquals(0, used(CHUNKS));
+        assertEquals(0, used(CONNECTIONS));
+    }
+
+    @Test
+    void chunksOfAReplacedRecordAreFreed() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(100_000)).join();
+        slot.store(null, large(50_000)).join();
+        assertEquals(1, used(CHUNKS));
+        try (Entry entry = client.get(CONNECTIONS, slot.index()).join()) {
+            assertEquals(50_000, table.read(entry).join().get("handler:large").length);
+        }
+        slot.store(null, large(1)).join();
+        assertEquals(0, used(CHUNKS));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"v1", "v2"})
+    void recordsOfAllVersionsAreReadWithTheirChunks(String version) throws Exception {
+        client.add(CHUNKS, 0, golden(version + "/chunks-0")).join();
+        client.add(CHUNKS, 1, golden(version + "/chunks-1")).join();
+        ChannelRecord read = table.read(stored(golden(version + "/chunks"))).join();
+        assertEquals(600, read.get("handler:large").length);
+        assertArrayEquals(new byte[] {'m', 'o', 'r', 'e'}, read.get("gate"));
+    }
+
+    private static byte[] golden(String file) throws Exception {
+        try (InputStream in = EscrowTableTest.class.getResourceAsStream("records/" + file + ".bin")) {
+            return in.readAllBytes();
+        }
+    }
+
+    /** Stores a payload, and gets it. */
+    private Entry stored(byte[] payload) {
+        client.add(CONNECTIONS, 0, payload).join();
+        return client.get(CONNECTIONS, 0).join();
+    }
+
+    private static byte[] payload(int chunks, int first, int... record) {
+        ByteBuffer payload =
+                ByteBuffer.allocate(8 + record.length).putInt(chunks).putInt(first);
+        for (int value : record) {
+            payload.put((byte) value);
+        }
+        return payload.array();
+    }
+
+    private UnreadableRecordException refused(Entry entry) {
+        CompletionException failed =
+                assertThrows(CompletionException.class, () -> table.read(entry).join());
+        return assertInstanceOf(UnreadableRecordException.class, Futures.unwrap(failed));
+    }
+
+    private void assertRefused(Status status, String reason, byte[] payload) {
+        UnreadableRecordException refused = refused(stored(payload));
+        assertEquals(status, refused.status());
+        assertEquals(status == Status.EOPNOTSUPP, refused.isTooNew());
+        assertTrue(refused.text().contains(reason), refused.text());
+        assertArrayEquals(payload, client.get(CONNECTIONS, 0).join().payload(), "it is still there");
+    }
+
+    @Test
+    void whatCantBeReadIsNamed() {
+        assertRefused(Status.EOPNOTSUPP, "needs a reader of version 3 or later (this one: 2)", payload(0, 0, 3, 4, 9));
+        assertRefused(Status.EINVAL, "not the record of a channel: ", payload(0, 0, 2, 2, 1));
+        assertRefused(Status.EINVAL, "slot 4/0 holds no channel: its payload of 7 bytes", new byte[7]);
+        assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(-1, 0, 2));
+        assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(0, 1, 2));
+        assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(1, -1, 2));
+        assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(65_537, 0, 2));
+    }
+
+    @Test
+    void aRecordWithoutAllOfItsChunksIsNone() {
+        client.add(CHUNKS, 0, new byte[] {2, 1}).join();
+        assertRefused(Status.EINVAL, "slot 5/1 is empty (expected: the rest of a channel's record)", payload(2, 0, 2));
+        assertEquals(1, used(CHUNKS));
+    }
+
+    @Test
+    void aChunkHasNoDescriptor() {
+        client.add(CHUNKS, 0, descriptor, new byte[] {2, 1}).join();
+        assertRefused(Status.EINVAL, "slot 5/0 holds a descriptor", payload(1, 0, 2));
+        file.awaitOpenCount(2); // the test's and the escrow's
+    }
+
+    @Test
+    void aLostSessionSaysNothingAboutTheRecord() {
+        Entry entry = stored(payload(1, 0, 2));
+        client.close();
+        client.closed().toCompletableFuture().join();
+        CompletionException failed =
+                assertThrows(CompletionException.class, () -> table.read(entry).join());
+        assertInstanceOf(EscrowConnectionException.class, Futures.unwrap(failed));
+        assertFalse(entry.hasDescriptor());
+    }
+}
