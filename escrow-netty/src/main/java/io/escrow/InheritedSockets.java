@@ -126,7 +126,7 @@ public final class InheritedSockets {
             makeNonBlocking(number);
         } catch (ChannelException | IOException e) {
             throw new EscrowException(
-                    Status.EINVAL, InheritedSocket.look(number, name) + " can't be used as a socket: " + e, e);
+                    Status.EBADF, InheritedSocket.look(number, name) + " can't be used as a socket: " + e, e);
         }
         left.remove(number);
         return number;

@@ -54,7 +54,7 @@ final class DeleteCommand extends ViewCommand {
             String answer = new BufferedReader(new InputStreamReader(System.in, UTF_8)).readLine();
             return answer != null && List.of("y", "yes").contains(answer.trim().toLowerCase(Locale.ROOT));
         } catch (IOException e) {
-            throw new EscrowException(Status.EINVAL, "the answer can't be read: " + e.getMessage(), e);
+            throw new EscrowException(Status.EPROTO, "the answer can't be read: " + e.getMessage(), e);
         }
     }
 }

@@ -20,6 +20,7 @@ import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.daemon.socket.SocketFile;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.UnclaimedSlots;
+import io.escrow.internal.Futures;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -138,7 +139,7 @@ public final class EscrowDaemon implements AutoCloseable {
             } while (filler.intValue() <= 2);
             filler.close();
         } catch (IOException e) {
-            throw new EscrowException(Status.EMFILE, "/dev/null can't be opened: " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "/dev/null can't be opened: " + e, e);
         }
     }
 
@@ -158,7 +159,7 @@ public final class EscrowDaemon implements AutoCloseable {
                 .awaitUninterruptibly();
         if (!registered.isSuccess()) {
             throw new EscrowException(
-                    Status.EINVAL,
+                    Futures.statusOf(registered.cause()),
                     "the inherited socket at \"" + options.path() + "\" can't be used: "
                             + registered.cause().getMessage(),
                     registered.cause());
@@ -177,7 +178,7 @@ public final class EscrowDaemon implements AutoCloseable {
                 .awaitUninterruptibly();
         if (!bound.isSuccess()) {
             throw new EscrowException(
-                    Status.EINVAL,
+                    Futures.statusOf(bound.cause()),
                     "no socket can be bound for \"" + options.path() + "\": "
                             + bound.cause().getMessage(),
                     bound.cause());

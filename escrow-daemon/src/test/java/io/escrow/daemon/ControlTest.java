@@ -264,7 +264,7 @@ class ControlTest {
             Operator.Answer answer = operator.answer();
 
             assertEquals(400, answer.status());
-            assertEquals(new ErrorView("EINVAL", "not an HTTP request"), Json.read(answer.body(), ErrorView.class));
+            assertEquals(new ErrorView("EPROTO", "not an HTTP request"), Json.read(answer.body(), ErrorView.class));
         }
     }
 

@@ -58,7 +58,7 @@ class SocketFileIT {
         String[] arguments =
                 Stream.concat(Stream.of(options), Stream.of(socket.toString())).toArray(String[]::new);
         TestProcess daemon = TestDaemon.run(arguments);
-        assertEquals(List.of("escrowd: EINVAL: " + text), daemon.lines());
+        assertEquals(List.of("escrowd: EADDRINUSE: " + text), daemon.lines());
         assertEquals(1, daemon.awaitExit());
     }
 

@@ -52,7 +52,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                 throw new EscrowException(Status.EACCES, operator + ": not let in");
             }
             if (!request.decoderResult().isSuccess()) {
-                throw new EscrowException(Status.EINVAL, "not an HTTP request");
+                throw new EscrowException(Status.EPROTO, "not an HTTP request");
             }
             answer(ctx, request.method(), new QueryStringDecoder(request.uri()));
         } catch (EscrowException e) {

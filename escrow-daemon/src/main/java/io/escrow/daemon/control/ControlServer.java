@@ -10,6 +10,7 @@ import io.escrow.daemon.config.SessionTimeouts;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.SocketPublication;
+import io.escrow.internal.Futures;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -118,7 +119,8 @@ public final class ControlServer implements AutoCloseable {
         // What is too long for an address is nobody's main socket.
         if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
             throw new EscrowException(
-                    Status.EINVAL, "another process listens on \"" + path + "\", where operators are to be answered");
+                    Status.EADDRINUSE,
+                    "another process listens on \"" + path + "\", where operators are to be answered");
         }
     }
 
@@ -135,7 +137,7 @@ public final class ControlServer implements AutoCloseable {
                 .awaitUninterruptibly();
         if (!bound.isSuccess()) {
             throw new EscrowException(
-                    Status.EINVAL,
+                    Futures.statusOf(bound.cause()),
                     "no socket for operators can be bound to " + address + ": "
                             + bound.cause().getMessage(),
                     bound.cause());

@@ -6,6 +6,7 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.control.ErrorView;
 import io.escrow.control.Json;
+import io.escrow.internal.Futures;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -18,7 +19,6 @@ import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
-import java.util.concurrent.CompletionException;
 
 /** Writes the answer to the one request of a connection, and closes it. */
 final class HttpResponses {
@@ -44,11 +44,11 @@ final class HttpResponses {
 
     /** Sends why there is nothing else to send. */
     static void fail(ChannelHandlerContext ctx, Throwable failure) {
-        Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+        Throwable cause = Futures.unwrap(failure);
         if (cause instanceof EscrowException e) {
             send(ctx, status(e.status()), JSON, line(new ErrorView(e.status().name(), e.text())));
         } else {
-            fail(ctx, new EscrowException(Status.EOPNOTSUPP, "escrowd can't answer: " + cause, cause));
+            fail(ctx, new EscrowException(Status.EIO, "escrowd can't answer: " + cause, cause));
         }
     }
 
@@ -56,7 +56,7 @@ final class HttpResponses {
         return switch (status) {
             case ENOENT -> HttpResponseStatus.NOT_FOUND;
             case EACCES -> HttpResponseStatus.FORBIDDEN;
-            case EINVAL -> HttpResponseStatus.BAD_REQUEST;
+            case EINVAL, EPROTO -> HttpResponseStatus.BAD_REQUEST;
             default -> HttpResponseStatus.SERVICE_UNAVAILABLE;
         };
     }

@@ -47,7 +47,7 @@ public record OpenFiles(int open, long allowed) {
             }
             throw new EscrowException(Status.EOPNOTSUPP, "no limit of open files in /proc/self/limits");
         } catch (IOException e) {
-            throw new EscrowException(Status.EOPNOTSUPP, "/proc/self/limits can't be read: " + e, e);
+            throw new EscrowException(Status.EIO, "/proc/self/limits can't be read: " + e, e);
         }
     }
 }

@@ -8,6 +8,7 @@ import io.escrow.Status;
 import io.escrow.daemon.config.Access;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.kernel.NativeTransport;
+import io.escrow.internal.Futures;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -114,7 +115,7 @@ public final class InheritedListener implements AutoCloseable {
         try {
             return (Integer) Files.getAttribute(path, "unix:mode") & MODE;
         } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "\"" + path + "\" can't be examined: " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "\"" + path + "\" can't be examined: " + e, e);
         }
     }
 

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
+import io.escrow.internal.Futures;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -71,7 +72,7 @@ public final class SocketFile implements AutoCloseable {
         } catch (EscrowException e) {
             throw e;
         } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "\"" + directory + "\" can't be examined: " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "\"" + directory + "\" can't be examined: " + e, e);
         }
     }
 
@@ -88,11 +89,11 @@ public final class SocketFile implements AutoCloseable {
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
                 if (SocketPath.isServed(path)) {
-                    throw new EscrowException(Status.EINVAL, "another process listens on \"" + path + "\"");
+                    throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
                 }
                 if (!force) {
                     throw new EscrowException(
-                            Status.EINVAL,
+                            Status.EADDRINUSE,
                             "\"" + path + "\" is the socket of a daemon that is gone: --force replaces it");
                 }
             }
@@ -132,7 +133,7 @@ public final class SocketFile implements AutoCloseable {
                 String owner = firstLine(channel);
                 channel.close();
                 throw new EscrowException(
-                        Status.EINVAL, "escrowd (process " + owner + ") already serves \"" + path + "\"");
+                        Status.EADDRINUSE, "escrowd (process " + owner + ") already serves \"" + path + "\"");
             }
             return channel;
         } catch (AccessDeniedException e) {
@@ -140,7 +141,7 @@ public final class SocketFile implements AutoCloseable {
         } catch (EscrowException e) {
             throw e;
         } catch (IOException e) {
-            throw new EscrowException(Status.EINVAL, "\"" + name + "\" can't be locked: " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "\"" + name + "\" can't be locked: " + e, e);
         }
     }
 

@@ -3,6 +3,7 @@ package io.escrow.daemon.socket;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.daemon.config.Access;
+import io.escrow.internal.Futures;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -49,7 +50,7 @@ public final class SocketPublication implements AutoCloseable {
             socket = privateDirectory.resolve(privateDirectory.getFileName());
             return descriptorPath(privateDirectory.toRealPath()) + "/" + socket.getFileName();
         } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "no socket can be made for \"" + path + "\": " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "no socket can be made for \"" + path + "\": " + e, e);
         }
     }
 

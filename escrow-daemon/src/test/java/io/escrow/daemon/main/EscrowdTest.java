@@ -136,7 +136,7 @@ class EscrowdTest {
         claimed.close();
 
         assertEquals(
-                "escrowd: EINVAL: escrowd (process " + pid + ") already serves \"" + path + "\""
+                "escrowd: EADDRINUSE: escrowd (process " + pid + ") already serves \"" + path + "\""
                         + System.lineSeparator(),
                 err.toString(UTF_8));
     }

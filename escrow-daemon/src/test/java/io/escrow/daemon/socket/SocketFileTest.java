@@ -209,7 +209,7 @@ class SocketFileTest {
     private void assertRefused(String text, boolean force) {
         EscrowException e = assertThrows(EscrowException.class, () -> SocketFile.claim(path, force, Duration.ZERO));
         assertEquals(text, e.text());
-        assertEquals(Status.EINVAL, e.status());
+        assertEquals(Status.EADDRINUSE, e.status());
     }
 
     private List<String> names() {

@@ -48,10 +48,10 @@ class SocketPublicationTest {
         }
     }
 
-    private void assertRefused(String text, List<String> left) throws IOException {
+    private void assertRefused(Status status, String text, List<String> left) throws IOException {
         EscrowException e = assertThrows(EscrowException.class, this::start);
         assertEquals(text, e.text());
-        assertEquals(Status.EINVAL, e.status());
+        assertEquals(status, e.status());
         assertEquals(left, names());
     }
 
@@ -93,16 +93,25 @@ class SocketPublicationTest {
     @Test
     void replacesNothingElse() throws IOException {
         Files.writeString(control, "precious");
-        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+        assertRefused(
+                Status.EINVAL,
+                "not a socket, where operators are to be answered: " + control,
+                List.of("s.ctl", "s.lock"));
         assertEquals("precious", Files.readString(control));
 
         Files.delete(control);
         Files.createDirectory(control);
-        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+        assertRefused(
+                Status.EINVAL,
+                "not a socket, where operators are to be answered: " + control,
+                List.of("s.ctl", "s.lock"));
 
         Files.delete(control);
         Files.createSymbolicLink(control, directory.resolve("nowhere"));
-        assertRefused("not a socket, where operators are to be answered: " + control, List.of("s.ctl", "s.lock"));
+        assertRefused(
+                Status.EINVAL,
+                "not a socket, where operators are to be answered: " + control,
+                List.of("s.ctl", "s.lock"));
     }
 
     /** A daemon whose own name ends like that. */
@@ -110,6 +119,7 @@ class SocketPublicationTest {
     void replacesNoSocketThatSomebodyListensOn() throws IOException {
         EscrowDaemon other = EscrowDaemon.start(DaemonOptions.of(control.toString()));
         assertRefused(
+                Status.EADDRINUSE,
                 "another process listens on \"" + control + "\", where operators are to be answered",
                 List.of("s.ctl", "s.ctl.ctl", "s.ctl.lock", "s.lock"));
 
