@@ -6,10 +6,10 @@ import io.netty.util.ReferenceCounted;
 import io.netty.util.ResourceLeakDetector;
 import io.netty.util.ResourceLeakDetectorFactory;
 import io.netty.util.ResourceLeakTracker;
-import io.netty.util.internal.logging.InternalLogger;
-import io.netty.util.internal.logging.InternalLoggerFactory;
 import java.io.IOException;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Closes a descriptor when the last of those who share it lets go.
@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class OwnedDescriptor extends FileDescriptor implements ReferenceCounted {
 
-    private static final InternalLogger logger = InternalLoggerFactory.getInstance(OwnedDescriptor.class);
+    private static final Logger logger = LoggerFactory.getLogger(OwnedDescriptor.class);
     private static final ResourceLeakDetector<OwnedDescriptor> LEAKS =
             ResourceLeakDetectorFactory.instance().newResourceLeakDetector(OwnedDescriptor.class);
 

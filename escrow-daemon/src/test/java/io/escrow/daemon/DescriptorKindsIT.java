@@ -9,7 +9,7 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
-import io.escrow.codec.FileFlags;
+import io.escrow.codec.Wire;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,7 +38,7 @@ class DescriptorKindsIT {
 
     @BeforeAll
     static void start() throws IOException {
-        assumeTrue(FileFlags.canBeKept(), "no io_uring");
+        assumeTrue(Wire.keepsFlags(), "no io_uring");
         daemon = TestDaemon.start(directory);
     }
 

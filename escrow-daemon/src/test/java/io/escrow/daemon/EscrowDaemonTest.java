@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
-import io.escrow.codec.FileFlags;
+import io.escrow.codec.Wire;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.testing.RawPeer;
 import io.escrow.testing.TestFile;
@@ -27,7 +27,7 @@ class EscrowDaemonTest {
 
     private static final String HELLO = "00000014 00000000 00000010 01000000 00000000 45534352 00010000";
     private static final String WELCOME = "00000030 00000000 0000002c 01800000 00000000 45534352 0001"
-            + (FileFlags.canBeKept() ? "0001" : "0000")
+            + (Wire.keepsFlags() ? "0001" : "0000")
             + "00000020 00008000 00100000 00000080 00000400 00000002 00000400";
     private static final String OK = "00000010 00000000 0000000c 05800000 00000000 00000000";
     private static final String GET = "0000000c 00000000 00000008 03000001 00000007";

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.escrow.codec.FileFlags;
+import io.escrow.codec.Wire;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -41,7 +41,7 @@ class RestrictedIT {
     /** By hand, and with a daemon of one's own. */
     @Test
     void parkedOnceIsUsedOnce() throws Exception {
-        assumeTrue(FileFlags.canBeKept(), "standard input is a device here, which takes io_uring");
+        assumeTrue(Wire.keepsFlags(), "standard input is a device here, which takes io_uring");
         Path socket = directory.resolve("s");
         try (JarProcess daemon = JarProcess.escrowd(socket)) {
             try (JarProcess park = JarProcess.start("restricted", "park", socket.toString())) {

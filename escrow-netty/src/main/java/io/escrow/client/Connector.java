@@ -3,7 +3,6 @@ package io.escrow.client;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
-import io.escrow.codec.FileFlags;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Limits;
 import io.escrow.codec.Tracer;
@@ -60,7 +59,7 @@ final class Connector {
 
     static CompletableFuture<EscrowClient> connect(ConnectOptions options) throws EscrowException {
         checkPlatform();
-        FileFlags.canBeKept(); // here, because the first call loads a library, and an event loop must not wait
+        Wire.keepsFlags(); // here, because the first call loads a library, and an event loop must not wait
         Connector connector = new Connector(options, options.group() == null ? newGroup() : null);
         connector.start();
         return connector.result;

@@ -5,8 +5,8 @@ import io.escrow.Entry;
 import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
 import io.escrow.TagInfo;
-import io.escrow.codec.FileFlags;
 import io.escrow.codec.Frame;
+import io.escrow.codec.Wire;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.function.Consumer;
 
@@ -18,7 +18,7 @@ final class Conversions {
     /** Makes a request, or a {@link Frame.Invalid} if the daemon would damage the descriptor. */
     static Frame addFrame(Deposit deposit, boolean daemonKeepsFlags) {
         FileDescriptor descriptor = deposit.descriptor();
-        String loss = descriptor == null ? null : FileFlags.loss(descriptor);
+        String loss = descriptor == null ? null : Wire.flagsLost(descriptor);
         if (loss != null && !daemonKeepsFlags) {
             return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring, which keeps the flags");
         }

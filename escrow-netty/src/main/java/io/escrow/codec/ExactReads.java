@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  * EpollRecvByteAllocatorHandle}). What Netty always does before it reads is to ask for a buffer. So that is where
  * descriptors are taken from the socket, and where the size of the next read is set.
  */
-public final class ExactReads implements RecvByteBufAllocator {
+final class ExactReads implements RecvByteBufAllocator {
 
     private static final Logger logger = LoggerFactory.getLogger(ExactReads.class);
 
@@ -57,7 +57,7 @@ public final class ExactReads implements RecvByteBufAllocator {
      * @param channel the channel
      * @param packets the decoder that the reads are for; the first handler of the channel's pipeline
      */
-    public static void install(EpollDomainSocketChannel channel, PacketDecoder packets) {
+    static void install(EpollDomainSocketChannel channel, PacketDecoder packets) {
         channel.config().setRecvByteBufAllocator(new ExactReads(channel, packets));
     }
 

@@ -15,7 +15,7 @@ import java.util.StringJoiner;
  * but O_APPEND is lost, and pipes, terminals and devices don't block any more. Only {@link DescriptorRing} receives
  * without that.
  */
-public final class FileFlags {
+final class FileFlags {
 
     private static final int O_NONBLOCK = 0004000;
     private static final int O_PATH = 010000000;
@@ -47,7 +47,7 @@ public final class FileFlags {
      *
      * @return whether it can
      */
-    public static boolean canBeKept() {
+    static boolean canBeKept() {
         return IoUring.isAvailable();
     }
 
@@ -58,7 +58,7 @@ public final class FileFlags {
      * @return a sentence that names the descriptor and what it loses; {@code null} if that is nothing that anybody could
      *     notice, or the descriptor is closed
      */
-    public static String loss(FileDescriptor descriptor) {
+    static String loss(FileDescriptor descriptor) {
         int number = descriptor.intValue();
         if (isSocket(descriptor)) {
             return null;

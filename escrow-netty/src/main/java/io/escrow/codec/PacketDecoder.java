@@ -15,7 +15,7 @@ import java.util.List;
  * <p>Reads nothing by itself: {@link ExactReads} asks it how many descriptors or bytes are due, so that no read ever
  * runs past the bytes and into a descriptor. What was collected of a packet whose sender is gone is closed and dropped.
  */
-public final class PacketDecoder extends ChannelInboundHandlerAdapter {
+final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     private static final int PRELUDE_LENGTH = 8;
     /** Beside the number of descriptors: receiving them must not change the flags of their open files. */
@@ -41,7 +41,7 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
      *
      * @param limits the bounds of a packet
      */
-    public PacketDecoder(Limits limits) {
+    PacketDecoder(Limits limits) {
         this.limits = limits;
     }
 
@@ -50,7 +50,7 @@ public final class PacketDecoder extends ChannelInboundHandlerAdapter {
      *
      * @param limits the bounds
      */
-    public void limits(Limits limits) {
+    void limits(Limits limits) {
         this.limits = limits;
     }
 

@@ -18,7 +18,7 @@ import java.util.List;
  * <p>A frame is written as a buffer, followed by its descriptor if it has one. A packet that would grow past its limits
  * is closed and the next one begun. Each promise completes with its packet.
  */
-public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
+final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private static final int FIRST_CAPACITY = 16 * 1024;
 
@@ -34,7 +34,7 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
      *
      * @param limits the bounds of a packet
      */
-    public PacketEncoder(Limits limits) {
+    PacketEncoder(Limits limits) {
         this.limits = limits;
     }
 
@@ -43,7 +43,7 @@ public final class PacketEncoder extends ChannelOutboundHandlerAdapter {
      *
      * @param limits the bounds
      */
-    public void limits(Limits limits) {
+    void limits(Limits limits) {
         this.limits = limits;
     }
 

@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.unix.FileDescriptor;
 
 /** Sets up a channel so that whole packets come in as frames, and frames go out in packets. */
 public final class Wire {
@@ -35,6 +36,27 @@ public final class Wire {
         ChannelPipeline pipeline = channel.pipeline();
         pipeline.addLast(wire.packetDecoder, wire.packetEncoder, wire.frameCodec);
         return wire;
+    }
+
+    /**
+     * Returns whether this process can receive descriptors without changing the flags of their open files, which takes
+     * io_uring and Netty's native library for it. The first call loads that library, and may block.
+     *
+     * @return whether it can
+     */
+    public static boolean keepsFlags() {
+        return FileFlags.canBeKept();
+    }
+
+    /**
+     * Returns what a descriptor loses if the process that receives it can't keep the flags of its open file.
+     *
+     * @param descriptor the descriptor, which is left as it is
+     * @return words that name the descriptor and what it loses; {@code null} if nobody could notice the loss, or the
+     *     descriptor is closed
+     */
+    public static String flagsLost(FileDescriptor descriptor) {
+        return FileFlags.loss(descriptor);
     }
 
     /**

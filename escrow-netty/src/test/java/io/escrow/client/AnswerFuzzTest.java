@@ -10,9 +10,7 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.codec.Frame;
-import io.escrow.codec.FrameCodec;
 import io.escrow.codec.Limits;
-import io.escrow.codec.PacketDecoder;
 import io.escrow.codec.PacketFeeder;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -31,7 +29,7 @@ class AnswerFuzzTest {
 
     @FuzzTest
     void answers(byte[] input) throws IOException {
-        EmbeddedChannel channel = new EmbeddedChannel(new PacketDecoder(LIMITS), new FrameCodec(false, LIMITS));
+        EmbeddedChannel channel = PacketFeeder.channel(false, LIMITS);
         RequestHandler handler = new RequestHandler(channel, LIMITS);
         channel.pipeline().addLast(handler);
         PacketFeeder feeder = new PacketFeeder(channel);

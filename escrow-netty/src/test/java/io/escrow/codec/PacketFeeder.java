@@ -32,6 +32,11 @@ public final class PacketFeeder {
     private final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false);
     private final List<OwnedDescriptor> opened = new ArrayList<>();
 
+    /** Returns a channel that turns what it is fed into frames. */
+    public static EmbeddedChannel channel(boolean daemon, Limits limits) {
+        return new EmbeddedChannel(new PacketDecoder(limits), new FrameCodec(daemon, limits));
+    }
+
     /** Feeds a channel whose first handler is the decoder. */
     public PacketFeeder(EmbeddedChannel channel) {
         Epoll.ensureAvailability(); // loads what opens descriptors

@@ -1,0 +1,195 @@
+package io.escrow.codec;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.escrow.Deposit;
+import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
+import io.escrow.SlotInfo;
+import io.escrow.Status;
+import io.netty.buffer.ByteBuf;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Reads the body of one frame (PROTOCOL.md, "Frames"), of which all bytes are there and the header was read.
+ *
+ * @param in the bytes, from the body on
+ * @param length the length of the body
+ * @param daemon whether the daemon receives the frame
+ */
+record FrameReader(
+        ByteBuf in, Opcode opcode, int flags, int tag, int index, int length, boolean daemon, Limits limits) {
+
+    private static final int HELLO_LENGTH = 8;
+    private static final int LIMITS_LENGTH = 24;
+    private static final int CONNECTED_AT_LENGTH = 8;
+    private static final int PAGE_HEADER_LENGTH = 8;
+
+    /**
+     * Reads the body; how many bytes of it were read is undefined if the frame is invalid.
+     *
+     * @param descriptor the descriptor of the frame, or {@code null}; released unless it is in the frame that is returned
+     * @throws ProtocolException if the stream itself can't be trusted any more
+     */
+    Frame read(Object descriptor) {
+        if (opcode == Opcode.ADD) {
+            return readAdd(descriptor);
+        } else if ((flags & FrameCodec.DESCRIPTOR) != 0) {
+            ReferenceCountUtil.release(descriptor);
+            return new Frame.Invalid(Status.EINVAL, "a descriptor came with " + opcode + " (expected: only with ADD)");
+        }
+        return switch (opcode) {
+            case HEL -> readHello();
+            case GET -> {
+                expectLength(0);
+                yield new Frame.Get(tag, index);
+            }
+            case UPD -> readUpdate();
+            case DEL -> {
+                expectLength(0);
+                yield new Frame.Delete(tag, index);
+            }
+            case TAG -> {
+                expectLength(0);
+                yield new Frame.Tag(tag);
+            }
+            case LST -> daemon ? readListRequest() : readPage();
+            case INF -> readInfo();
+            case REP -> readReply();
+            case ADD -> throw new AssertionError(opcode);
+        };
+    }
+
+    private Frame readAdd(Object descriptor) {
+        Frame.Invalid problem;
+        try {
+            SlotBody body = SlotBody.read(in, Opcode.ADD, flags, length, limits);
+            problem = checkDescriptor(descriptor);
+            if (problem == null) {
+                byte[] farewell = body.farewell() == null ? Deposit.NO_BYTES : body.farewell();
+                boolean keepFlags = (flags & FrameCodec.KEEP_FLAGS) != 0;
+                OwnedDescriptor owned = (OwnedDescriptor) descriptor;
+                return new Frame.Add(tag, index, body.number(), body.payload(), farewell, keepFlags, owned);
+            }
+        } catch (EscrowException e) {
+            problem = new Frame.Invalid(e.status(), e.text());
+        }
+        ReferenceCountUtil.release(descriptor);
+        return problem;
+    }
+
+    /** Returns what is wrong with the descriptor of an ADD; {@code null} if nothing is. */
+    private Frame.Invalid checkDescriptor(Object descriptor) {
+        String slot = "slot " + tag + "/" + index;
+        if (descriptor == LostDescriptor.INSTANCE) {
+            return new Frame.Invalid(
+                    Status.EMFILE,
+                    "the descriptor for " + slot
+                            + " was lost: too many open, several in a message, or of a kind that can't be received");
+        }
+        if ((flags & FrameCodec.STAND_IN) != 0) {
+            return new Frame.Invalid(
+                    Status.EBADF, "the descriptor for " + slot + " could not be sent: closed, or of a kind that can't");
+        }
+        if ((flags & FrameCodec.DESCRIPTOR) != 0 && descriptor == null) {
+            return new Frame.Invalid(Status.EINVAL, "the descriptor announced for " + slot + " did not come");
+        }
+        return null;
+    }
+
+    private Frame readUpdate() {
+        try {
+            SlotBody body = SlotBody.read(in, Opcode.UPD, flags, length, limits);
+            return new Frame.Update(tag, index, body.payload(), body.farewell());
+        } catch (EscrowException e) {
+            return new Frame.Invalid(e.status(), e.text());
+        }
+    }
+
+    private Frame readListRequest() {
+        expectLength(4);
+        return new Frame.ListRequest(tag, index, in.readInt(), (flags & FrameCodec.LOOK) != 0);
+    }
+
+    private Frame readInfo() {
+        expectLength(24);
+        int used = in.readInt();
+        in.skipBytes(4);
+        return new Frame.Info(tag, used, in.readLong(), in.readLong());
+    }
+
+    private Frame readReply() {
+        expectLeast(4);
+        return new Frame.Reply(
+                Status.ofWire(-in.readInt()),
+                in.readCharSequence(length - 4, UTF_8).toString());
+    }
+
+    private Frame readHello() {
+        int expected = daemon ? HELLO_LENGTH : HELLO_LENGTH + LIMITS_LENGTH;
+        expectLeast(expected);
+        int magic = in.readInt();
+        if (magic != FrameCodec.MAGIC) {
+            throw FrameCodec.untrusted(
+                    in, String.format("magic of HEL: %08x (expected: %08x)", magic, FrameCodec.MAGIC));
+        }
+        int version = in.readUnsignedShort();
+        boolean keepsFlags = (in.readUnsignedShort() & FrameCodec.KEEPS_FLAGS) != 0;
+        int more = length - expected;
+        return daemon
+                ? new Frame.Hello(version, keepsFlags, more < CONNECTED_AT_LENGTH ? 0 : in.readLong(), null)
+                : new Frame.Hello(version, keepsFlags, readLimits(more));
+    }
+
+    private Limits readLimits(int more) {
+        try {
+            return new Limits(
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    in.readInt(),
+                    more < 4 ? 0 : in.readInt());
+        } catch (IllegalArgumentException e) {
+            throw FrameCodec.untrusted(in, "limits of HEL: " + e.getMessage());
+        }
+    }
+
+    private Frame readPage() {
+        expectLeast(PAGE_HEADER_LENGTH);
+        int next = in.readInt();
+        int count = in.readInt();
+        if (count < 0 || count > Frame.ListRequest.PAGE) {
+            throw FrameCodec.untrusted(in, "slots in LST: " + count + " (expected: 0.." + Frame.ListRequest.PAGE + ")");
+        }
+        expectLength(PAGE_HEADER_LENGTH + count * FrameCodec.SLOT_LENGTH);
+        List<SlotInfo> slots = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            int slot = in.readInt();
+            int payloadSize = in.readInt();
+            int slotFlags = in.readInt();
+            slots.add(new SlotInfo(
+                    tag,
+                    slot,
+                    payloadSize,
+                    (slotFlags & FrameCodec.HOLDS_DESCRIPTOR) != 0,
+                    (slotFlags & FrameCodec.PEER_GONE) != 0));
+        }
+        return new Frame.ListPage(tag, next, slots);
+    }
+
+    private void expectLength(int expected) {
+        if (length != expected) {
+            throw FrameCodec.untrusted(in, "length of " + opcode + ": " + length + " (expected: " + expected + ")");
+        }
+    }
+
+    private void expectLeast(int least) {
+        if (length < least) {
+            throw FrameCodec.untrusted(in, "length of " + opcode + ": " + length + " (expected: >= " + least + ")");
+        }
+    }
+}
