@@ -1,7 +1,7 @@
 package io.escrow.control;
 
 /**
- * Tells why the daemon did not do what it was asked.
+ * The reason why a request failed.
  *
  * @param status the name of an {@link io.escrow.Status}
  * @param message what was wrong, the value and the bound

@@ -3,10 +3,10 @@ package io.escrow.control;
 import java.util.Map;
 
 /**
- * Tells that something has happened.
+ * An event.
  *
- * @param time when, ISO 8601
- * @param event what it was, such as {@code session began}
- * @param details numbers and names that belong to it
+ * @param time the time of the event, ISO 8601
+ * @param event what happened, such as {@code session began}
+ * @param details further properties by name
  */
 public record EventView(String time, String event, Map<String, Object> details) {}

@@ -5,7 +5,7 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.ToNumberPolicy;
 
-/** Writes and reads the records of this package. */
+/** Converts the records of this package to and from JSON. */
 public final class Json {
 
     private static final Gson GSON = new GsonBuilder()
@@ -17,23 +17,23 @@ public final class Json {
     private Json() {}
 
     /**
-     * Writes a record.
+     * Converts a record to JSON.
      *
      * @param view the record
-     * @return one line of JSON, without its end
+     * @return one line of JSON, without a line end
      */
     public static String write(Object view) {
         return GSON.toJson(view);
     }
 
     /**
-     * Reads a record.
+     * Converts JSON to a record.
      *
-     * @param text what {@link #write} wrote
+     * @param text JSON, as {@link #write} returns it
      * @param type its class
      * @param <T> its type
-     * @return the record; what it does not have is {@code null} or 0, what is not known is left out
-     * @throws com.google.gson.JsonParseException if it is something else
+     * @return the record; missing components are {@code null} or 0, unknown members are ignored
+     * @throws com.google.gson.JsonParseException if the text is not such an object
      */
     public static <T> T read(String text, Class<T> type) {
         return GSON.fromJson(text, type);

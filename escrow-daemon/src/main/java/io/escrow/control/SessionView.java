@@ -1,15 +1,15 @@
 package io.escrow.control;
 
 /**
- * Tells whose session is on.
+ * The current session.
  *
  * @param pid the process number of the client; 0 if it is in another container
- * @param uid its user
- * @param gid its group
- * @param program the name of its program; {@code null} if it can't be seen
- * @param seconds for how long the session has been on
- * @param queuedSeconds how long the client had waited; {@code null} if it did not tell
- * @param requests how many requests were carried out or refused
+ * @param uid the user of the client
+ * @param gid the group of the client
+ * @param program the name of the client's program; {@code null} if unknown
+ * @param seconds how long the session has lasted
+ * @param queuedSeconds how long the client had waited for it; {@code null} if unknown
+ * @param requests the number of requests that were carried out or refused
  */
 public record SessionView(
         int pid, int uid, int gid, String program, double seconds, Double queuedSeconds, long requests) {}

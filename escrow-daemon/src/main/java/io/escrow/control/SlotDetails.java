@@ -3,14 +3,14 @@ package io.escrow.control;
 import java.util.Map;
 
 /**
- * Tells everything about a slot.
+ * A slot in detail.
  *
- * @param slot what a list tells of it
- * @param number the number that the descriptor had in the process that stored it; -1 without one
- * @param keepFlags whether the flags of its open file are kept as they are
- * @param descriptor what else is known about the descriptor, by name; empty without one
- * @param sections the sizes of the sections that a {@code ServerHandover} has stored, by name; {@code null} if it was
- *     stored by something else
+ * @param slot the slot in brief
+ * @param number the number that the descriptor had in the process that stored it; -1 without a descriptor
+ * @param keepFlags whether the flags of the open file are kept as they are
+ * @param descriptor further properties of the descriptor by name; empty without a descriptor
+ * @param sections the sizes of the sections that a {@code ServerHandover} stored, by name; {@code null} if another
+ *     program stored the slot
  * @param payload the payload, in Base64
  * @param farewell the farewell, in Base64
  */

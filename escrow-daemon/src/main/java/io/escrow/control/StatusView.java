@@ -4,25 +4,25 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Tells how a daemon is.
+ * The status of a daemon.
  *
- * @param version its version
- * @param pid its process number
- * @param path the path of its socket
- * @param startedAt when it started, ISO 8601
- * @param uptimeSeconds for how long it has run
- * @param session whose session is on; {@code null} if none is
- * @param waiting how many clients wait in the queue
- * @param slots how many slots are used
- * @param maxSlots how many may be
+ * @param version the version of the daemon
+ * @param pid the process number of the daemon
+ * @param path the path of the daemon's socket
+ * @param startedAt the time of its start, ISO 8601
+ * @param uptimeSeconds how long it has run
+ * @param session the current session; {@code null} if there is none
+ * @param waiting the number of clients that wait in the queue
+ * @param slots the number of used slots
+ * @param maxSlots the largest number of used slots
  * @param payloadBytes the sum of all payloads and farewells
- * @param maxPayloadBytes how large it may be
- * @param descriptors how many descriptors are held
- * @param maxDescriptors how many may be
- * @param openFiles how many files the process has open
- * @param maxOpenFiles how many it may ({@code ulimit -n})
- * @param tags the tags that are used, by number
- * @param counters what has happened since the start
+ * @param maxPayloadBytes the largest sum of all payloads and farewells
+ * @param descriptors the number of held descriptors
+ * @param maxDescriptors the largest number of held descriptors
+ * @param openFiles the number of files that the process has open
+ * @param maxOpenFiles the number of files that it may have open ({@code ulimit -n})
+ * @param tags the used tags in ascending order
+ * @param counters the counters since the start
  */
 public record StatusView(
         String version,
@@ -44,25 +44,25 @@ public record StatusView(
         Counters counters) {
 
     /**
-     * Sums up a tag.
+     * The totals of a tag.
      *
-     * @param tag its number
-     * @param slots how many of its slots are used
-     * @param descriptors how many of them hold a descriptor
+     * @param tag the tag
+     * @param slots the number of its used slots
+     * @param descriptors the number of descriptors in them
      * @param payloadBytes the sum of their payloads and farewells
      */
     public record TagView(int tag, int slots, int descriptors, long payloadBytes) {}
 
     /**
-     * Counts what has happened since the daemon started.
+     * Counters since the start of the daemon.
      *
-     * @param sessions sessions begun
-     * @param refused clients that were not let in
-     * @param timedOut sessions ended because the client stood still
-     * @param evicted sessions ended by an operator
-     * @param expired slots closed because nobody claimed them
-     * @param reaped slots freed because their peer had gone
-     * @param removed slots emptied by an operator
+     * @param sessions sessions that have begun
+     * @param refused clients without access
+     * @param timedOut sessions that were ended by a timeout
+     * @param evicted sessions that were ended by an operator
+     * @param expired slots that were closed because no client claimed them
+     * @param reaped slots that were freed because their peer had gone
+     * @param removed slots that were emptied by an operator
      * @param requests how often each kind of request had each outcome
      */
     public record Counters(

@@ -39,7 +39,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
-/** Asks a daemon over its control socket, one request a connection. May be used by any thread; each waits for its answer. */
+/**
+ * Sends requests to a daemon's control socket, each on a connection of its own, and waits for the answer. May be used
+ * by any thread.
+ */
 final class ControlClient implements AutoCloseable {
 
     private final Path path;
@@ -47,7 +50,7 @@ final class ControlClient implements AutoCloseable {
             1, new DefaultThreadFactory("escrowctl", true), EpollIoHandler.newFactory());
 
     /**
-     * Makes a client.
+     * Creates a client.
      *
      * @param path the path of the daemon's main socket
      */
@@ -55,12 +58,12 @@ final class ControlClient implements AutoCloseable {
         this.path = path;
     }
 
-    /** Asks for something, and returns the answer. */
+    /** Sends a GET request and returns the answer. */
     String get(String what) throws EscrowException {
         return ask(HttpMethod.GET, what);
     }
 
-    /** Asks that something be gone, and returns the answer. */
+    /** Sends a DELETE request and returns the answer. */
     String delete(String what) throws EscrowException {
         return ask(HttpMethod.DELETE, what);
     }
@@ -72,9 +75,9 @@ final class ControlClient implements AutoCloseable {
     }
 
     /**
-     * Asks for something that is told line by line, and waits for the last of them.
+     * Sends a GET request whose answer has many lines, and waits for the last line.
      *
-     * @param lines called for each line, on an event loop; as long as it does not return, the daemon waits
+     * @param lines called for each line, on an event loop; the daemon waits while it runs
      */
     void lines(String what, Consumer<String> lines) throws EscrowException {
         stream(HttpMethod.GET, what, lines);
@@ -95,7 +98,7 @@ final class ControlClient implements AutoCloseable {
             if (e.getCause() instanceof EscrowException failure) {
                 throw failure;
             }
-            throw new EscrowException(Status.ECONNRESET, "the answer of escrowd can't be read: " + e.getCause(), e);
+            throw new EscrowException(Status.ECONNRESET, "escrowd's answer can't be read: " + e.getCause(), e);
         } finally {
             channel.close();
         }
@@ -140,7 +143,7 @@ final class ControlClient implements AutoCloseable {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
-    /** Takes one answer apart. */
+    /** Reads one answer. */
     private static final class Answer extends SimpleChannelInboundHandler<HttpObject> {
 
         private final Consumer<String> lines;
@@ -156,7 +159,8 @@ final class ControlClient implements AutoCloseable {
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, HttpObject msg) {
             if (msg.decoderResult().isFailure()) {
-                done.completeExceptionally(new EscrowException(Status.EPROTO, "who answers is no escrowd: not HTTP"));
+                done.completeExceptionally(new EscrowException(
+                        Status.EPROTO, "not an HTTP response: the process at this socket is not escrowd"));
             }
             if (msg instanceof HttpResponse response) {
                 status = response.status();
@@ -202,7 +206,7 @@ final class ControlClient implements AutoCloseable {
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
             done.completeExceptionally(
-                    new EscrowException(Status.ECONNRESET, "escrowd ended the connection before it had answered"));
+                    new EscrowException(Status.ECONNRESET, "escrowd closed the connection before it answered"));
         }
 
         @Override

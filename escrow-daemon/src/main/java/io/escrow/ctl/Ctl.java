@@ -4,10 +4,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** The commands for operators. */
+/** The command {@code escrowd ctl}, which has all commands for operators. */
 @Command(
         name = "ctl",
-        description = "Looks into a running escrowd, and steers it.",
+        description = "Inspects and controls a running escrowd.",
         subcommands = {
             StatusCommand.class,
             ListCommand.class,
@@ -21,8 +21,8 @@ import picocli.CommandLine.Option;
         usageHelpAutoWidth = true,
         footer = {
             "",
-            "PATH is that of escrowd's socket, as its clients use it; without one, ESCROW_PATH in the environment is used."
-                    + " An argument of digits alone is never a PATH: write ./5 if yours is 5."
+            "PATH is the path of escrowd's socket, as clients use it; the default is ESCROW_PATH in the environment."
+                    + " An argument of digits only is never a PATH: write ./5 for the path 5."
         })
 public final class Ctl {
 
@@ -31,6 +31,6 @@ public final class Ctl {
             usageHelp = true,
             scope = CommandLine.ScopeType.INHERIT,
             description = "print this and exit")
-    @SuppressWarnings("UnusedVariable") // picocli reads it
+    @SuppressWarnings("UnusedVariable") // set and read by picocli
     private boolean help;
 }

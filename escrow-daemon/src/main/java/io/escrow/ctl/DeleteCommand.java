@@ -15,13 +15,13 @@ import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Empties a slot, after asking. */
+/** Empties a slot after a question. */
 @Command(
         name = "del",
         customSynopsis = "escrowd ctl del [--yes] [--json] [PATH] TAG INDEX",
         description = {
-            "Closes what a slot holds, and empties it, after asking.",
-            "The peer of a connection that no other process has open sees its end."
+            "Empties a slot and closes its descriptor, after a question.",
+            "If no other process has a connection open, its peer sees the connection end."
         })
 final class DeleteCommand extends ViewCommand {
 

@@ -6,15 +6,15 @@ import io.escrow.control.SessionView;
 import java.util.List;
 import picocli.CommandLine.Command;
 
-/** Ends the session that is on. */
+/** Ends the current session. */
 @Command(
         name = "evict",
         customSynopsis = "escrowd ctl evict [--json] [PATH]",
         description = {
-            "Ends the session that is on, so that the next client in the queue is served.",
-            "Its slots stay. The client itself is not ended: one that hangs should be killed, which ends its session, too."
-                    + " One that does not hang goes on with its connections, and so does the next, which takes over the"
-                    + " same ones: whoever of both is not wanted must be ended at once. It connects again and waits."
+            "Ends the current session, so that the next client in the queue is served.",
+            "Its slots stay, and the client goes on running. If the client hangs, kill it instead: that ends its session, too."
+                    + " A client that does not hang keeps using its connections, while the next client takes over the"
+                    + " same ones: stop one of the two at once. The evicted client connects again and waits."
         })
 final class EvictCommand extends ViewCommand {
 
@@ -26,7 +26,7 @@ final class EvictCommand extends ViewCommand {
             out().print(answer);
         } else {
             SessionView session = Json.read(answer, SessionView.class);
-            out().println("ended the session of " + StatusText.who(session.pid(), session.program()) + " after "
+            out().println("ended the session of " + StatusText.process(session.pid(), session.program()) + " after "
                     + Text.duration(session.seconds()));
         }
         return 0;

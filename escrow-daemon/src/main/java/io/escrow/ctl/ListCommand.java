@@ -11,10 +11,10 @@ import picocli.CommandLine.Command;
         name = "ls",
         customSynopsis = "escrowd ctl ls [--json] [PATH] [TAG]",
         description = {
-            "Lists the slots, those of one tag or all.",
-            "UNREAD are bytes that the kernel has received and nobody has read, of a listener the connections that wait"
-                    + " to be accepted; UNSENT are bytes that the peer has not acknowledged. Of UDP both are the memory"
-                    + " that they take."
+            "Lists the slots of one tag, or all slots.",
+            "UNREAD are bytes that the kernel has received and no process has read; for a listener, connections that wait"
+                    + " to be accepted. UNSENT are bytes that the peer has not acknowledged. For UDP both are the memory"
+                    + " that the bytes take."
         })
 final class ListCommand extends ViewCommand {
 

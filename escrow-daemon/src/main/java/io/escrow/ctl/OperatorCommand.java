@@ -14,17 +14,17 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** What the commands for operators have in common: the path of the daemon, and how they end. */
+/** Base of the operators' commands: the daemon's path, and the exit status. */
 @Command(
         usageHelpAutoWidth = true,
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {
             " 0:done",
-            " 1:escrowd said no, for instance because the slot is empty",
+            " 1:escrowd refused, for example because the slot is empty",
             " 2:bad usage",
-            " 3:no escrowd answers at PATH, or it ended",
-            " 4:not let in",
-            " 5:not done, because the question was not answered with yes"
+            " 3:no escrowd answers at PATH, or escrowd ended",
+            " 4:no access",
+            " 5:nothing done, because the answer to the question was not yes"
         })
 public abstract class OperatorCommand implements Callable<Integer> {
 
@@ -62,20 +62,20 @@ public abstract class OperatorCommand implements Callable<Integer> {
         try {
             return SocketPath.check(path);
         } catch (EscrowException e) {
-            // Whatever is wrong with it: no escrowd answers there.
+            // Whatever is wrong with the path: no escrowd answers there.
             throw new EscrowException(Status.ECONNREFUSED, e.text(), e);
         }
     }
 
     /**
-     * Does what the command is for.
+     * Runs the command.
      *
-     * @param numbers what was given behind the path
+     * @param numbers the arguments after the path
      */
     abstract int run(ControlClient client, List<String> numbers) throws EscrowException;
 
     /**
-     * Chooses the exit status for a failure.
+     * Returns the exit status for a failure.
      *
      * @param failure what was thrown
      * @return 1, 3 or 4, as {@code --help} explains them
@@ -99,11 +99,11 @@ public abstract class OperatorCommand implements Callable<Integer> {
         lines.forEach(out()::println);
     }
 
-    /** Checks that as many numbers were given as there must be. */
+    /** Checks the number of arguments, and that they are numbers. */
     final void expect(List<String> numbers, String names, int least, int most) {
         if (numbers.size() < least || numbers.size() > most) {
             throw new CommandLine.ParameterException(
-                    spec.commandLine(), "arguments behind PATH: " + numbers.size() + " (expected: " + names + ")");
+                    spec.commandLine(), "arguments after PATH: " + numbers.size() + " (expected: " + names + ")");
         }
         for (String number : numbers) {
             if (!number.matches("\\d+")) {

@@ -8,8 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Gives a socket a name that fits into an address: its own, or that of a link which leads to it as long as this is open.
- * The control socket of the longest path that a daemon can have is longer than an address may be.
+ * Provides a name of a socket that is short enough for an address: its own path, or a link that exists until this is
+ * closed. The path of a control socket may be longer than an address can be.
  */
 final class ShortName implements AutoCloseable {
 

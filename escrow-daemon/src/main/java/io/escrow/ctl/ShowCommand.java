@@ -10,11 +10,11 @@ import java.util.Base64;
 import java.util.List;
 import picocli.CommandLine.Command;
 
-/** Prints everything about a slot. */
+/** Prints a slot in detail. */
 @Command(
         name = "show",
         customSynopsis = "escrowd ctl show [--json] [PATH] TAG INDEX",
-        description = "Tells everything about a slot, with its payload and its farewell as hex and text.")
+        description = "Prints a slot in detail, with its payload and its farewell as hex and text.")
 final class ShowCommand extends ViewCommand {
 
     @Override
@@ -41,7 +41,7 @@ final class ShowCommand extends ViewCommand {
         details.descriptor().forEach(this::line);
         line(
                 "stored",
-                Text.duration(slot.ageSeconds()) + " ago by " + StatusText.who(slot.pid(), null) + ", user "
+                Text.duration(slot.ageSeconds()) + " ago by " + StatusText.process(slot.pid(), null) + ", user "
                         + Integer.toUnsignedString(slot.uid()));
         line("number there", details.number() < 0 ? null : details.number());
         line("keeps flags", details.keepFlags() ? "yes" : null);

@@ -6,11 +6,12 @@ import io.escrow.control.StatusView;
 import java.util.List;
 import picocli.CommandLine.Command;
 
-/** Prints how the daemon is. */
+/** Prints the status of the daemon. */
 @Command(
         name = "status",
         customSynopsis = "escrowd ctl status [--json] [PATH]",
-        description = "Tells whose session is on, who waits, what is held, and what has happened since the start.")
+        description =
+                "Prints the current session, the number of waiting clients, what is held, and the counters since the start.")
 final class StatusCommand extends ViewCommand {
 
     @Override

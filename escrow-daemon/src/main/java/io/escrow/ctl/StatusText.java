@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** Writes the status of a daemon for people. */
+/** Formats the status of a daemon as text. */
 final class StatusText {
 
     private StatusText() {}
@@ -29,14 +29,15 @@ final class StatusText {
     }
 
     private static String session(SessionView session) {
-        return who(session.pid(), session.program()) + ", user " + Integer.toUnsignedString(session.uid()) + ", for "
+        return process(session.pid(), session.program()) + ", user " + Integer.toUnsignedString(session.uid())
+                + ", for "
                 + Text.duration(session.seconds())
                 + (session.queuedSeconds() == null ? "" : ", waited " + Text.duration(session.queuedSeconds()))
                 + ", " + Text.number(session.requests()) + " requests";
     }
 
-    /** Names a process. */
-    static String who(int pid, String program) {
+    /** Returns the name of a process. */
+    static String process(int pid, String program) {
         return "process " + (pid == 0 ? "(in another container)" : pid) + (program == null ? "" : " (" + program + ")");
     }
 

@@ -3,7 +3,7 @@ package io.escrow.ctl;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Prints rows in columns: numbers to the right, the rest to the left. */
+/** Formats rows in columns: numbers to the right, text to the left. */
 final class Table {
 
     private final List<String[]> rows = new ArrayList<>();
@@ -23,7 +23,7 @@ final class Table {
         rows.add(row);
     }
 
-    /** Returns the lines, without spaces at their ends. */
+    /** Returns the lines, without trailing spaces. */
     List<String> lines() {
         int[] widths = new int[columns];
         boolean[] right = new boolean[columns];

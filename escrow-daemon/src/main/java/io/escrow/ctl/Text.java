@@ -2,7 +2,7 @@ package io.escrow.ctl;
 
 import java.util.Locale;
 
-/** Writes numbers for people. */
+/** Formats numbers and durations. */
 final class Text {
 
     private static final long MINUTE = 60;
@@ -15,12 +15,12 @@ final class Text {
         return String.format(Locale.ROOT, "%,d", number);
     }
 
-    /** Replaces what would steer a terminal, or look like another text: clients store what they like. */
+    /** Replaces control characters, which could change the terminal or disguise text: clients can store any text. */
     static String printable(String text) {
         return text.replaceAll("\\p{C}", "?");
     }
 
-    /** Writes a time in its two largest units. */
+    /** Formats a duration in its two largest units. */
     static String duration(double seconds) {
         long whole = (long) seconds;
         if (whole < MINUTE) {

@@ -2,10 +2,10 @@ package io.escrow.ctl;
 
 import picocli.CommandLine.Option;
 
-/** What the commands have in common whose answers are JSON. */
+/** Base of the commands whose answers are JSON. */
 abstract class ViewCommand extends OperatorCommand {
 
-    @Option(names = "--json", description = "print JSON, one object a line, as escrowd sends it")
+    @Option(names = "--json", description = "print the JSON that escrowd sends, one object on each line")
     private boolean json;
 
     final boolean json() {

@@ -25,13 +25,13 @@ import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 
-/** Prints what happens, as it happens. */
+/** Prints events as they happen. */
 @Command(
         name = "watch",
         customSynopsis = "escrowd ctl watch [--json] [PATH]",
         description = {
-            "Shows what happens, until it is interrupted or escrowd ends.",
-            "On a terminal the status is shown above the latest events; elsewhere, and with --json, each event is a line."
+            "Prints events until it is interrupted or escrowd ends.",
+            "On a terminal it shows the status and the latest events; otherwise, and with --json, each event is a line."
         })
 final class WatchCommand extends ViewCommand {
 
@@ -48,9 +48,9 @@ final class WatchCommand extends ViewCommand {
         client.lines("/events", line -> {
             out().println(json() ? line : text(Json.read(line, EventView.class)));
             out().flush();
-            // The writer of picocli hides what becomes of the stream behind it.
+            // The writer of picocli hides the errors of the stream below it.
             if (System.out.checkError()) {
-                throw new UncheckedIOException(new IOException("nobody reads what is printed"));
+                throw new UncheckedIOException(new IOException("no process reads the output"));
             }
         });
         return 0;
@@ -80,7 +80,7 @@ final class WatchCommand extends ViewCommand {
         }
     }
 
-    /** Waits a second. */
+    /** Waits for a second; returns whether the stream of events has ended. */
     private static boolean isDone(CompletableFuture<Void> events) throws EscrowException {
         try {
             events.get(1, TimeUnit.SECONDS);

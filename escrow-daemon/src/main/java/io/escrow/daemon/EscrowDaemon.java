@@ -51,9 +51,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps descriptors for other processes: serves one session at a time, while everybody else waits in the listen backlog.
+ * Keeps descriptors for other processes. Serves one session at a time; all other clients wait in the listen backlog.
  *
- * <p>Can be embedded: {@code try (EscrowDaemon daemon = EscrowDaemon.start(DaemonOptions.of(path))) { ... }}.
+ * <p>Can be embedded in another program: {@code try (EscrowDaemon daemon = EscrowDaemon.start(DaemonOptions.of(path)))
+ * { ... }}.
  */
 public final class EscrowDaemon implements AutoCloseable {
 
@@ -69,10 +70,10 @@ public final class EscrowDaemon implements AutoCloseable {
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
-    private final HangupDetector peers = new HangupDetector();
-    private final EventLog journal = new EventLog();
-    private final UnclaimedSlots vacancy;
-    private final ControlService desk;
+    private final HangupDetector hangups = new HangupDetector();
+    private final EventLog eventLog = new EventLog();
+    private final UnclaimedSlots unclaimed;
+    private final ControlService service;
     private final ControlServer control;
     private Channel server;
 
@@ -81,23 +82,23 @@ public final class EscrowDaemon implements AutoCloseable {
         this.access = new AccessCheck(access);
         this.socketFile = socketFile;
         this.store = new Store(options.limits().tags(), options.storeLimits());
-        this.vacancy = new UnclaimedSlots(
+        this.unclaimed = new UnclaimedSlots(
                 store,
                 options.unclaimed(),
                 options.limits().farewell(),
                 group.next(),
                 EscrowDaemon::runInBackground,
-                peers,
-                journal);
-        this.desk = new ControlService(group.next(), options, store, journal, version());
+                hangups,
+                eventLog);
+        this.service = new ControlService(group.next(), options, store, eventLog, version());
         this.control = new ControlServer(options, this.access, group);
     }
 
     /**
      * Starts a daemon.
      *
-     * @param options how it runs
-     * @return the daemon, which can be connected to when this returns
+     * @param options its configuration
+     * @return the daemon; clients can connect to it when this method returns
      * @throws EscrowException if it can't run on this machine or at this path
      */
     public static EscrowDaemon start(DaemonOptions options) throws EscrowException {
@@ -118,7 +119,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static EscrowDaemon claim(DaemonOptions options, InheritedListener bound) throws EscrowException {
         Path path = options.path();
-        return bound.isThere()
+        return bound.isPresent()
                 ? new EscrowDaemon(
                         options, bound.check(path, options.access()), SocketFile.claimBound(path, CLAIM_PATIENCE))
                 : new EscrowDaemon(options, options.access(), SocketFile.claim(path, options.force(), CLAIM_PATIENCE));
@@ -130,7 +131,10 @@ public final class EscrowDaemon implements AutoCloseable {
         thread.start();
     }
 
-    /** Makes sure that 0, 1 and 2 are open: a descriptor received as number 0 would be taken for the end of file. */
+    /**
+     * Opens /dev/null until 0, 1 and 2 are open: a descriptor received with number 0 would be taken for the end of
+     * file.
+     */
     private static void occupyStandardDescriptors() throws EscrowException {
         try {
             FileDescriptor filler;
@@ -144,13 +148,13 @@ public final class EscrowDaemon implements AutoCloseable {
     }
 
     private void listen(InheritedListener bound) throws EscrowException {
-        control.listen(desk, bound.isThere() ? adopt(bound) : bind());
+        control.listen(service, bound.isPresent() ? adopt(bound) : bind());
         socketFile.publish(access);
-        server.eventLoop().execute(vacancy::begin);
+        server.eventLoop().execute(unclaimed::start);
         server.read();
     }
 
-    /** Serves a socket that is bound; returns its address. */
+    /** Serves a socket that is already bound; returns its address. */
     private String adopt(InheritedListener bound) throws EscrowException {
         String address = bound.path().toString();
         ChannelFuture registered = bootstrap()
@@ -190,7 +194,7 @@ public final class EscrowDaemon implements AutoCloseable {
     private ServerBootstrap bootstrap() {
         return new ServerBootstrap()
                 .group(group)
-                // Nothing is accepted before the session that is on has ended.
+                // The next client is accepted when the current session has ended.
                 .option(ChannelOption.AUTO_READ, false)
                 .handler(new AcceptRetry())
                 .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
@@ -203,9 +207,10 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private void beginSession(EpollDomainSocketChannel channel) {
         sessions.add(channel);
-        // Answers that are not sent yet may be the last to hold descriptors: those of one packet at most.
+        // Bounds the answers that are not sent, which may hold the last reference to a descriptor, to those of one
+        // packet.
         channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1, 1));
-        // A client that is gone can't be answered; what it has asked for is still carried out.
+        // When a client has gone, its requests are still carried out, although they can't be answered.
         channel.config().setAutoClose(false);
         Wire wire = Wire.install(channel, true, options.limits());
         if (options.verbose()) {
@@ -217,32 +222,31 @@ public final class EscrowDaemon implements AutoCloseable {
         });
         PeerIdentity peer = PeerIdentity.of(channel);
         if (!access.allows(peer)) {
-            // At once, whatever it says: who may not come in must not keep the others waiting either.
+            // At once, without reading anything: a client without access must not delay the others.
             channel.config().setAutoRead(false);
             channel.eventLoop().execute(() -> refuse(channel, peer));
             return;
         }
-        vacancy.end();
-        SessionRecord visit = new SessionRecord(journal, channel, peer);
-        desk.visit(visit);
+        unclaimed.stop();
+        SessionRecord sessionRecord = new SessionRecord(eventLog, channel, peer);
+        service.setSession(sessionRecord);
         channel.closeFuture().addListener(f -> {
-            desk.visit(null);
-            visit.ended();
-            vacancy.begin();
+            service.setSession(null);
+            sessionRecord.ended();
+            unclaimed.start();
         });
         channel.pipeline()
                 .addLast(
                         new SessionWatchdog(options.timeouts(), wire::received),
-                        new Session(store, options.limits(), peers, visit));
+                        new Session(store, options.limits(), hangups, sessionRecord));
         socketFile.holder(peer.pid());
     }
 
     private void refuse(Channel channel, PeerIdentity peer) {
-        journal.statistics().happened(Statistics.Incident.REFUSED, 1);
-        journal.warn("client refused", peer.details());
+        eventLog.statistics().happened(Statistics.Incident.REFUSED, 1);
+        eventLog.warn("client refused", peer.details());
         channel.writeAndFlush(new Frame.Reply(
-                        Status.EACCES,
-                        peer + ": not let in; escrowd has --allow-user and --allow-group for others than its own user"))
+                        Status.EACCES, peer + ": no access; see --allow-user and --allow-group of escrowd"))
                 .addListener(ChannelFutureListener.CLOSE);
     }
 
@@ -280,8 +284,8 @@ public final class EscrowDaemon implements AutoCloseable {
     }
 
     /**
-     * Ends the session, closes every descriptor and removes the socket, unless somebody else has bound it. Returns when it
-     * is done; does nothing the second time.
+     * Ends the session, closes every descriptor, and removes the socket unless another process has bound it. Returns
+     * when that is done; further calls do nothing.
      */
     @Override
     public void close() {
@@ -292,23 +296,25 @@ public final class EscrowDaemon implements AutoCloseable {
             server.close().syncUninterruptibly();
         }
         control.close();
-        // A group that is shut down without a quiet period may leave its channels open.
+        // An event loop group that is shut down without a quiet period may leave its channels open.
         sessions.close().syncUninterruptibly();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
-        // Behind the end of the session, which is noted in the lock file.
+        // After the end of the session, which is noted in the lock file.
         socketFile.close();
         if (store.slots() > 0) {
             logger.atWarn().addKeyValue("slots", store.slots()).log("slots dropped");
         }
         store.close();
-        peers.close();
+        hangups.close();
     }
 
-    /** Accepts again after a moment when a connection could not be accepted, for want of descriptors for instance. */
+    /**
+     * Accepts again after a moment when a connection could not be accepted, for example because no descriptor was free.
+     */
     private static final class AcceptRetry extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            logger.atWarn().setCause(cause).log("accepting a client failed");
+            logger.atWarn().setCause(cause).log("client not accepted");
             ctx.executor().schedule(() -> ctx.channel().read(), ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
         }
     }

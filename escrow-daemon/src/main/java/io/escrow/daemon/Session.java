@@ -23,9 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Carries out the requests of one client, in order, and answers each; the answers to a packet are sent together.
+ * Carries out the requests of one client in order, and answers each. The answers to a packet are sent together.
  *
- * <p>Reads on to the end of what a client has sent even when the client is gone and no answer can be sent any more.
+ * <p>Reads everything that the client has sent, even when the client has gone and can't be answered.
  */
 final class Session extends ChannelInboundHandlerAdapter {
 
@@ -39,16 +39,16 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     private final Store store;
     private final Limits limits;
-    private final HangupDetector peers;
-    private final SessionRecord visit;
+    private final HangupDetector hangups;
+    private final SessionRecord sessionRecord;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
 
-    Session(Store store, Limits limits, HangupDetector peers, SessionRecord visit) {
+    Session(Store store, Limits limits, HangupDetector hangups, SessionRecord sessionRecord) {
         this.store = store;
         this.limits = limits;
-        this.peers = peers;
-        this.visit = visit;
+        this.hangups = hangups;
+        this.sessionRecord = sessionRecord;
     }
 
     @Override
@@ -57,7 +57,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             endPacket(ctx);
         } else if (msg instanceof Frame frame && state == State.SERVING) {
             Frame answer = answer(frame);
-            visit.answered(frame, answer);
+            sessionRecord.answered(frame, answer);
             ctx.write(answer, ctx.voidPromise());
         } else if (msg instanceof Frame.Hello hello && state == State.GREETING) {
             greet(ctx, hello);
@@ -73,7 +73,7 @@ final class Session extends ChannelInboundHandlerAdapter {
         if (hello.version() == Frame.VERSION) {
             state = State.SERVING;
             clientKeepsFlags = hello.keepsFlags();
-            visit.greeted(hello.connectedAt());
+            sessionRecord.greeted(hello.connectedAt());
             ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
         } else {
             fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
@@ -83,7 +83,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private void endPacket(ChannelHandlerContext ctx) {
         ctx.flush();
         if (!ctx.channel().isWritable()) {
-            // The client does not read its answers: let it wait before it makes more of them.
+            // The client does not read its answers. It has to read them before it can send more requests.
             ctx.channel().config().setAutoRead(false);
         }
     }
@@ -116,7 +116,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             } else if (request instanceof Frame.Invalid invalid) {
                 return new Frame.Reply(invalid.status(), invalid.text());
             }
-            return new Frame.Reply(Status.EINVAL, "not a request that a session can get: " + request);
+            return new Frame.Reply(Status.EINVAL, "not a request: " + request);
         } catch (EscrowException e) {
             return new Frame.Reply(e.status(), e.text());
         }
@@ -129,7 +129,7 @@ final class Session extends ChannelInboundHandlerAdapter {
                     Status.EOPNOTSUPP,
                     "slot " + get.tag() + "/" + get.index()
                             + " holds a descriptor that this client can't receive without"
-                            + " changing the flags of its open file: it can't use io_uring");
+                            + " changing the flags of its open file, because it can't use io_uring");
         }
         OwnedDescriptor descriptor = slot.descriptor();
         return new Frame.Add(
@@ -139,7 +139,7 @@ final class Session extends ChannelInboundHandlerAdapter {
                 slot.payload(),
                 slot.farewell(),
                 slot.keepFlags(),
-                // Retained, so that a DEL behind this GET can't close it before it is sent.
+                // Retained, because a DEL after this GET could close it before it is sent.
                 descriptor == null ? null : descriptor.retain());
     }
 
@@ -152,7 +152,7 @@ final class Session extends ChannelInboundHandlerAdapter {
                     add.farewell(),
                     add.keepFlags(),
                     descriptor,
-                    visit.peer(),
+                    sessionRecord.peer(),
                     System.currentTimeMillis());
             store.add(add.tag(), add.index(), slot);
         } catch (EscrowException e) {
@@ -173,7 +173,7 @@ final class Session extends ChannelInboundHandlerAdapter {
                 page.isEmpty() ? Integer.MAX_VALUE : page.get(page.size() - 1).index();
         boolean more = page.size() == most && store.info(request.tag()).end() > last + 1L;
         return new Frame.ListPage(
-                request.tag(), more ? last + 1 : -1, request.look() ? store.withPeers(page, peers) : page);
+                request.tag(), more ? last + 1 : -1, request.look() ? store.markHungUp(page, hangups) : page);
     }
 
     private static Frame ok() {
@@ -187,21 +187,21 @@ final class Session extends ChannelInboundHandlerAdapter {
         } else if (cause instanceof EscrowException e) {
             fail(ctx, e.status(), e.text());
         } else if (cause instanceof IOException) {
-            logger.atDebug().setCause(cause).log("connection of the client broke");
+            logger.atDebug().setCause(cause).log("connection to the client failed");
         } else {
             logger.atError()
-                    .addKeyValue("pid", visit.peer().pid())
+                    .addKeyValue("pid", sessionRecord.peer().pid())
                     .setCause(cause)
                     .log("session failed");
             ctx.close();
         }
     }
 
-    /** Says why the session can't go on, and ends it. */
+    /** Sends the reason to the client, and ends the session. */
     private void fail(ChannelHandlerContext ctx, Status status, String text) {
         if (state != State.ENDING) {
             state = State.ENDING;
-            visit.failed(status, text);
+            sessionRecord.failed(status, text);
             ctx.channel().config().setAutoRead(false);
             ctx.writeAndFlush(new Frame.Reply(status, text)).addListener(ChannelFutureListener.CLOSE);
         }

@@ -15,15 +15,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.IntSupplier;
 
 /**
- * Ends the session of a client that keeps the others waiting: one that does not greet, stops in the middle of a packet,
+ * Ends the session of a client that delays the others: a client that sends no hello, stops in the middle of a packet,
  * or does not read its answers.
  *
- * <p>Time is counted in steps, each begun when the one before it is over: a daemon that was stopped for a while does not
- * blame its client for that.
+ * <p>Time is counted in steps, and each step begins when the previous one is over. So time during which the daemon
+ * itself was stopped does not count against the client.
  */
 final class SessionWatchdog extends ChannelInboundHandlerAdapter {
 
-    /** The shortest timeout takes so many steps. */
+    /** The number of steps in the shortest timeout. */
     private static final int STEPS = 4;
 
     private enum Wait {
@@ -33,7 +33,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
         READER
     }
 
-    /** What the client has to do, and how far it has come. */
+    /** What the client has to do next, and how much of it is done. */
     private record Progress(Wait what, long part, long done, long left) {
 
         static final Progress GREETING = new Progress(Wait.HELLO, 0, 0, 0);
@@ -50,9 +50,9 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
     private int stepsWithoutProgress;
 
     /**
-     * Makes a watchdog for one session.
+     * Creates a watchdog for one session.
      *
-     * @param received tells how much of the packet under way has come, 0 between packets
+     * @param received returns how many bytes of the current packet have been received, 0 between packets
      */
     SessionWatchdog(SessionTimeouts timeouts, IntSupplier received) {
         this.timeouts = timeouts;
@@ -89,7 +89,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
         switch (now.what()) {
             case HELLO -> {
                 if (waited.compareTo(timeouts.hello()) >= 0) {
-                    end(ctx, "no greeting within " + timeouts.hello().toMillis() + " ms");
+                    end(ctx, "no hello within " + timeouts.hello().toMillis() + " ms");
                 }
             }
             case PACKET -> {
@@ -103,7 +103,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
             case READER -> {
                 if (waited.compareTo(timeouts.write()) >= 0) {
                     end(ctx, "answers not read for " + timeouts.write().toMillis() + " ms");
-                    // It does not read that either.
+                    // The client will not read this reply either.
                     ctx.close();
                 }
             }
@@ -113,7 +113,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
 
     private Progress look(ChannelOutboundBuffer answers) {
         if (answers != null && answers.totalPendingWriteBytes() > 0) {
-            // Also what is told at the end of a session, whatever the end came from.
+            // Includes the last reply of a session, whatever ended the session.
             int first = System.identityHashCode(answers.current());
             return new Progress(Wait.READER, first, answers.currentProgress(), answers.totalPendingWriteBytes());
         }

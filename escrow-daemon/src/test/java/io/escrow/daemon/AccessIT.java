@@ -191,9 +191,8 @@ class AccessIT {
         TestProcess refused = TestDaemon.run(directory.resolve("s").toString());
         assertEquals(1, refused.awaitExit());
         assertEquals(
-                List.of("escrowd: EACCES: everybody may write to \"" + directory
-                        + "\" (mode 777) and put another socket in"
-                        + " the place of this one: take a directory of your own, or chmod +t"),
+                List.of("escrowd: EACCES: all users may write to \"" + directory
+                        + "\" (mode 777) and could replace the socket: use a directory of your own, or chmod +t"),
                 refused.lines());
 
         Files.setAttribute(directory, "unix:mode", 01777);

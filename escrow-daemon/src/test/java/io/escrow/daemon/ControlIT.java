@@ -210,7 +210,7 @@ class ControlIT {
     void nobodyAnswers() throws Exception {
         Path none = Files.createDirectory(directory.resolve("none"));
         assertFails(3, "there is no socket", "status", none.resolve("s").toString());
-        assertFails(1, "ENOENT: no session is on", "evict", path);
+        assertFails(1, "ENOENT: there is no session", "evict", path);
         assertFails(2, "'x' is not a number", "show", path, "1", "x");
         try (TestDaemon dying = TestDaemon.start(none);
                 TestProcess watching = TestOperator.start("watch", dying.path().toString())) {
@@ -234,7 +234,7 @@ class ControlIT {
         Path jar = TestOperator.jarForNobody(directory);
         assumeTrue(jar != null, "only root becomes somebody else, who must be able to read temporary files");
         List<String> refused = TestOperator.runAsNobody(jar, 4, "evict", path);
-        assertTrue(refused.get(0).matches("escrowd ctl evict: EACCES: uid 65534, .*: not let in"), refused::toString);
+        assertTrue(refused.get(0).matches("escrowd ctl evict: EACCES: uid 65534, .*: no access"), refused::toString);
 
         Path control = SocketPath.control(daemon.path());
         Files.setPosixFilePermissions(control, PosixFilePermissions.fromString("rw-------"));

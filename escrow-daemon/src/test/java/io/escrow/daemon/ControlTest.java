@@ -237,7 +237,7 @@ class ControlTest {
             GET /slots?tag=one         | 400 | EINVAL | tag: one (expected: 0..31)
             GET /slots/0/7             | 404 | ENOENT | Non-existent index in a GET request: 0/7
             DELETE /slots/0/7          | 404 | ENOENT | Non-existent index in a DEL request: 0/7
-            DELETE /session            | 404 | ENOENT | no session is on
+            DELETE /session            | 404 | ENOENT | there is no session
             """)
     void saysWhatIsWrongWithRequest(String request, int status, String name, String message) throws IOException {
         Operator.Answer answer = Operator.ask(path, request);

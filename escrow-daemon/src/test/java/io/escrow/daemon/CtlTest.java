@@ -222,20 +222,20 @@ class CtlTest {
                     read("evict --json S", SessionView.class).uid());
         }
         await().until(() -> run("evict S") == 1);
-        assertTrue(errors().contains("escrowd ctl evict: ENOENT: no session is on"), this::errors);
+        assertTrue(errors().contains("escrowd ctl evict: ENOENT: there is no session"), this::errors);
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             nonsense S    | 2 | Unmatched arguments from index 1: 'nonsense', '
-            status S 1    | 2 | arguments behind PATH: 1 (expected: none)
-            ls S 1 2      | 2 | arguments behind PATH: 2 (expected: [TAG])
+            status S 1    | 2 | arguments after PATH: 1 (expected: none)
+            ls S 1 2      | 2 | arguments after PATH: 2 (expected: [TAG])
             ls S x        | 2 | 'x' is not a number (expected: [TAG])
-            show S 1      | 2 | arguments behind PATH: 1 (expected: TAG INDEX)
+            show S 1      | 2 | arguments after PATH: 1 (expected: TAG INDEX)
             show S 1 -2   | 2 | '-2' is not a number (expected: TAG INDEX)
-            del S         | 2 | arguments behind PATH: 0 (expected: TAG INDEX)
+            del S         | 2 | arguments after PATH: 0 (expected: TAG INDEX)
             del 1 S       | 2 |
-            evict S 1     | 2 | arguments behind PATH: 1 (expected: none)
+            evict S 1     | 2 | arguments after PATH: 1 (expected: none)
             ls --colour S | 2 | Unknown option: '--colour'
             ls S 32       | 1 | EINVAL: tag: 32 (expected: 0..31)
             show S 0 0    | 1 | ENOENT: Non-existent index in a GET request: 0/0

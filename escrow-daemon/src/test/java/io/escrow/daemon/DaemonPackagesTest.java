@@ -8,7 +8,6 @@ class DaemonPackagesTest {
     private static final String VALUES = "io.escrow";
     private static final String CODEC = "io.escrow.codec";
     private static final String INTERNAL = "io.escrow.internal";
-    private static final String HANDOVER = "io.escrow.handover";
     private static final String HANDOVER_RECORDS = "io.escrow.handover.store";
 
     private static final String DAEMON = "io.escrow.daemon";
@@ -39,8 +38,8 @@ class DaemonPackagesTest {
                     KERNEL,
                     VALUES,
                     CODEC,
-                    HANDOVER,
-                    HANDOVER_RECORDS)
+                    HANDOVER_RECORDS,
+                    INTERNAL)
             .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
             .allow(CTL, CONTROL_RECORDS, VALUES)
             .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, CODEC, INTERNAL);

@@ -94,7 +94,7 @@ class MetricsIT {
         Path path = directory.resolve("s.ctl");
         List<String> command = TestDaemon.command("--metrics=0", "--mode=0666", "--max-slots=3", path.toString());
         try (TestDaemon daemon = TestDaemon.start(path, new ProcessBuilder(command))) {
-            String line = daemon.awaitLine(l -> l.contains("metrics are served"), "metrics are served");
+            String line = daemon.awaitLine(l -> l.contains("serving metrics"), "serving metrics");
             address = line.replaceFirst(".* address=\"/?(127\\.0\\.0\\.1:\\d+)\".*", "$1");
             boolean refused = refuseStranger();
             CompletableFuture<EscrowClient> next;
@@ -125,7 +125,7 @@ class MetricsIT {
             return false;
         }
         assertEquals(
-                List.of("escrowd ctl status: EPROTO: who answers is no escrowd: not HTTP"),
+                List.of("escrowd ctl status: EPROTO: not an HTTP response: the process at this socket is not escrowd"),
                 TestOperator.runAsNobody(
                         jar, 1, "status", directory.resolve("s").toString()));
         return true;
@@ -196,7 +196,9 @@ class MetricsIT {
         for (String path : List.of("/", "/status", "/slots", "/metrics/x")) {
             HttpResponse<String> response = get(path);
             assertEquals(404, response.statusCode());
-            assertEquals("{\"status\":\"ENOENT\",\"message\":\"only GET /metrics is here\"}\n", response.body());
+            assertEquals(
+                    "{\"status\":\"ENOENT\",\"message\":\"no such request (expected: GET /metrics)\"}\n",
+                    response.body());
         }
         assertEquals(200, get("/metrics?x=y").statusCode());
         HttpRequest delete = HttpRequest.newBuilder(URI.create("http://" + address + "/session"))

@@ -39,7 +39,7 @@ class SessionTest {
     private static final Limits LIMITS = new Limits(4, 64, 256, 4, 8, 2, 0);
 
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
-    private final HangupDetector peers = new HangupDetector();
+    private final HangupDetector hangups = new HangupDetector();
     private final EmbeddedChannel channel = session();
 
     @TempDir
@@ -49,7 +49,10 @@ class SessionTest {
 
     private EmbeddedChannel session() {
         return new EmbeddedChannel(new Session(
-                store, LIMITS, peers, new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN)));
+                store,
+                LIMITS,
+                hangups,
+                new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN)));
     }
 
     @BeforeEach
@@ -60,7 +63,7 @@ class SessionTest {
     @AfterEach
     void nothingIsLeft() throws IOException {
         store.close();
-        peers.close();
+        hangups.close();
         assertFalse(channel.finish());
         assertEquals(0, file.openCount());
     }

@@ -73,7 +73,7 @@ class SessionWatchdogTest {
         assertEquals(List.of(), told);
 
         pass(1);
-        assertTold("no greeting within 4000 ms");
+        assertTold("no hello within 4000 ms");
     }
 
     @Test

@@ -34,7 +34,7 @@ class SlowClientIT {
 
     private static final int TAG = 1;
     private static final String[] SHORT = {"--hello-timeout=1", "--stall-timeout=1", "--write-timeout=1"};
-    private static final String SILENT = "ETIMEDOUT: no greeting within 1000 ms";
+    private static final String SILENT = "ETIMEDOUT: no hello within 1000 ms";
     private static final String STALLED = "ETIMEDOUT: stopped in the middle of a packet for 1000 ms";
     private static final String NOT_READING = "ETIMEDOUT: answers not read for 1000 ms";
 

@@ -106,7 +106,7 @@ class SocketFileIT {
         try (TestDaemon daemon = TestDaemon.start(directory)) {
             daemon.kill();
         }
-        assertFails("\"" + socket + "\" is the socket of a daemon that is gone: --force replaces it");
+        assertFails("\"" + socket + "\" is the socket of a daemon that has ended: --force replaces it");
         try (TestDaemon next = TestDaemon.start(directory, "--force")) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)));
             next.warmUp();

@@ -7,29 +7,32 @@ import io.escrow.daemon.kernel.OpenFiles;
 import java.util.Locale;
 
 /**
- * Says how much a daemon may hold, so that what clients store can take neither the last descriptor of its process nor
- * the last of its memory.
+ * Computes how much a daemon may hold, so that clients can use up neither the descriptors of its process nor its
+ * memory.
  *
  * @param openFiles how many descriptors the process may have open
  * @param heap the largest Java heap, in bytes
  */
 public record Budget(long openFiles, long heap) {
 
-    /** What a daemon needs for itself: its jars, its sockets, its log. */
+    /** Descriptors that a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
 
-    /** What a daemon needs for itself: its classes' data, its log. */
+    /** Memory that a daemon needs for itself, in bytes: data of its classes, its log. */
     private static final long OWN_HEAP = 16L << 20;
 
-    /** What a slot takes besides its payload: its places in the store, the objects, the header of the array. */
+    /**
+     * Memory that a slot needs besides its payload, in bytes: its entries in the store, its objects, the header of the
+     * array.
+     */
     private static final int SLOT_BYTES = 256;
 
     private static final int TAG_BYTES = 64;
 
-    /** A payload as large as that may take up to twice its size: G1 gives it whole regions (JEP 387). */
+    /** A larger payload may need up to twice its size: G1 gives it whole regions (JEP 387). */
     private static final int LARGE_PAYLOAD = 256 * 1024;
 
-    /** Copies of a packet that is larger than by default: received, decoded, answered. */
+    /** Copies of a packet in memory: received, decoded, answered. */
     private static final int PACKETS = 4;
 
     private static final int MOST_SLOTS = 1_000_000;
@@ -38,17 +41,18 @@ public record Budget(long openFiles, long heap) {
         return new Budget(OpenFiles.allowedNow(), Runtime.getRuntime().maxMemory());
     }
 
-    /** Returns the most descriptors in a packet unless told otherwise: fewer when few files may be open. */
+    /** Returns the default for the most descriptors in a packet: fewer when the process may open few files. */
     int packetDescriptors() {
         long quarter = (openFiles - OWN_DESCRIPTORS) / 4;
         return (int) Math.max(1, Math.min(quarter, Limits.DEFAULT.packetDescriptors()));
     }
 
     /**
-     * Returns the most descriptors that may be held: as many as may be open, less what the daemon needs itself, a whole
-     * packet that is being received, and one whose answers are not sent yet.
+     * Returns the most descriptors that the daemon may hold: as many as the process may open, less those that the
+     * daemon needs itself, those of a packet that is being received, and those of a packet whose answers are not sent
+     * yet.
      *
-     * @throws EscrowException if that leaves none
+     * @throws EscrowException if no descriptor is left
      */
     int descriptors(int packetDescriptors) throws EscrowException {
         long left = openFiles - reserve(packetDescriptors);
@@ -65,12 +69,14 @@ public record Budget(long openFiles, long heap) {
         return OWN_DESCRIPTORS + 2L * packetDescriptors;
     }
 
-    /** Returns the most slots unless told otherwise: what an eighth of the memory has room for. */
+    /** Returns the default for the most slots: those that fit into an eighth of the memory. */
     int slots() {
         return (int) Math.min(MOST_SLOTS, forSlots() / 8 / SLOT_BYTES);
     }
 
-    /** Returns the largest sum of payloads unless told otherwise: half of the memory, or a quarter if they are large. */
+    /**
+     * Returns the default for the largest sum of payloads: half of the memory, or a quarter if payloads may be large.
+     */
     long payloadBytes(int payload) {
         return forSlots() / 2 / share(payload);
     }
@@ -84,16 +90,16 @@ public record Budget(long openFiles, long heap) {
     }
 
     /**
-     * Checks bounds that were given.
+     * Checks that given limits fit into this process.
      *
-     * @throws EscrowException if clients could store more than there is room for
+     * @throws EscrowException if clients could store more than fits
      */
     void check(Limits limits, StoreLimits store) throws EscrowException {
         checkDescriptors(limits, store);
         long needed = (long) limits.tags() * TAG_BYTES
                 + (long) store.slots() * SLOT_BYTES
                 + store.payloadBytes() * share(limits.payload())
-                + (long) (limits.packetBytes() - Limits.DEFAULT.packetBytes()) * PACKETS;
+                + (long) Math.max(0, limits.packetBytes() - Limits.DEFAULT.packetBytes()) * PACKETS;
         long allowed = forSlots() * 3 / 4;
         if (needed > allowed || needed < 0) {
             throw new EscrowException(
@@ -111,7 +117,7 @@ public record Budget(long openFiles, long heap) {
         }
     }
 
-    /** Checks the bound of descriptors alone. */
+    /** Checks the limit of descriptors only. */
     void checkDescriptors(Limits limits, StoreLimits store) throws EscrowException {
         int most = descriptors(limits.packetDescriptors());
         if (store.descriptors() > most) {

@@ -3,18 +3,19 @@ package io.escrow.daemon.config;
 import java.net.InetSocketAddress;
 
 /**
- * Says how operators may look into a daemon.
+ * Configures how operators can reach a daemon.
  *
- * @param connections how many operators may be connected to the control socket at once; the port of the metrics has places of its
- *     own
- * @param metrics where metrics are served over HTTP; {@code null} for nowhere but on the control socket
+ * @param connections how many operators may be connected to the control socket at once; connections to the metrics port
+ *     are counted separately
+ * @param metrics the address on which metrics are served over HTTP; {@code null} to serve them on the control socket
+ *     only
  */
 public record OperatorOptions(int connections, InetSocketAddress metrics) {
 
-    /** What the daemon's reserve of descriptors has room for. */
+    /** The daemon's reserve of descriptors has room for this many. */
     private static final int MAX_CONNECTIONS = 24;
 
-    /** What counts unless told otherwise. */
+    /** 16 connections, and no port for metrics. */
     public static final OperatorOptions DEFAULT = new OperatorOptions(16, null);
 
     /**

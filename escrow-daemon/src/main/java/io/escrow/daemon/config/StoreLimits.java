@@ -1,16 +1,16 @@
 package io.escrow.daemon.config;
 
 /**
- * Bounds what the store holds in all.
+ * Limits what the daemon holds in total.
  *
- * @param slots the most slots
+ * @param slots the largest number of slots
  * @param payloadBytes the largest sum of all payloads and farewells, in bytes
- * @param descriptors the most descriptors
+ * @param descriptors the largest number of descriptors
  */
 public record StoreLimits(int slots, long payloadBytes, int descriptors) {
 
     /**
-     * Checks every bound; an {@link IllegalArgumentException} names the value that is negative.
+     * Checks every limit; an {@link IllegalArgumentException} names the value that is negative.
      *
      * @param slots 0 or more
      * @param payloadBytes 0 or more

@@ -3,16 +3,17 @@ package io.escrow.daemon.config;
 import java.time.Duration;
 
 /**
- * Says what becomes of slots while no session is on.
+ * Configures what the daemon does with slots while there is no session.
  *
- * @param timeout how long nobody may have had a session before all slots are closed; {@link Duration#ZERO} for ever
- * @param reapInterval how often slots are freed whose peer has gone; {@link Duration#ZERO} for never
+ * @param timeout how long there must be no session before all slots are closed; {@link Duration#ZERO} to keep them for
+ *     ever
+ * @param reapInterval how often slots whose peer has gone are freed; {@link Duration#ZERO} for never
  */
 public record UnclaimedOptions(Duration timeout, Duration reapInterval) {
 
     private static final Duration MAX = Duration.ofDays(365);
 
-    /** Keeps everything until it is claimed. */
+    /** Keeps every slot until a client claims it. */
     public static final UnclaimedOptions KEEP = new UnclaimedOptions(Duration.ZERO, Duration.ZERO);
 
     /**

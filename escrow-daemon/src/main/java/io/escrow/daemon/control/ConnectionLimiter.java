@@ -10,38 +10,39 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Closes who is too many before anything is spent on him: whoever connects all the time must not take the descriptors that
- * clients need, nor the places of those who are let in. Lives on the daemon's event loop.
+ * Limits the number of connections to a listener. A connection above the limit is closed at once, before it uses
+ * anything but its descriptor. Connections with access are counted apart from those without, so that users without
+ * access can't block the others. Runs on the daemon's event loop.
  */
 final class ConnectionLimiter extends ChannelInboundHandlerAdapter {
 
-    /** So many may be connected of those who will not be let in, until they are told so; and to the port of metrics. */
+    /** The limit for connections without access, which are only told so, and for the port of the metrics. */
     static final int FEW = 4;
 
     private static final Logger logger = LoggerFactory.getLogger(ConnectionLimiter.class);
     private static final Duration SILENCE = Duration.ofSeconds(10);
 
     private final int limit;
-    private final Predicate<Channel> letIn;
+    private final Predicate<Channel> hasAccess;
     private final AtomicInteger operators = new AtomicInteger();
     private final AtomicInteger others = new AtomicInteger();
     private long toldNanos = System.nanoTime() - SILENCE.toNanos();
 
     /**
-     * Makes one for a listener.
+     * Creates a limiter for one listener.
      *
-     * @param limit how many may be connected at once of those who are let in
-     * @param letIn tells who is
+     * @param limit the largest number of connections with access at a time
+     * @param hasAccess returns whether a connection has access
      */
-    ConnectionLimiter(int limit, Predicate<Channel> letIn) {
+    ConnectionLimiter(int limit, Predicate<Channel> hasAccess) {
         this.limit = limit;
-        this.letIn = letIn;
+        this.hasAccess = hasAccess;
     }
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         Channel child = (Channel) msg;
-        boolean operator = letIn.test(child);
+        boolean operator = hasAccess.test(child);
         AtomicInteger connected = operator ? operators : others;
         int most = operator ? limit : FEW;
         if (connected.get() >= most) {

@@ -19,27 +19,25 @@ import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/**
- * Answers the one request of an operator (docs/operations.md, "The control socket"). Lives on the operators' event loop.
- */
+/** Answers the request of an operator (docs/operations.md, "The control socket"). Runs on the operators' event loop. */
 final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
     private static final Pattern SLOT = Pattern.compile("/slots/(\\d{1,5})/(\\d{1,10})");
 
-    private final ControlService desk;
+    private final ControlService service;
     private final String mainSocket;
     private final AccessCheck access;
     private final PeerIdentity operator;
 
     /**
-     * Makes one for a connection.
+     * Creates a handler for one connection.
      *
-     * @param mainSocket the address to which the socket of the clients is bound
-     * @param access who may ask
-     * @param operator who asks
+     * @param mainSocket the address to which the clients' socket is bound
+     * @param access the rules of access
+     * @param operator the process that sends the request
      */
-    ControlHandler(ControlService desk, String mainSocket, AccessCheck access, PeerIdentity operator) {
-        this.desk = desk;
+    ControlHandler(ControlService service, String mainSocket, AccessCheck access, PeerIdentity operator) {
+        this.service = service;
         this.mainSocket = mainSocket;
         this.access = access;
         this.operator = operator;
@@ -49,7 +47,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
         try {
             if (!access.allows(operator)) {
-                throw new EscrowException(Status.EACCES, operator + ": not let in");
+                throw new EscrowException(Status.EACCES, operator + ": no access");
             }
             if (!request.decoderResult().isSuccess()) {
                 throw new EscrowException(Status.EPROTO, "not an HTTP request");
@@ -66,16 +64,16 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
         String what = method + " " + uri.path();
         Matcher slot = SLOT.matcher(uri.path());
         switch (what) {
-            case "GET /status" -> send(ctx, desk.status(WaitingClients.at(mainSocket), OpenFiles.now()));
-            case "GET /metrics" -> MetricsHandler.answer(ctx, desk, mainSocket);
-            case "GET /events" -> new EventStream(ctx, desk).begin();
+            case "GET /status" -> send(ctx, service.status(WaitingClients.at(mainSocket), OpenFiles.now()));
+            case "GET /metrics" -> MetricsHandler.answer(ctx, service, mainSocket);
+            case "GET /events" -> new EventStream(ctx, service).begin();
             case "GET /slots" -> listSlots(ctx, uri.parameters().get("tag"));
-            case "DELETE /session" -> send(ctx, desk.evict(operator));
+            case "DELETE /session" -> send(ctx, service.evict(operator));
             default -> {
                 if (slot.matches() && method.equals(HttpMethod.GET)) {
                     show(ctx, key(slot));
                 } else if (slot.matches() && method.equals(HttpMethod.DELETE)) {
-                    send(ctx, desk.remove(key(slot), operator));
+                    send(ctx, service.remove(key(slot), operator));
                 } else {
                     throw new EscrowException(Status.EINVAL, "no such request: " + what);
                 }
@@ -96,12 +94,12 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     }
 
     private void listSlots(ChannelHandlerContext ctx, List<String> tags) throws EscrowException {
-        int first = tags == null ? 0 : number("tag", tags.get(0), desk.lastTag());
-        new SlotListing(ctx, desk, new SlotKey(first, 0), tags == null ? desk.lastTag() : first).begin();
+        int first = tags == null ? 0 : number("tag", tags.get(0), service.lastTag());
+        new SlotListing(ctx, service, new SlotKey(first, 0), tags == null ? service.lastTag() : first).begin();
     }
 
     private void show(ChannelHandlerContext ctx, SlotKey key) {
-        desk.slot(key, ctx.executor(), held -> {
+        service.slot(key, ctx.executor(), held -> {
                     try (held;
                             SlotInspector inspection = new SlotInspector()) {
                         SlotDetails details = inspection.details(held);
@@ -121,7 +119,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
 
     private SlotKey key(Matcher slot) throws EscrowException {
         return new SlotKey(
-                number("tag", slot.group(1), desk.lastTag()), number("index", slot.group(2), Integer.MAX_VALUE));
+                number("tag", slot.group(1), service.lastTag()), number("index", slot.group(2), Integer.MAX_VALUE));
     }
 
     private static int number(String what, String text, int most) throws EscrowException {
@@ -131,7 +129,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                 return number;
             }
         } catch (NumberFormatException e) {
-            // told below
+            // The exception below names the value.
         }
         throw new EscrowException(Status.EINVAL, what + ": " + text + " (expected: 0.." + most + ")");
     }

@@ -42,8 +42,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Listens for operators on the control socket, and for a monitoring system on a port if it is told to. Several may come at
- * once; what they ask is answered on a thread of its own, which starts with the first of them.
+ * Listens for operators on the control socket, and for monitoring systems on a port if one is configured. Serves
+ * several connections at a time, on a thread of its own that starts with the first one.
  */
 public final class ControlServer implements AutoCloseable {
 
@@ -60,9 +60,9 @@ public final class ControlServer implements AutoCloseable {
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
 
     /**
-     * Makes one that does not listen yet.
+     * Creates a server that does not listen yet.
      *
-     * @param listeners accepts the operators
+     * @param listeners the event loops that accept connections
      */
     public ControlServer(DaemonOptions options, AccessCheck access, EventLoopGroup listeners) {
         this.options = options;
@@ -74,11 +74,11 @@ public final class ControlServer implements AutoCloseable {
     /**
      * Begins to listen.
      *
-     * @param desk does what is asked
-     * @param mainSocket the address to which the socket of the clients is bound
-     * @throws EscrowException if one of the two sockets can't be had
+     * @param service carries out the requests
+     * @param mainSocket the address to which the clients' socket is bound
+     * @throws EscrowException if one of the two sockets can't be bound
      */
-    public void listen(ControlService desk, String mainSocket) throws EscrowException {
+    public void listen(ControlService service, String mainSocket) throws EscrowException {
         checkPath(SocketPath.control(options.path()));
         bind(
                 new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
@@ -88,7 +88,7 @@ public final class ControlServer implements AutoCloseable {
                 new Initializer() {
                     @Override
                     ChannelHandler handler(PeerIdentity peer) {
-                        return new ControlHandler(desk, mainSocket, access, peer);
+                        return new ControlHandler(service, mainSocket, access, peer);
                     }
                 });
         publication.publish(access.access());
@@ -101,26 +101,28 @@ public final class ControlServer implements AutoCloseable {
                     new Initializer() {
                         @Override
                         ChannelHandler handler(PeerIdentity peer) {
-                            return new MetricsHandler(desk, mainSocket);
+                            return new MetricsHandler(service, mainSocket);
                         }
                     });
-            logger.atInfo().addKeyValue("address", port.localAddress()).log("metrics are served");
+            logger.atInfo().addKeyValue("address", port.localAddress()).log("serving metrics");
         }
     }
 
-    /** Lets nothing be replaced but the control socket of a daemon that is gone: who claims the path claims that, too. */
+    /**
+     * Checks that the path is free, or holds the control socket of a daemon that has ended. The claim of the main
+     * socket's path includes this path.
+     */
     private static void checkPath(Path path) throws EscrowException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         if (!SocketPath.isSocket(path)) {
-            throw new EscrowException(Status.EINVAL, "not a socket, where operators are to be answered: " + path);
+            throw new EscrowException(Status.EINVAL, "not a socket: \"" + path + "\", the path of the control socket");
         }
-        // What is too long for an address is nobody's main socket.
+        // A path that is too long for an address can't be the main socket of another daemon.
         if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
             throw new EscrowException(
-                    Status.EADDRINUSE,
-                    "another process listens on \"" + path + "\", where operators are to be answered");
+                    Status.EADDRINUSE, "another process listens on \"" + path + "\", the path of the control socket");
         }
     }
 
@@ -129,7 +131,7 @@ public final class ControlServer implements AutoCloseable {
             throws EscrowException {
         ChannelFuture bound = bootstrap
                 .group(listeners, operators)
-                // Clients have their turn between two operators.
+                // Accepts one operator at a time, so that clients are served in between.
                 .option(ChannelOption.RECVBUF_ALLOCATOR, new ServerChannelRecvByteBufAllocator())
                 .handler(gate)
                 .childHandler(initializer)
@@ -138,7 +140,7 @@ public final class ControlServer implements AutoCloseable {
         if (!bound.isSuccess()) {
             throw new EscrowException(
                     Futures.statusOf(bound.cause()),
-                    "no socket for operators can be bound to " + address + ": "
+                    "the control socket or the metrics port can't be bound to " + address + ": "
                             + bound.cause().getMessage(),
                     bound.cause());
         }
@@ -146,7 +148,7 @@ public final class ControlServer implements AutoCloseable {
         return bound.channel();
     }
 
-    /** Ends what is under way, and removes the control socket. */
+    /** Closes all connections, and removes the control socket. */
     @Override
     public void close() {
         channels.close().syncUninterruptibly();
@@ -155,7 +157,7 @@ public final class ControlServer implements AutoCloseable {
         try {
             publication.close();
         } catch (IOException e) {
-            // The next daemon replaces it.
+            // The next daemon replaces the file.
             logger.atWarn().setCause(e).log("the control socket can't be removed");
         }
     }

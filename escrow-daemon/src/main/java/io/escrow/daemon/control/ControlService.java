@@ -30,59 +30,62 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 
 /**
- * Does what operators ask for, on the daemon's event loop, a little at a time; may be called by any thread. A future that
- * fails, does so with an {@link EscrowException}, or because the daemon is being closed.
+ * Carries out the requests of operators on the daemon's event loop, in short tasks. May be called by any thread.
+ * Futures fail with an {@link EscrowException}.
  */
 public final class ControlService {
 
-    /** So few slots are held at a time that the daemon's reserve of descriptors has room if they are emptied meanwhile. */
+    /**
+     * The number of slots that are retained at a time. The daemon's reserve of descriptors has room for their
+     * descriptors if the slots are emptied meanwhile.
+     */
     static final int PAGE = 16;
 
     /**
-     * Tells what has happened.
+     * What has happened since a request.
      *
-     * @param events the events behind the number that was asked for, as far as they are kept
+     * @param events the events after a number, as far as they are kept
      * @param last the number of the latest event
-     * @param changes what has become of the slots of each tag since the start
+     * @param changes the changes of the slots of each tag since the start
      */
     record News(List<EventLog.Event> events, long last, Map<Integer, Statistics.Changes> changes) {}
 
     /**
-     * Tells what metrics need besides the status.
+     * The values of the metrics.
      *
-     * @param status how the daemon is
-     * @param queueTimes how long clients have waited for their turn
-     * @param sessionTimes how long sessions were
+     * @param status the status of the daemon
+     * @param queueTimes how long clients have waited for their sessions
+     * @param sessionTimes how long sessions lasted
      */
     record Figures(StatusView status, DurationHistogram.Counted queueTimes, DurationHistogram.Counted sessionTimes) {}
 
     private final EventLoop loop;
     private final DaemonOptions options;
     private final Store store;
-    private final EventLog journal;
+    private final EventLog eventLog;
     private final String version;
     private final Instant started = Instant.now();
     private final long startedNanos = System.nanoTime();
-    private SessionRecord visit;
+    private SessionRecord session;
 
-    public ControlService(EventLoop loop, DaemonOptions options, Store store, EventLog journal, String version) {
+    public ControlService(EventLoop loop, DaemonOptions options, Store store, EventLog eventLog, String version) {
         this.loop = loop;
         this.options = options;
         this.store = store;
-        this.journal = journal;
+        this.eventLog = eventLog;
         this.version = version;
     }
 
-    /** Sets whose session is on, {@code null} for nobody's. Called on the daemon's event loop. */
-    public void visit(SessionRecord current) {
-        visit = current;
+    /** Sets the current session, {@code null} for none. Called on the daemon's event loop. */
+    public void setSession(SessionRecord current) {
+        session = current;
     }
 
     /**
-     * Tells how the daemon is.
+     * Returns the status of the daemon.
      *
-     * @param waiting how many clients wait in the queue
-     * @param openFiles the files that the process has open
+     * @param waiting the number of clients that wait in the queue
+     * @param openFiles the number of files that the process has open
      */
     CompletableFuture<StatusView> status(int waiting, OpenFiles openFiles) {
         return call(() -> statusNow(waiting, openFiles));
@@ -91,8 +94,8 @@ public final class ControlService {
     CompletableFuture<Figures> figures(int waiting, OpenFiles openFiles) {
         return call(() -> new Figures(
                 statusNow(waiting, openFiles),
-                journal.statistics().queueTimes(),
-                journal.statistics().sessionTimes()));
+                eventLog.statistics().queueTimes(),
+                eventLog.statistics().sessionTimes()));
     }
 
     private StatusView statusNow(int waiting, OpenFiles openFiles) throws EscrowException {
@@ -118,18 +121,18 @@ public final class ControlService {
     }
 
     private SessionView session() {
-        if (visit == null) {
+        if (session == null) {
             return null;
         }
-        Duration queued = visit.queued();
+        Duration queued = session.queued();
         return new SessionView(
-                visit.peer().pid(),
-                visit.peer().uid(),
-                visit.peer().gid(),
-                visit.program().isEmpty() ? null : visit.program(),
-                visit.lasted().toMillis() / 1e3,
+                session.peer().pid(),
+                session.peer().uid(),
+                session.peer().gid(),
+                session.program().isEmpty() ? null : session.program(),
+                session.lasted().toMillis() / 1e3,
                 queued == null ? null : queued.toMillis() / 1e3,
-                visit.requests());
+                session.requests());
     }
 
     private List<StatusView.TagView> tags() throws EscrowException {
@@ -145,24 +148,24 @@ public final class ControlService {
 
     private StatusView.Counters counters() {
         return new StatusView.Counters(
-                journal.statistics().count(Statistics.Incident.SESSION),
-                journal.statistics().count(Statistics.Incident.REFUSED),
-                journal.statistics().count(Statistics.Incident.TIMED_OUT),
-                journal.statistics().count(Statistics.Incident.EVICTED),
-                journal.statistics().count(Statistics.Incident.EXPIRED),
-                journal.statistics().count(Statistics.Incident.REAPED),
-                journal.statistics().count(Statistics.Incident.REMOVED),
-                journal.statistics().requests());
+                eventLog.statistics().count(Statistics.Incident.SESSION),
+                eventLog.statistics().count(Statistics.Incident.REFUSED),
+                eventLog.statistics().count(Statistics.Incident.TIMED_OUT),
+                eventLog.statistics().count(Statistics.Incident.EVICTED),
+                eventLog.statistics().count(Statistics.Incident.EXPIRED),
+                eventLog.statistics().count(Statistics.Incident.REAPED),
+                eventLog.statistics().count(Statistics.Incident.REMOVED),
+                eventLog.statistics().requests());
     }
 
     /**
-     * Holds on to some slots, in order.
+     * Retains some slots, in order.
      *
-     * @param from where to begin
+     * @param from the first slot that is wanted
      * @param lastTag the last tag that is wanted
-     * @param executor carries out what is done with them
-     * @param taker is given at most {@link #PAGE} slots, which it closes; none when there are no more, or when the daemon
-     *     is being stopped
+     * @param executor runs the taker
+     * @param taker gets at most {@link #PAGE} slots, which it must close; none when there are no more, or when the
+     *     daemon is stopping
      */
     void page(SlotKey from, int lastTag, Executor executor, Consumer<List<RetainedSlot>> taker) {
         CompletableFuture<List<RetainedSlot>> page = call(() -> {
@@ -179,11 +182,11 @@ public final class ControlService {
     }
 
     /**
-     * Holds on to one slot.
+     * Retains one slot.
      *
-     * @param executor carries out what is done with it
-     * @param taker is given the slot, which it closes
-     * @return a future that fails if there is none
+     * @param executor runs the taker
+     * @param taker gets the slot, which it must close
+     * @return a future that fails if the slot is empty
      */
     CompletableFuture<Void> slot(SlotKey key, Executor executor, Consumer<RetainedSlot> taker) {
         CompletableFuture<List<RetainedSlot>> slot =
@@ -203,45 +206,45 @@ public final class ControlService {
         });
     }
 
-    /** Empties a slot. */
+    /** Empties a slot for an operator. */
     CompletableFuture<SlotKey> remove(SlotKey key, PeerIdentity operator) {
         return call(() -> {
             store.delete(key.tag(), key.index());
-            journal.statistics().happened(Statistics.Incident.REMOVED, 1);
+            eventLog.statistics().happened(Statistics.Incident.REMOVED, 1);
             Map<String, Object> details = new LinkedHashMap<>();
             details.put("tag", key.tag());
             details.put("index", key.index());
             details.putAll(operator.details());
-            journal.warn("slot removed by operator", details);
+            eventLog.warn("slot removed by operator", details);
             return key;
         });
     }
 
-    /** Ends the session that is on. */
+    /** Ends the current session. */
     CompletableFuture<SessionView> evict(PeerIdentity operator) {
         return call(() -> {
-            if (visit == null) {
-                throw new EscrowException(Status.ENOENT, "no session is on");
+            if (session == null) {
+                throw new EscrowException(Status.ENOENT, "there is no session");
             }
             SessionView evicted = session();
-            journal.statistics().happened(Statistics.Incident.EVICTED, 1);
-            Channel channel = visit.channel();
+            eventLog.statistics().happened(Statistics.Incident.EVICTED, 1);
+            Channel channel = session.channel();
             channel.pipeline()
                     .fireExceptionCaught(
                             new EscrowException(Status.ECANCELED, "ended by an operator (" + operator + ")"));
-            // Whether or not the client reads what it was told.
+            // Whether or not the client reads the reason.
             channel.close();
             return evicted;
         });
     }
 
-    /** Tells what has happened since the event with a number. */
+    /** Returns what has happened since the event with a number. */
     CompletableFuture<News> news(long since) {
         return call(() -> new News(
-                journal.since(since), journal.last(), journal.statistics().changes()));
+                eventLog.since(since), eventLog.last(), eventLog.statistics().changes()));
     }
 
-    /** Returns the highest tag that there is. */
+    /** Returns the highest tag. */
     int lastTag() {
         return options.limits().tags() - 1;
     }
@@ -257,7 +260,7 @@ public final class ControlService {
                 }
             });
         } catch (RejectedExecutionException e) {
-            result.completeExceptionally(new EscrowException(Status.ECONNRESET, "escrowd is being stopped", e));
+            result.completeExceptionally(new EscrowException(Status.ECONNRESET, "escrowd is stopping", e));
         }
         return result;
     }

@@ -11,22 +11,22 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Sends a line for each event, until the operator has had enough. It looks four times a second what is new, so that the
- * daemon does not work for those who watch it. Lives on the operators' event loop.
+ * Sends a line for each event until the operator closes the connection. Asks for new events four times a second, so
+ * that the daemon's own event loop has little work with it. Runs on the operators' event loop.
  */
 final class EventStream {
 
     private static final long INTERVAL_MILLIS = 250;
 
     private final ChannelHandlerContext http;
-    private final ControlService desk;
+    private final ControlService service;
     private ControlService.News known;
     private boolean asked;
     private Future<?> looking;
 
-    EventStream(ChannelHandlerContext http, ControlService desk) {
+    EventStream(ChannelHandlerContext http, ControlService service) {
         this.http = http;
-        this.desk = desk;
+        this.service = service;
     }
 
     void begin() {
@@ -37,10 +37,10 @@ final class EventStream {
 
     private void look() {
         if (asked || !http.channel().isWritable()) {
-            return; // What it misses is told when it reads again, or when the daemon's event loop has answered.
+            return; // The next request includes these events.
         }
         asked = true;
-        desk.news(known == null ? Long.MAX_VALUE : known.last())
+        service.news(known == null ? Long.MAX_VALUE : known.last())
                 .whenCompleteAsync(
                         (news, failure) -> {
                             asked = false;

@@ -20,7 +20,7 @@ import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 
-/** Writes the answer to the one request of a connection, and closes it. */
+/** Writes the response to the only request of a connection, and closes the connection. */
 final class HttpResponses {
 
     static final String JSON = "application/json";
@@ -28,7 +28,7 @@ final class HttpResponses {
 
     private HttpResponses() {}
 
-    /** Sends a whole answer. */
+    /** Sends a whole response. */
     static void send(ChannelHandlerContext ctx, HttpResponseStatus status, String type, byte[] body) {
         DefaultFullHttpResponse response =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, status, Unpooled.wrappedBuffer(body));
@@ -37,12 +37,12 @@ final class HttpResponses {
         ctx.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
     }
 
-    /** Sends a record. */
+    /** Sends a record as JSON. */
     static void send(ChannelHandlerContext ctx, Object view) {
         send(ctx, HttpResponseStatus.OK, JSON, line(view));
     }
 
-    /** Sends why there is nothing else to send. */
+    /** Sends the reason why a request failed. */
     static void fail(ChannelHandlerContext ctx, Throwable failure) {
         Throwable cause = Futures.unwrap(failure);
         if (cause instanceof EscrowException e) {
@@ -61,7 +61,7 @@ final class HttpResponses {
         };
     }
 
-    /** Begins an answer of many lines, each a record. */
+    /** Begins a response of many lines, each of them a record. */
     static void beginLines(ChannelHandlerContext ctx) {
         HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
         describe(response, JSON_LINES);

@@ -23,7 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
-/** Writes the figures of the daemon for Prometheus; the names are listed in docs/operations.md. */
+/** Writes the metrics of the daemon for Prometheus. Their names are listed in docs/operations.md. */
 final class Metrics {
 
     static final String CONTENT_TYPE = PrometheusTextFormatWriter.CONTENT_TYPE;
@@ -36,35 +36,39 @@ final class Metrics {
         Metrics metrics = new Metrics();
         metrics.addHeld(figures.status());
         metrics.addCounters(figures.status().counters());
-        metrics.add("escrowd_queue_seconds", "How long clients have waited for their turn.", figures.queueTimes());
-        metrics.add("escrowd_session_seconds", "How long sessions were, from greeting to end.", figures.sessionTimes());
+        metrics.add("escrowd_queue_seconds", "How long clients have waited for their sessions.", figures.queueTimes());
+        metrics.add(
+                "escrowd_session_seconds",
+                "How long sessions lasted, from the start to the end.",
+                figures.sessionTimes());
         metrics.addProcess(figures.status());
         ByteArrayOutputStream text = new ByteArrayOutputStream();
         try {
             PrometheusTextFormatWriter.create().write(text, new MetricSnapshots(metrics.metrics));
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // Not in memory.
+            throw new UncheckedIOException("writing to memory failed", e);
         }
         return text.toByteArray();
     }
 
     private void addHeld(StatusView status) {
-        gauge("escrowd_session_active", "Whether a session is on.", status.session() == null ? 0 : 1);
+        gauge("escrowd_session_active", "Whether there is a session.", status.session() == null ? 0 : 1);
         gauge("escrowd_waiting_clients", "Clients that wait in the queue.", status.waiting());
         byTag("escrowd_slots", "Used slots.", status, StatusView.TagView::slots);
         byTag("escrowd_descriptors", "Held descriptors.", status, StatusView.TagView::descriptors);
         byTag("escrowd_payload_bytes", "Held payloads and farewells.", status, StatusView.TagView::payloadBytes);
-        gauge("escrowd_slots_limit", "Most slots that may be used.", status.maxSlots());
-        gauge("escrowd_descriptors_limit", "Most descriptors that may be held.", status.maxDescriptors());
-        gauge("escrowd_payload_limit_bytes", "Most payload that may be held.", (double) status.maxPayloadBytes());
+        gauge("escrowd_slots_limit", "Largest number of used slots.", status.maxSlots());
+        gauge("escrowd_descriptors_limit", "Largest number of held descriptors.", status.maxDescriptors());
+        gauge("escrowd_payload_limit_bytes", "Largest sum of payloads and farewells.", (double)
+                status.maxPayloadBytes());
     }
 
     private void addCounters(StatusView.Counters counters) {
-        counter("escrowd_sessions", "Sessions begun.", counters.sessions());
-        counter("escrowd_clients_refused", "Clients that were not let in.", counters.refused());
-        counter("escrowd_sessions_timed_out", "Sessions ended because the client stood still.", counters.timedOut());
+        counter("escrowd_sessions", "Sessions that have begun.", counters.sessions());
+        counter("escrowd_clients_refused", "Clients without access.", counters.refused());
+        counter("escrowd_sessions_timed_out", "Sessions ended by a timeout.", counters.timedOut());
         counter("escrowd_sessions_evicted", "Sessions ended by an operator.", counters.evicted());
-        counter("escrowd_slots_expired", "Slots closed because nobody claimed them.", counters.expired());
+        counter("escrowd_slots_expired", "Slots closed because no client claimed them.", counters.expired());
         counter("escrowd_slots_reaped", "Slots freed because their peer had gone.", counters.reaped());
         counter("escrowd_slots_removed", "Slots emptied by an operator.", counters.removed());
         CounterSnapshot.Builder requests =
@@ -78,20 +82,20 @@ final class Metrics {
         metrics.add(requests.build());
     }
 
-    /** Under the names that all programs use. */
+    /** Adds the metrics of the process, under the names that are common to all programs. */
     private void addProcess(StatusView status) {
         metrics.add(InfoSnapshot.builder()
                 .name("escrowd")
-                .help("Which escrowd this is.")
+                .help("Version of escrowd.")
                 .dataPoint(InfoDataPointSnapshot.builder()
                         .labels(Labels.of("version", status.version()))
                         .build())
                 .build());
         gauge("process_open_fds", "Open files.", status.openFiles());
-        gauge("process_max_fds", "Most files that may be open.", (double) status.maxOpenFiles());
+        gauge("process_max_fds", "Largest number of open files.", (double) status.maxOpenFiles());
         gauge(
                 "process_start_time_seconds",
-                "When it started, in seconds since 1970.",
+                "Start time, in seconds since 1970.",
                 Instant.parse(status.startedAt()).toEpochMilli() / 1e3);
         ProcessHandle.current()
                 .info()

@@ -11,14 +11,14 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.QueryStringDecoder;
 
-/** Answers a monitoring system, which may ask for the metrics and nothing else. Lives on the operators' event loop. */
+/** Answers a monitoring system, which can read the metrics and nothing else. Runs on the operators' event loop. */
 final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
-    private final ControlService desk;
+    private final ControlService service;
     private final String mainSocket;
 
-    MetricsHandler(ControlService desk, String mainSocket) {
-        this.desk = desk;
+    MetricsHandler(ControlService service, String mainSocket) {
+        this.service = service;
         this.mainSocket = mainSocket;
     }
 
@@ -26,9 +26,9 @@ final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
         try {
             if (!isForMetrics(request)) {
-                throw new EscrowException(Status.ENOENT, "only GET /metrics is here");
+                throw new EscrowException(Status.ENOENT, "no such request (expected: GET /metrics)");
             }
-            answer(ctx, desk, mainSocket);
+            answer(ctx, service, mainSocket);
         } catch (EscrowException e) {
             HttpResponses.fail(ctx, e);
         }
@@ -40,13 +40,13 @@ final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                     && request.method().equals(HttpMethod.GET)
                     && new QueryStringDecoder(request.uri()).path().equals("/metrics");
         } catch (IllegalArgumentException e) {
-            return false; // Not encoded as it should be.
+            return false; // Not a valid URI.
         }
     }
 
-    /** Sends the metrics of this moment. */
-    static void answer(ChannelHandlerContext ctx, ControlService desk, String mainSocket) throws EscrowException {
-        desk.figures(WaitingClients.at(mainSocket), OpenFiles.now())
+    /** Sends the current metrics. */
+    static void answer(ChannelHandlerContext ctx, ControlService service, String mainSocket) throws EscrowException {
+        service.figures(WaitingClients.at(mainSocket), OpenFiles.now())
                 .whenCompleteAsync(
                         (figures, failure) -> {
                             if (failure == null) {

@@ -8,8 +8,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Lets one request through, if the whole of it comes in time: what a client sends behind it is not answered, and one that
- * takes longer is closed.
+ * Passes on one request, and ignores everything after it. Closes a connection whose request is not complete in time.
  */
 final class OneRequestHandler extends ChannelInboundHandlerAdapter {
 

@@ -21,8 +21,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Describes slots as they are at a moment: what the descriptors are, and what the kernel knows about them. Made for one
- * answer to an operator, on another thread than the daemon's event loop: it may take a while.
+ * Describes slots: what their descriptors are, and what the kernel knows about them. An instance is for one answer to
+ * an operator. Runs on another thread than the daemon's event loop, because it may take a while.
  */
 final class SlotInspector implements AutoCloseable {
 
@@ -42,10 +42,10 @@ final class SlotInspector implements AutoCloseable {
     private static final String ANONYMOUS = "anon_inode:";
 
     private final Map<String, NetworkTables.Queues> queues = NetworkTables.queues();
-    private final HangupDetector peers = new HangupDetector();
+    private final HangupDetector hangups = new HangupDetector();
     private final long now = System.currentTimeMillis();
 
-    /** Describes a slot in a line. */
+    /** Describes a slot in brief. */
     SlotView view(RetainedSlot held) {
         StoredSlot slot = held.slot();
         Descriptor descriptor = Descriptor.NONE;
@@ -78,7 +78,7 @@ final class SlotInspector implements AutoCloseable {
         return record.clean() ? "handed over" : "crash-safe";
     }
 
-    /** Describes a slot at length. */
+    /** Describes a slot in detail. */
     SlotDetails details(RetainedSlot held) throws IOException {
         StoredSlot slot = held.slot();
         return new SlotDetails(
@@ -93,7 +93,7 @@ final class SlotInspector implements AutoCloseable {
                 Base64.getEncoder().encodeToString(slot.farewell()));
     }
 
-    /** What is known about a descriptor. */
+    /** The description of a descriptor. */
     private record Descriptor(String kind, String local, String peer, String state, NetworkTables.Queues queues) {
 
         static final Descriptor NONE = new Descriptor("none", null, null, null, null);
@@ -105,7 +105,7 @@ final class SlotInspector implements AutoCloseable {
             if (ProcDescriptors.isSocket(name)) {
                 SocketInfo socket = new SocketInfo(descriptor.intValue());
                 boolean gone =
-                        socket.isUnix() && !peers.gone(Set.of(descriptor)).isEmpty();
+                        socket.isUnix() && !hangups.gone(Set.of(descriptor)).isEmpty();
                 String state = gone ? "HUNG_UP" : socket.state();
                 return new Descriptor(socket.kind(), socket.local(), socket.peer(), state, queues.get(name));
             }
@@ -133,7 +133,7 @@ final class SlotInspector implements AutoCloseable {
         Map<String, String> details = new LinkedHashMap<>();
         String name = ProcDescriptors.name(descriptor);
         details.put("open file", name);
-        // pos, flags, mnt_id, ino and, depending on the kind, more: proc_pid_fdinfo(5).
+        // The file has pos, flags, mnt_id, ino and, depending on the kind, more: proc_pid_fdinfo(5).
         for (String line : Files.readAllLines(Path.of("/proc/self/fdinfo/" + descriptor))) {
             int colon = line.indexOf(':');
             if (colon > 0 && (line.startsWith("pos") || line.startsWith("flags"))) {
@@ -153,6 +153,6 @@ final class SlotInspector implements AutoCloseable {
 
     @Override
     public void close() {
-        peers.close();
+        hangups.close();
     }
 }

@@ -8,28 +8,28 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.util.List;
 
 /**
- * Sends a line for each slot, as fast as the operator reads: page by page, so that the daemon's event loop is needed for
- * a moment only. What changes meanwhile is in it or not. Lives on the operators' event loop.
+ * Sends a line for each slot, as fast as the operator reads. Works page by page, so that each task on the daemon's
+ * event loop is short. A slot that changes meanwhile may or may not be included. Runs on the operators' event loop.
  */
 final class SlotListing extends ChannelInboundHandlerAdapter {
 
     private final ChannelHandlerContext http;
-    private final ControlService desk;
+    private final ControlService service;
     private final int lastTag;
     private final SlotInspector inspection = new SlotInspector();
     private SlotKey next;
     private boolean waiting;
 
     /**
-     * Makes one that has not begun.
+     * Creates a listing that has not begun.
      *
-     * @param http where to send
+     * @param http the connection of the operator
      * @param from the first slot that is wanted
      * @param lastTag the last tag that is wanted
      */
-    SlotListing(ChannelHandlerContext http, ControlService desk, SlotKey from, int lastTag) {
+    SlotListing(ChannelHandlerContext http, ControlService service, SlotKey from, int lastTag) {
         this.http = http;
-        this.desk = desk;
+        this.service = service;
         this.next = from;
         this.lastTag = lastTag;
     }
@@ -44,7 +44,7 @@ final class SlotListing extends ChannelInboundHandlerAdapter {
     private void sendPage() {
         waiting = !http.channel().isWritable();
         if (!waiting && http.channel().isActive()) {
-            desk.page(next, lastTag, http.executor(), this::send);
+            service.page(next, lastTag, http.executor(), this::send);
         }
     }
 
@@ -56,7 +56,7 @@ final class SlotListing extends ChannelInboundHandlerAdapter {
                         held -> lines.append(Json.write(inspection.view(held))).append('\n'));
             }
         } catch (RuntimeException e) {
-            // Nothing else can be said in the middle of an answer; whoever waits for the rest sees the end.
+            // In the middle of a response no error can be sent. The operator sees that the response is incomplete.
             http.close();
             return;
         } finally {

@@ -2,16 +2,16 @@ package io.escrow.daemon.events;
 
 import java.util.Arrays;
 
-/** Counts durations by length, in buckets that monitoring systems understand. Used on the daemon's event loop only. */
+/** Counts durations in buckets, for monitoring systems. Used on the daemon's event loop only. */
 public final class DurationHistogram {
 
     private static final double[] BOUNDS = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3_600, 86_400};
 
     /**
-     * Holds what was counted until a moment.
+     * Holds the counts of a moment.
      *
-     * @param bounds the longest duration of each bucket in seconds, the last one being infinite
-     * @param counts how many durations fell into each bucket
+     * @param bounds the upper bound of each bucket in seconds; the last one is infinite
+     * @param counts the number of durations in each bucket
      * @param sum the sum of all durations in seconds
      */
     @SuppressWarnings("ArrayRecordComponent") // records are not compared

@@ -11,19 +11,19 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 import org.slf4j.spi.LoggingEventBuilder;
 
-/** Logs and counts what happens, and keeps the latest of it for those who watch. Used on the daemon's event loop only. */
+/** Logs events, and keeps the latest ones for operators that watch. Used on the daemon's event loop only. */
 public final class EventLog {
 
     private static final Logger logger = LoggerFactory.getLogger(EventLog.class);
     private static final int KEPT = 256;
 
     /**
-     * Tells that something has happened.
+     * An event.
      *
-     * @param number counts up from 1
-     * @param time when it was
-     * @param name what it was
-     * @param details numbers and names that belong to it
+     * @param number the number of the event, from 1 up
+     * @param time the time of the event
+     * @param name what happened
+     * @param details further properties by name
      */
     public record Event(long number, Instant time, String name, Map<String, Object> details) {}
 
@@ -31,17 +31,17 @@ public final class EventLog {
     private final Deque<Event> latest = new ArrayDeque<>();
     private long last;
 
-    /** Returns what is only counted. */
+    /** Returns the counters. */
     public Statistics statistics() {
         return statistics;
     }
 
-    /** Notes something that is as it should be. */
+    /** Adds an event of normal operation. */
     public void info(String name, Map<String, Object> details) {
         add(Level.INFO, name, details);
     }
 
-    /** Notes something that somebody should know. */
+    /** Adds an event that an operator should notice. */
     public void warn(String name, Map<String, Object> details) {
         add(Level.WARN, name, details);
     }
@@ -63,7 +63,7 @@ public final class EventLog {
         return last;
     }
 
-    /** Returns the events behind a number, as far as they are kept. */
+    /** Returns the events after a number, as far as they are kept. */
     public List<Event> since(long number) {
         return latest.stream().filter(event -> event.number() > number).toList();
     }

@@ -11,13 +11,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** Knows whose session is on, since when, and what was asked in it. Used on the daemon's event loop only. */
+/** Records a session: its client, its start, and its requests. Used on the daemon's event loop only. */
 public final class SessionRecord {
 
-    /** The longest wait that is believed: a client may say what it likes. */
+    /** A longer wait is not believed: a client can claim any time. */
     private static final long LONGEST_WAIT_MILLIS = TimeUnit.DAYS.toMillis(7);
 
-    private final EventLog journal;
+    private final EventLog eventLog;
     private final Channel channel;
     private final PeerIdentity peer;
     private final String program;
@@ -27,63 +27,64 @@ public final class SessionRecord {
     private long requests;
     private EscrowException failure;
 
-    public SessionRecord(EventLog journal, Channel channel, PeerIdentity peer) {
-        this.journal = journal;
+    public SessionRecord(EventLog eventLog, Channel channel, PeerIdentity peer) {
+        this.eventLog = eventLog;
         this.channel = channel;
         this.peer = peer;
         this.program = ProgramNames.name(peer.pid());
     }
 
     /**
-     * Notes that the client has greeted.
+     * Records the client's hello.
      *
-     * @param connectedAt when it connected as it says, in milliseconds since 1970; 0 if it does not say
+     * @param connectedAt the time at which the client claims to have connected, in milliseconds since 1970; 0 if
+     *     unknown
      */
     public void greeted(long connectedAt) {
         greeted = true;
         long waited = System.currentTimeMillis() - connectedAt;
         if (connectedAt != 0 && waited <= LONGEST_WAIT_MILLIS) {
-            // Not the time until the greeting was read: that is the client's own, if it is slow to greet.
+            // Without the time from the start of the session to the hello, which only the client determines.
             queued = Duration.ofMillis(Math.max(0, waited)).minus(lasted());
             queued = queued.isNegative() ? Duration.ZERO : queued;
-            journal.statistics().queued(seconds(queued));
+            eventLog.statistics().queued(seconds(queued));
         }
-        journal.statistics().happened(Statistics.Incident.SESSION, 1);
+        eventLog.statistics().happened(Statistics.Incident.SESSION, 1);
         Map<String, Object> details = details();
         if (queued != null) {
             details.put("queued_seconds", seconds(queued));
         }
-        journal.info("session began", details);
+        eventLog.info("session began", details);
     }
 
-    /** Counts a request that was carried out, or refused. */
+    /** Counts a request that was carried out or refused. */
     public void answered(Frame request, Frame answer) {
         requests++;
-        journal.statistics().answered(request, answer);
+        eventLog.statistics().answered(request, answer);
     }
 
-    /** Notes why the daemon ends the session. */
+    /** Records why the daemon ends the session. */
     public void failed(Status status, String reason) {
         failure = new EscrowException(status, reason);
         if (status == Status.ETIMEDOUT) {
-            journal.statistics().happened(Statistics.Incident.TIMED_OUT, 1);
+            eventLog.statistics().happened(Statistics.Incident.TIMED_OUT, 1);
         }
     }
 
-    /** Notes that the session is over. */
+    /** Records the end of the session. */
     public void ended() {
         Map<String, Object> details = details();
         details.put("requests", requests);
         details.put("seconds", seconds(lasted()));
         if (greeted) {
-            journal.statistics().lasted(seconds(lasted()));
+            eventLog.statistics().lasted(seconds(lasted()));
         }
         if (failure != null) {
             details.put("status", failure.status());
             details.put("reason", failure.text());
-            journal.warn("session ended", details);
+            eventLog.warn("session ended", details);
         } else if (greeted) {
-            journal.info("session ended", details);
+            eventLog.info("session ended", details);
         }
     }
 
@@ -109,17 +110,17 @@ public final class SessionRecord {
         return program;
     }
 
-    /** Returns for how long the session has been on. */
+    /** Returns how long the session has lasted. */
     public Duration lasted() {
         return Duration.ofNanos(System.nanoTime() - beganNanos);
     }
 
-    /** Returns how long the client has waited in the queue; {@code null} if it is not known. */
+    /** Returns how long the client has waited in the queue; {@code null} if unknown. */
     public Duration queued() {
         return queued;
     }
 
-    /** Returns how much was asked for. */
+    /** Returns the number of requests. */
     public long requests() {
         return requests;
     }

@@ -11,7 +11,7 @@ import java.util.TreeMap;
 /** Counts what the daemon has done since it started. Used on the daemon's event loop only. */
 public final class Statistics {
 
-    /** What can be asked in a session. */
+    /** The requests of a session. */
     private enum Request {
         ADD,
         GET,
@@ -37,7 +37,7 @@ public final class Statistics {
         }
     }
 
-    /** What can happen to slots and sessions besides requests. */
+    /** What can happen to sessions and slots besides requests. */
     public enum Incident {
         SESSION,
         REFUSED,
@@ -51,9 +51,9 @@ public final class Statistics {
     /**
      * Counts the changes of the slots of a tag.
      *
-     * @param added how often one was filled
-     * @param fetched how often one was read
-     * @param deleted how often one was emptied by a client
+     * @param added how often a slot was filled
+     * @param fetched how often a slot was read
+     * @param deleted how often a client emptied a slot
      */
     public record Changes(long added, long fetched, long deleted) {
 
@@ -106,23 +106,23 @@ public final class Statistics {
         incidents.computeIfAbsent(incident, i -> new Count()).value += times;
     }
 
-    /** Notes how long a client has waited for its turn. */
+    /** Counts the time that a client has waited for its session. */
     void queued(double seconds) {
         queued.add(seconds);
     }
 
-    /** Notes how long a session was. */
+    /** Counts the duration of a session. */
     void lasted(double seconds) {
         lasted.add(seconds);
     }
 
-    /** Returns how often something has happened. */
+    /** Returns how often an incident has happened. */
     public long count(Incident incident) {
         Count count = incidents.get(incident);
         return count == null ? 0 : count.value;
     }
 
-    /** Returns how often each kind of request has had each outcome, without those that have not been there. */
+    /** Returns how often each kind of request has had each outcome, without zeros. */
     public Map<String, Map<String, Long>> requests() {
         Map<String, Map<String, Long>> counts = new LinkedHashMap<>();
         requests.forEach((request, outcomes) -> {
@@ -133,19 +133,19 @@ public final class Statistics {
         return counts;
     }
 
-    /** Returns the changes of each tag that has had some. */
+    /** Returns the changes of each tag that has changed. */
     public Map<Integer, Changes> changes() {
         Map<Integer, Changes> counts = new TreeMap<>();
         changes.forEach((tag, c) -> counts.put(tag, new Changes(c.added, c.fetched, c.deleted)));
         return counts;
     }
 
-    /** Returns how long clients have waited for their turn. */
+    /** Returns how long clients have waited for their sessions. */
     public DurationHistogram.Counted queueTimes() {
         return queued.counted();
     }
 
-    /** Returns how long sessions were. */
+    /** Returns how long sessions lasted. */
     public DurationHistogram.Counted sessionTimes() {
         return lasted.counted();
     }

@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Finds the numbers of users and groups, this process's own among them. */
+/** Looks up the numbers of users and groups, including those of this process. */
 public final class Accounts {
 
     private static final int EFFECTIVE = 2;
@@ -32,7 +32,10 @@ public final class Accounts {
                 : number(find("group", "group", group).get(2));
     }
 
-    /** Returns the users whom the group database lists as members of a group, besides those whose own group it is. */
+    /**
+     * Returns the users that the group database lists as members of a group, without those that have it as their
+     * primary group.
+     */
     public static List<Integer> members(String group) {
         List<Integer> members = new ArrayList<>();
         List<String> entry = look("group", group);
@@ -77,7 +80,7 @@ public final class Accounts {
         return entry;
     }
 
-    /** Returns the fields of an entry, as getent(1) prints it, which asks what the machine asks; none if none is there. */
+    /** Returns the fields of an entry, as getent(1) prints them; empty if there is no such entry. */
     private static List<String> look(String database, String key) {
         try {
             Process getent = new ProcessBuilder("getent", database, key)
@@ -90,7 +93,7 @@ public final class Accounts {
             }
         } catch (IOException e) {
             throw new IllegalArgumentException(
-                    "\"" + key + "\" can't be looked up, give its number: " + e.getMessage(), e);
+                    "\"" + key + "\" can't be looked up; give its number: " + e.getMessage(), e);
         }
     }
 

@@ -20,8 +20,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Looks which connections have no peer any more, with an epoll instance of its own that is asked and never waited for.
- * Nothing is read from a connection, and nothing about it is changed. Used on the daemon's event loop only.
+ * Detects connections whose peer has gone, with an epoll instance of its own. Never waits, reads nothing from a
+ * connection, and does not change it. An instance is used by one thread only.
  */
 public final class HangupDetector implements AutoCloseable {
 
@@ -34,7 +34,7 @@ public final class HangupDetector implements AutoCloseable {
         epoll.initialize();
     }
 
-    /** Returns those whose peer has gone: hung up in both directions, or reset. */
+    /** Returns the connections whose peer has gone: closed in both directions, or reset. */
     public Set<OwnedDescriptor> gone(Collection<OwnedDescriptor> descriptors) {
         Set<OwnedDescriptor> hungUp = new HashSet<>();
         List<IoRegistration> registrations = new ArrayList<>(descriptors.size());
@@ -44,7 +44,7 @@ public final class HangupDetector implements AutoCloseable {
             }
             int ready = 1;
             while (ready > 0) {
-                // Each one that is ready leaves when it is called, so the next round finds others.
+                // Each descriptor that is ready removes itself when it is called, so the next round finds others.
                 ready = epoll.run(NoWaiting.INSTANCE);
             }
         } finally {
@@ -58,18 +58,20 @@ public final class HangupDetector implements AutoCloseable {
         try {
             IoRegistration registration = epoll.register(look);
             registrations.add(registration);
-            // Which always includes EPOLLHUP.
+            // EPOLLHUP is always included.
             registration.submit(EpollIoOps.EPOLLERR);
         } catch (UncheckedIOException e) {
-            return; // Not of a kind that can be polled, such as a file.
+            return; // Can't be polled, as a file for example.
         } catch (RuntimeException e) {
             throw e;
         } catch (Exception e) {
-            throw new IllegalStateException("a descriptor can't be looked at", e);
+            throw new IllegalStateException("a descriptor can't be polled", e);
         }
     }
 
-    /** Tells a connection from a socket that never was one, and from a pipe: those hang up, too. */
+    /**
+     * Returns whether a descriptor is a connection: pipes and sockets that were never connected report a hangup, too.
+     */
     private static boolean wasConnected(OwnedDescriptor descriptor) {
         if (!ProcDescriptors.isSocket(ProcDescriptors.name(descriptor.intValue()))) {
             return false;
@@ -104,11 +106,11 @@ public final class HangupDetector implements AutoCloseable {
 
         @Override
         public void close() {
-            // The descriptor is the store's.
+            // The store owns the descriptor.
         }
     }
 
-    /** Makes the handler do everything at once, on the thread that calls it. */
+    /** Makes the handler run everything at once, on the calling thread. */
     private static final class Caller implements ThreadAwareExecutor {
         @Override
         public boolean isExecutorThread(Thread thread) {

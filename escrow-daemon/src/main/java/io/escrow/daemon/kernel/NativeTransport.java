@@ -10,7 +10,7 @@ public final class NativeTransport {
     private NativeTransport() {}
 
     /**
-     * Returns if the library is available.
+     * Checks that the library is available.
      *
      * @throws EscrowException if it is not
      */

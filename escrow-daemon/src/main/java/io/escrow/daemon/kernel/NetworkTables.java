@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.StringTokenizer;
 
-/** Reads what the kernel tells about all sockets of a network namespace: proc_net_tcp(5), {@code /proc/self/net}. */
+/** Reads the kernel's tables of all sockets in a network namespace: proc_net_tcp(5), {@code /proc/self/net}. */
 public final class NetworkTables {
 
     /**
-     * Tells what waits in the queues of a socket.
+     * Holds what waits in the queues of a socket.
      *
-     * @param unread bytes that were received and not read; of a listener, connections that were not accepted
-     * @param unsent bytes that the other end has not acknowledged
+     * @param unread bytes that were received but not read; for a listener, connections that were not accepted
+     * @param unsent bytes that the peer has not acknowledged
      */
     public record Queues(long unread, long unsent) {}
 
@@ -30,7 +30,7 @@ public final class NetworkTables {
     private static final int QUEUES = 4;
     private static final int INODE = 9;
 
-    // States of tcp(7) in which a FIN counts as a byte: one that was received, one that was not acknowledged.
+    // States of tcp(7) in which a queue counts a FIN as a byte: a received one, or one that was not acknowledged.
     private static final int CLOSE_WAIT = 0x08;
     private static final int LAST_ACK = 0x09;
     private static final int CLOSING = 0x0B;
@@ -39,8 +39,8 @@ public final class NetworkTables {
     private NetworkTables() {}
 
     /**
-     * Returns the queues of all TCP and UDP sockets, by the name that their descriptors have in {@code /proc/self/fd}.
-     * Sockets of other network namespaces are not there.
+     * Returns the queues of all TCP and UDP sockets by the names that their descriptors have in {@code /proc/self/fd},
+     * without the sockets of other network namespaces.
      */
     public static Map<String, Queues> queues() {
         Map<String, Queues> queues = new HashMap<>();

@@ -10,33 +10,33 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Tells how many files this process has open.
+ * Counts the files that this process has open.
  *
- * @param open how many
- * @param allowed how many may be, {@code ulimit -n}
+ * @param open the number of open files
+ * @param allowed the number of files that may be open, {@code ulimit -n}
  */
 public record OpenFiles(int open, long allowed) {
 
     private static final Pattern LIMIT = Pattern.compile("Max open files +(\\w+)");
 
-    /** Counts them. */
+    /** Returns the counts of this moment. */
     public static OpenFiles now() throws EscrowException {
         return new OpenFiles(openNow(), allowedNow());
     }
 
     private static int openNow() {
         File directory = new File("/proc/self/fd");
-        // Linux tells that since 6.2; before, it has to look at each.
-        int told = (int) directory.length();
-        if (told > 0) {
-            return told;
+        // Since Linux 6.2 the size of this directory is the number of descriptors.
+        int size = (int) directory.length();
+        if (size > 0) {
+            return size;
         }
         String[] open = directory.list();
-        // One of them was open for the count only.
+        // Without the descriptor with which the directory was read.
         return open == null ? 0 : open.length - 1;
     }
 
-    /** Reads how many may be open. */
+    /** Returns how many files may be open. */
     public static long allowedNow() throws EscrowException {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/self/limits"))) {

@@ -8,9 +8,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Names who is at the other end of a connection, as the kernel noted it when the connection was made.
+ * Identifies the process at the other end of a connection, as the kernel recorded it when the connection was made.
  *
- * @param pid the process number; 0 if it is in another container, and possibly another process by now: only to be told
+ * @param pid the process number; 0 if the process is in another container. For logs only: the number may belong to
+ *     another process by now
  * @param uid the effective user
  * @param gid the effective group
  */
@@ -18,7 +19,7 @@ public record PeerIdentity(int pid, int uid, int gid) {
 
     public static final PeerIdentity UNKNOWN = new PeerIdentity(0, -1, -1);
 
-    /** Asks the kernel; what is returned is not known when it does not tell. */
+    /** Returns the identity of the peer of a channel; {@link #UNKNOWN} if the kernel does not know it. */
     public static PeerIdentity of(Channel channel) {
         if (channel instanceof EpollDomainSocketChannel connection) {
             try {
@@ -31,7 +32,7 @@ public record PeerIdentity(int pid, int uid, int gid) {
         return UNKNOWN;
     }
 
-    /** Returns the numbers by name, for the log. */
+    /** Returns the numbers by name, for an event. */
     public Map<String, Object> details() {
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("uid", Integer.toUnsignedLong(uid));

@@ -12,7 +12,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
-/** Looks up which process has which socket open: {@code /proc/PID/fd}, proc(5). */
+/** Finds out which process has which socket open: {@code /proc/PID/fd}, proc(5). */
 public final class ProcDescriptors {
 
     private static final String SOCKET = "socket:";
@@ -20,16 +20,19 @@ public final class ProcDescriptors {
 
     private ProcDescriptors() {}
 
-    /** Returns the names of the sockets that other processes have open, too, as far as this one may see them. */
+    /**
+     * Returns the names of the sockets of this process that other processes have open too, as far as this process may
+     * see it.
+     */
     public static Set<String> shared() {
         Set<String> own = names(SELF, name -> true);
         Set<String> shared = new HashSet<>();
-        // No others than those: a machine may have far more sockets than this process has room for.
+        // Only those: a machine may have far more sockets than this process has memory for.
         forEachOther(process -> shared.addAll(names(process.resolve("fd"), own::contains)));
         return shared;
     }
 
-    /** Returns the numbers of the other processes that have a socket open, as far as this one may see them. */
+    /** Returns the numbers of the other processes that have a socket open, as far as this process may see it. */
     public static List<Integer> holders(String name) {
         List<Integer> holders = new ArrayList<>();
         forEachOther(process -> {
@@ -49,7 +52,7 @@ public final class ProcDescriptors {
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
-            return; // What can't be seen counts as not there.
+            return; // A process that can't be seen is left out.
         }
     }
 
@@ -63,7 +66,7 @@ public final class ProcDescriptors {
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
-            return names; // It has ended, or belongs to somebody else.
+            return names; // The process has ended, or belongs to another user.
         }
         return names;
     }
@@ -77,7 +80,7 @@ public final class ProcDescriptors {
         return SOCKET + "[" + inode + "]";
     }
 
-    /** Returns the name of what a descriptor of this process leads to; the same one in every process. */
+    /** Returns the name of the open file of a descriptor of this process. The name is the same in every process. */
     public static String name(int descriptor) {
         return name(SELF.resolve(Integer.toString(descriptor)));
     }

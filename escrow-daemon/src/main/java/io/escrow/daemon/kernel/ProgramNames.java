@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 
-/** Finds the names of programs that run: {@code /proc/PID/cmdline}, proc(5). */
+/** Looks up the names of running programs: {@code /proc/PID/cmdline}, proc(5). */
 public final class ProgramNames {
 
-    /** Options of the Java launcher whose value is an argument of its own. */
+    /** Options of the Java launcher whose value is the next argument. */
     private static final Set<String> WITH_VALUE = Set.of(
             "-cp",
             "-classpath",
@@ -38,18 +38,18 @@ public final class ProgramNames {
     private ProgramNames() {}
 
     /**
-     * Returns the name of a program without its arguments, which may be secret; of a Java program, that of its jar, module
-     * or main class.
+     * Returns the name of a program without its arguments, which may be secret. For a Java program, returns its jar,
+     * module or main class.
      *
      * @param pid the process number
-     * @return the name; empty if it can't be found out
+     * @return the name; empty if it is not known
      */
     public static String name(int pid) {
         try (InputStream in = Files.newInputStream(Path.of("/proc/" + pid + "/cmdline"))) {
             String line = new String(in.readNBytes(MOST_BYTES), UTF_8);
             return name(List.of(line.split("\0", -1)));
         } catch (IOException e) {
-            return ""; // It has ended, is in another container, or belongs to somebody who hides it.
+            return ""; // The process has ended, is in another container, or belongs to a user that hides it.
         }
     }
 

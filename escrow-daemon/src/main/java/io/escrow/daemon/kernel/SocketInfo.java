@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Asks the kernel about a socket; changes nothing, and reads nothing that was sent to it. */
+/** Asks the kernel about a socket. Neither changes the socket nor reads data from it. */
 public final class SocketInfo {
 
     // socket(7), unix(7), tcp(7); x86_64 and aarch64
@@ -57,7 +57,7 @@ public final class SocketInfo {
     private final int type;
     private final boolean listening;
 
-    /** Looks at the socket with a number, which stays the caller's. */
+    /** Creates an object for a socket, which the caller still has to close. */
     public SocketInfo(int descriptor) throws IOException {
         socket = socket(descriptor);
         domain = socket.getIntOpt(SOL_SOCKET, SO_DOMAIN);
@@ -81,12 +81,12 @@ public final class SocketInfo {
         return isInternet() && type == SOCK_STREAM && socket.getIntOpt(SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
     }
 
-    /** Tells whether it is a stream that does not listen. */
+    /** Returns whether the socket is a stream that does not listen. */
     public boolean isConnection() {
         return type == SOCK_STREAM && !listening;
     }
 
-    /** Tells whether it is a stream that is connected, or once was. */
+    /** Returns whether the socket is a stream that is connected or was connected. */
     boolean wasConnected() throws IOException {
         if (type != SOCK_STREAM) {
             return false;
@@ -100,12 +100,12 @@ public final class SocketInfo {
         return option(SOL_SOCKET, SO_PEERCRED, UCRED_LENGTH).getInt(UCRED_UID) != -1;
     }
 
-    /** Tells whether it is in the UNIX domain. */
+    /** Returns whether the socket is in the UNIX domain. */
     public boolean isUnix() {
         return domain == AF_UNIX;
     }
 
-    /** Returns the kind of the socket, in a word. */
+    /** Returns the kind of the socket, in one word. */
     public String kind() throws IOException {
         if (domain == AF_UNIX) {
             return type == SOCK_DGRAM ? "unix-datagram" : listening ? "unix-listener" : "unix";
@@ -117,7 +117,7 @@ public final class SocketInfo {
         return "socket";
     }
 
-    /** Returns its own address; {@code null} if it has none. */
+    /** Returns the address of the socket; {@code null} if it has none. */
     public String local() {
         if (domain == AF_UNIX) {
             return text(socket.localDomainSocketAddress());
@@ -125,7 +125,7 @@ public final class SocketInfo {
         return isInternet() ? text(socket.localAddress()) : null;
     }
 
-    /** Returns the address of the other end, or the process if that has none; {@code null} if there is neither. */
+    /** Returns the address of the peer, or its process if it has no address; {@code null} if neither is known. */
     public String peer() throws IOException {
         if (listening) {
             return null;
@@ -144,7 +144,7 @@ public final class SocketInfo {
         return pid == 0 ? null : "pid " + pid;
     }
 
-    /** Returns the state of the connection; {@code null} if the kernel keeps none. */
+    /** Returns the state of the connection; {@code null} if sockets of this kind have none. */
     public String state() throws IOException {
         if (isTcp()) {
             int state = option(IPPROTO_TCP, TCP_INFO, TCP_INFO_LENGTH).get(0);
@@ -156,7 +156,7 @@ public final class SocketInfo {
         return listening ? "LISTEN" : hasUnixPeer() ? "CONNECTED" : "UNCONNECTED";
     }
 
-    /** Returns what else there is to tell, by name. */
+    /** Returns further properties by name. */
     public Map<String, String> details() throws IOException {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("receive buffer", socket.getReceiveBufferSize() + " bytes");

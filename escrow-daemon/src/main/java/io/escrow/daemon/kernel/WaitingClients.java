@@ -22,13 +22,13 @@ public final class WaitingClients {
     private WaitingClients() {}
 
     /**
-     * Counts those who are connected and were not accepted.
+     * Counts the clients that are connected but not accepted.
      *
-     * @param address the address to which the listening socket was bound, which no other socket has
-     * @return how many there are; those from other network namespaces are not seen
+     * @param address the address to which the listening socket was bound; no other socket has it
+     * @return the number of clients, without those in other network namespaces
      */
     public static int at(String address) {
-        // The names of others can be any bytes.
+        // The names of other sockets can be any bytes.
         String wanted = " " + new String(address.getBytes(UTF_8), ISO_8859_1);
         int waiting = 0;
         try (BufferedReader lines = Files.newBufferedReader(TABLE, ISO_8859_1)) {
@@ -38,16 +38,18 @@ public final class WaitingClients {
                 }
             }
         } catch (IOException e) {
-            return waiting; // This kernel does not tell.
+            return waiting; // This kernel has no such table.
         }
         return waiting;
     }
 
-    /** A connection that was not accepted has the address of the listener, and no inode yet. */
+    /**
+     * Returns whether a line is a connection that was not accepted: it has the listener's address, and no inode yet.
+     */
     private static boolean waits(String line) {
         StringTokenizer fields = new StringTokenizer(line);
         if (fields.countTokens() != INODE + 1) {
-            return false; // The address only ends with what is wanted.
+            return false; // Only the end of the address matches.
         }
         String state = "";
         String inode = "";

@@ -13,7 +13,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 
-/** The options of the command line that say who may come in. */
+/** The options that give access to users and groups. */
 final class AccessOptions {
 
     @Option(
@@ -28,18 +28,19 @@ final class AccessOptions {
     @Option(
             names = "--allow-user",
             paramLabel = "USER",
-            description = "also let this user in, by name or number; may be given several times; default: the daemon's"
-                    + " own user and root")
+            description =
+                    "let this user in, too, by name or number; may be repeated; default: the daemon's own user and"
+                            + " root")
     private List<String> users = List.of();
 
     @Option(
             names = "--allow-group",
             paramLabel = "GROUP",
-            description = "also let in who has this effective group, and who is listed as its member when the daemon"
-                    + " starts; by name or number; may be given several times")
+            description = "let in processes with this effective group, too, and the users that are its members when the"
+                    + " daemon starts; by name or number; may be repeated")
     private List<String> groups = List.of();
 
-    /** Looks up who may come in; throws an {@link IllegalArgumentException} for who is not known. */
+    /** Looks up the users and groups; throws an {@link IllegalArgumentException} that names an unknown one. */
     Access access() {
         Set<Integer> allowedUsers = new HashSet<>();
         users.forEach(user -> allowedUsers.add(Accounts.user(user)));
@@ -50,14 +51,14 @@ final class AccessOptions {
                 groups.stream().map(Accounts::group).collect(Collectors.toSet()));
     }
 
-    /** Checks that a socket which somebody else has bound has the mode that is asked for, if one is. */
+    /** Checks that a socket which another process has bound has the mode of {@code --mode}, if that is given. */
     void checkMode(Path socket) throws EscrowException {
         if (mode != null) {
             InheritedListener.checkMode(socket, mode);
         }
     }
 
-    /** Reads a mode as chmod(1) does. */
+    /** Parses a mode as chmod(1) does. */
     private static final class Octal implements ITypeConverter<Integer> {
         @Override
         public Integer convert(String text) {

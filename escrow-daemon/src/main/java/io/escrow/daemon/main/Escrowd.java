@@ -28,21 +28,21 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** The command line of the daemon. */
+/** The program {@code escrowd}: reads the command line, and runs the daemon. */
 @Command(
         name = "escrowd",
-        description = "Keeps file descriptors for other processes.",
+        description = "Holds file descriptors for other processes.",
         sortOptions = false,
         usageHelpAutoWidth = true,
         versionProvider = Escrowd.Version.class,
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {
-            " 0:goes on in the background (--daemonise)",
+            " 0:runs in the background (--daemonise)",
             " 1:could not start",
             " 2:bad usage",
             "143:stopped by SIGTERM"
         },
-        footer = {"", "escrowd ctl COMMAND [PATH] looks into one that runs, and steers it; see escrowd ctl --help."})
+        footer = {"", "escrowd ctl COMMAND [PATH] inspects and controls a running escrowd; see escrowd ctl --help."})
 public final class Escrowd implements Callable<Integer> {
 
     private static final String CTL = "ctl";
@@ -50,14 +50,14 @@ public final class Escrowd implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "PATH",
-            description = "path of the UNIX-domain socket, at most " + SocketPath.MAX_LENGTH + " bytes; default: "
+            description = "path of the UNIX domain socket, at most " + SocketPath.MAX_LENGTH + " bytes; default: "
                     + SocketPath.ENVIRONMENT + " in the environment, or the path of the socket that systemd has bound"
                     + " (LISTEN_FDS)")
     private String path;
 
     @Option(
             names = {"-f", "--force"},
-            description = "replace the socket of a daemon that is gone")
+            description = "replace the socket of a daemon that has ended")
     private boolean force;
 
     @Option(
@@ -73,7 +73,7 @@ public final class Escrowd implements Callable<Integer> {
 
     @Option(
             names = {"-d", "--daemonise"},
-            description = "go on in the background once it listens")
+            description = "continue in the background after the start")
     private boolean daemonise;
 
     @Mixin
@@ -85,14 +85,16 @@ public final class Escrowd implements Callable<Integer> {
     @Option(
             names = "--backlog",
             paramLabel = "N",
-            description = "how many clients may wait in the queue, up to net.core.somaxconn; those for whom it has no"
-                    + " room try again; default: ${DEFAULT-VALUE}; for a socket that systemd has bound: its Backlog=")
+            description =
+                    "most clients in the queue, up to net.core.somaxconn; when it is full, further clients try again;"
+                            + " default: ${DEFAULT-VALUE}; for a socket that systemd has bound: its Backlog=")
     private int backlog = DaemonOptions.DEFAULT_BACKLOG;
 
     @Option(
             names = "--hello-timeout",
             paramLabel = "SECONDS",
-            description = "how long a client may take to greet when its turn has come; default: ${DEFAULT-VALUE}")
+            description =
+                    "how long a client may take to send its hello when its session begins; default: ${DEFAULT-VALUE}")
     private long helloTimeout = SessionTimeouts.DEFAULT.hello().toSeconds();
 
     @Option(
@@ -111,36 +113,36 @@ public final class Escrowd implements Callable<Integer> {
             names = "--unclaimed-timeout",
             paramLabel = "SECONDS",
             description =
-                    "close all slots, with their farewells, when nobody had a session for so long; default: never")
+                    "close all slots, after writing their farewells, when there was no session for so long; default: never")
     private long unclaimedTimeout;
 
-    @Option(names = "--reap", description = "free slots whose peer has gone while no session is on")
+    @Option(names = "--reap", description = "free slots whose peer has gone while there is no session")
     private boolean reap;
 
     @Option(
             names = "--reap-interval",
             paramLabel = "SECONDS",
-            description = "how often to look for them; default: ${DEFAULT-VALUE}")
+            description = "how often to check for such slots; default: ${DEFAULT-VALUE}")
     private long reapInterval = 10;
 
     @Option(
             names = "--metrics",
             paramLabel = "[HOST:]PORT",
             converter = HostAndPort.class,
-            description = "serve metrics for Prometheus over HTTP; HOST is 127.0.0.1 unless told otherwise")
+            description = "serve metrics for Prometheus over HTTP; default of HOST: 127.0.0.1")
     private InetSocketAddress metrics;
 
     @Option(
             names = "--ctl-connections",
             paramLabel = "N",
-            description = "how many operators may be connected to the control socket at once, 1 to 24; default:"
-                    + " ${DEFAULT-VALUE}")
+            description =
+                    "most operators connected to the control socket at a time, 1 to 24; default: ${DEFAULT-VALUE}")
     private int ctlConnections = OperatorOptions.DEFAULT.connections();
 
     @Option(
             names = {"-h", "--help"},
             usageHelp = true,
-            description = "print this and exit")
+            description = "print this help and exit")
     @SuppressWarnings("UnusedVariable") // set and read by picocli
     private boolean help;
 
@@ -157,7 +159,7 @@ public final class Escrowd implements Callable<Integer> {
     /**
      * Runs the daemon.
      *
-     * @param args the command line; {@code --help} prints what it may be
+     * @param args the arguments; see {@code --help}
      */
     public static void main(String[] args) {
         System.exit(run(args));
@@ -165,10 +167,10 @@ public final class Escrowd implements Callable<Integer> {
 
     /** Runs the daemon until it ends; returns the exit status. */
     public static int run(String... args) {
-        // Not always: it takes a daemon's time at the start to look at all its commands.
+        // Only if needed: reading all its commands would make the start of the daemon slower.
         boolean operator = args.length > 0 && args[0].equals(CTL);
         if (operator) {
-            // Whatever is logged must not be among the answers on stdout, where logback puts it by default.
+            // By default logback would write the log to stdout, among the answers.
             LogFormat.TEXT.apply();
         }
         return commandLine(operator, args)
@@ -178,7 +180,7 @@ public final class Escrowd implements Callable<Integer> {
                 .execute(args);
     }
 
-    /** Makes the command line, with the commands for operators or without. */
+    /** Creates the command line, with or without the operators' commands. */
     static CommandLine commandLine(boolean operator, String... args) {
         CommandLine escrowd = new CommandLine(new Escrowd(args));
         if (operator) {
@@ -200,14 +202,14 @@ public final class Escrowd implements Callable<Integer> {
 
     @Override
     public Integer call() throws EscrowException {
-        // First: until then logback prints everything on stdout.
+        // First, because until then logback writes to stdout.
         logFormat.apply();
         DaemonOptions options = options();
         if (daemonise) {
             if (options.listener() != DaemonOptions.BIND) {
                 throw new EscrowException(
                         Status.EINVAL,
-                        "--daemonise: a socket that systemd has bound is this process's alone; leave the option out");
+                        "--daemonise: only this process can use the socket that systemd has bound; leave out the option");
             }
             DaemonProcess.start(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
@@ -269,7 +271,7 @@ public final class Escrowd implements Callable<Integer> {
         }
     }
 
-    /** Returns the command line of this very process, without the option that brought us here. */
+    /** Returns the command line of this process, without --daemonise. */
     private List<String> foregroundCommand() {
         ProcessHandle.Info self = ProcessHandle.current().info();
         String[] all =
@@ -287,7 +289,7 @@ public final class Escrowd implements Callable<Integer> {
         return command;
     }
 
-    /** Reads an address, on the loopback interface unless told otherwise. */
+    /** Parses an address; the default host is the loopback interface. */
     static final class HostAndPort implements ITypeConverter<InetSocketAddress> {
         @Override
         public InetSocketAddress convert(String text) {
@@ -299,9 +301,10 @@ public final class Escrowd implements Callable<Integer> {
                     return address;
                 }
             } catch (IllegalArgumentException e) {
-                // told below
+                // The exception below names the value.
             }
-            throw new CommandLine.TypeConversionException("'" + text + "' is not [HOST:]PORT, PORT being 0 to 65535");
+            throw new CommandLine.TypeConversionException(
+                    "'" + text + "' is not [HOST:]PORT with a PORT of 0 to 65535");
         }
     }
 

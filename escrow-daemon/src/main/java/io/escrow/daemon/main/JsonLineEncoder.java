@@ -11,7 +11,8 @@ import java.time.format.DateTimeFormatterBuilder;
 import org.slf4j.event.KeyValuePair;
 
 /**
- * Writes an object: time (UTC), level, message, the keys of the event, and exception, with its line breaks. Unlike in logback's own encoder of that kind, the keys are members of the object itself.
+ * Encodes an event as a JSON object: time (UTC), level, message, the keys of the event, and the exception with its line
+ * breaks. Unlike in logback's own JSON encoder, the keys are members of the object itself.
  */
 final class JsonLineEncoder extends LineEncoder {
 
@@ -36,13 +37,13 @@ final class JsonLineEncoder extends LineEncoder {
             }
             json.endObject();
         } catch (IOException e) {
-            throw new UncheckedIOException("a string can be written to", e);
+            throw new UncheckedIOException("writing to a string failed", e);
         }
         return line.toString();
     }
 
     private static void value(JsonWriter json, Object value) throws IOException {
-        // JSON has no numbers that are infinite or none.
+        // JSON has neither infinite numbers nor NaN.
         if (value instanceof Number number && Double.isFinite(number.doubleValue())) {
             json.value(number);
         } else if (value instanceof Boolean truth) {

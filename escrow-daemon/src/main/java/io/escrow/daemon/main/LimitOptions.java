@@ -4,7 +4,7 @@ import io.escrow.codec.Limits;
 import io.escrow.daemon.config.DaemonOptions;
 import picocli.CommandLine.Option;
 
-/** The options of the command line that bound what clients may store and send. */
+/** The options that limit what clients may store and send. */
 final class LimitOptions {
 
     @Option(
@@ -68,7 +68,7 @@ final class LimitOptions {
             description = "most packets that a client sends ahead, 1 to 64; default: ${DEFAULT-VALUE}")
     private int packetsInFlight = Limits.DEFAULT.packetsInFlight();
 
-    /** Sets what the command line gives; the rest keeps its default. */
+    /** Sets the limits in a builder; options that are not given keep the builder's defaults. */
     void applyTo(DaemonOptions.Builder options) {
         options.tags(tags)
                 .maxPayload(maxPayload)

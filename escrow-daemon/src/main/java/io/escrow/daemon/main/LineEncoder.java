@@ -8,7 +8,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.encoder.EncoderBase;
 import java.util.List;
 
-/** Writes each event as a line, whatever is in it. */
+/** Encodes each event of the log as a line. */
 abstract class LineEncoder extends EncoderBase<ILoggingEvent> {
 
     private final ThrowableProxyConverter brief = converter("short");
@@ -21,12 +21,15 @@ abstract class LineEncoder extends EncoderBase<ILoggingEvent> {
         return converter;
     }
 
-    /** Returns the exception of an event in lines of its own, empty if there is none; in full only if it is an error. */
+    /**
+     * Returns the exception of an event in lines of its own, with stack trace only if the event is an error; empty if
+     * there is none.
+     */
     final String exception(ILoggingEvent event) {
         return (event.getLevel() == Level.ERROR ? whole : brief).convert(event).strip();
     }
 
-    /** Returns the line without its end. */
+    /** Returns the line without a line end. */
     abstract String line(ILoggingEvent event);
 
     @Override

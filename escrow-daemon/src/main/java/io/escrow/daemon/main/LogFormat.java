@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.slf4j.LoggerFactory;
 
-/** What the lines of the daemon's log look like. */
+/** The format of the daemon's log. */
 enum LogFormat {
     TEXT,
     JSON;
@@ -12,8 +12,8 @@ enum LogFormat {
     private static final String LOGBACK = "ch.qos.logback.classic.LoggerContext";
 
     /**
-     * Writes everything that is logged from now on to stderr, in this format. Another SLF4J provider on the class path is
-     * left to its own settings.
+     * Makes logback write the log to stderr in this format from now on. Another SLF4J provider on the class path keeps
+     * its own settings.
      *
      * @throws IllegalStateException if the format is not text and there is no logback to write it
      */
@@ -25,7 +25,10 @@ enum LogFormat {
         }
     }
 
-    /** Tells those who wait for it that clients can connect: in text by a line of its own, without time and level. */
+    /**
+     * Announces that clients can connect. As text, this is a line without time and level, for processes that wait for
+     * it.
+     */
     void tellListening(Path path) {
         String message = "Listening on \"" + path + "\"";
         if (this == TEXT) {

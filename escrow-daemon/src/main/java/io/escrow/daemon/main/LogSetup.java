@@ -8,8 +8,8 @@ import ch.qos.logback.core.ConsoleAppender;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sets logback up for the daemon's own process. In code, since a file in the jar would also set it up for those who embed
- * the daemon, and takes longer to read.
+ * Configures logback for the daemon's own process. A configuration file in the jar would also apply to programs that
+ * embed the daemon, and would take longer to read.
  */
 final class LogSetup {
 

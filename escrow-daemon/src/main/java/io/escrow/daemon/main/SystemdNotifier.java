@@ -15,10 +15,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells systemd how the daemon fares, over the datagram socket that the environment names: sd_notify(3).
+ * Reports the daemon's state to systemd, over the datagram socket that the environment names: sd_notify(3).
  *
- * <p>Everything is sent by the daemon's event loop, so that a loop that hangs is missed. A message that can't be sent is
- * dropped: nothing is waited for.
+ * <p>The daemon's event loop sends every message, so that systemd notices when the loop hangs. A message that can't be
+ * sent at once is dropped.
  */
 final class SystemdNotifier {
 
@@ -46,11 +46,11 @@ final class SystemdNotifier {
     }
 
     /**
-     * Makes what an environment asks for.
+     * Creates a notifier for an environment.
      *
      * @param pid the number of this process
-     * @return the notifier; one that says nothing if nobody wants to be told
-     * @throws EscrowException if a variable is not what it should be; the text names the value
+     * @return the notifier; it does nothing if the environment names no socket
+     * @throws EscrowException if a variable has a wrong value; the text names the value
      */
     static SystemdNotifier of(Map<String, String> environment, long pid) throws EscrowException {
         String name = environment.get(NOTIFY_SOCKET);
@@ -67,7 +67,7 @@ final class SystemdNotifier {
         return new SystemdNotifier(address, watchdogMicros(environment, pid));
     }
 
-    /** Returns the time within which a sign of life is expected; 0 for never. */
+    /** Returns the time within which systemd expects a message; 0 for none. */
     private static long watchdogMicros(Map<String, String> environment, long pid) throws EscrowException {
         String micros = environment.get(WATCHDOG_USEC);
         String meant = environment.get(WATCHDOG_PID);
@@ -84,13 +84,13 @@ final class SystemdNotifier {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // It is told as one that is out of range.
+            // The exception below names the value.
         }
         throw new EscrowException(
                 Status.EINVAL, variable + ": \"" + value + "\" (expected: 1.." + Long.MAX_VALUE + ")");
     }
 
-    /** Tells that the daemon is ready, and from then on how it fares. */
+    /** Reports that the daemon is ready, and from then on its status. */
     void begin(EventExecutor loop, Supplier<String> status) {
         if (address == null) {
             return;
@@ -112,7 +112,7 @@ final class SystemdNotifier {
         }
     }
 
-    /** Tells that the daemon ends. Called by any thread but the loop's; a loop that hangs is not waited for. */
+    /** Reports that the daemon ends. Must not be called by the event loop. Waits for the loop for a short time only. */
     void end(EventExecutor loop, Supplier<String> held) {
         if (address != null) {
             loop.submit(() -> send("STOPPING=1\n", "stopping; dropped: " + held.get()))
@@ -141,7 +141,7 @@ final class SystemdNotifier {
         }
     }
 
-    /** Says it once, not for each message. */
+    /** Logs the failure once, not for each message. */
     private void warn(IOException cause) {
         if (!failed) {
             failed = true;

@@ -8,9 +8,9 @@ import java.util.Locale;
 import org.slf4j.event.KeyValuePair;
 
 /**
- * Writes {@code TIME LEVEL message key="value" ...}. What is known of an exception follows on lines that begin with a tab,
- * as no other line does. Characters that could end a line, or change how it is shown, are escaped: a client may be the
- * author of what is logged.
+ * Encodes an event as {@code TIME LEVEL message key="value" ...}. The exception follows on lines that begin with a tab,
+ * which no other line does. Characters that could end a line or change its display are escaped, because clients can
+ * choose some of the logged text.
  */
 final class TextLineEncoder extends LineEncoder {
 

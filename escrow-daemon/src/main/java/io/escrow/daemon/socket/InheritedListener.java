@@ -16,7 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A socket that listens already when the daemon starts: systemd has bound it, and keeps it when the daemon has gone. */
+/**
+ * A socket that already listens when the daemon starts: systemd has bound it, and keeps it when the daemon has gone.
+ */
 public final class InheritedListener implements AutoCloseable {
 
     // Bits of st_mode, inode(7).
@@ -26,16 +28,19 @@ public final class InheritedListener implements AutoCloseable {
     private final int descriptor;
     private boolean taken;
 
-    /** Takes over a descriptor, which is closed unless it is taken; a negative number stands for none. */
+    /**
+     * Creates a listener that owns a descriptor and closes it unless it is taken; a negative number stands for no
+     * descriptor.
+     */
     public InheritedListener(int descriptor) {
         this.descriptor = descriptor;
     }
 
     /**
-     * Takes the one socket that this process was started with.
+     * Takes the socket with which this process was started.
      *
-     * @return its descriptor, the caller's to close; {@link DaemonOptions#BIND} if there is none
-     * @throws EscrowException if there are several, it is not a socket, or no socket can be used on this machine
+     * @return its descriptor, which the caller must close; {@link DaemonOptions#BIND} if there is none
+     * @throws EscrowException if there are several sockets, or Netty's native library can't be used on this machine
      */
     public static int inherited(InheritedSockets sockets) throws EscrowException {
         NativeTransport.require();
@@ -52,9 +57,9 @@ public final class InheritedListener implements AutoCloseable {
     }
 
     /**
-     * Finds the path of a socket.
+     * Returns the path of a socket.
      *
-     * @throws EscrowException if it is none that clients could connect to
+     * @throws EscrowException if clients can't connect to the socket
      */
     public static Path path(int descriptor) throws EscrowException {
         InheritedSocket socket = InheritedSocket.look(descriptor, "");
@@ -65,7 +70,7 @@ public final class InheritedListener implements AutoCloseable {
             if (SocketPath.isSocket(path)) {
                 return path;
             }
-            throw new EscrowException(Status.ENOENT, socket + ": nothing is at its path any more: bind it anew");
+            throw new EscrowException(Status.ENOENT, socket + ": its path no longer exists: bind the socket again");
         }
         throw new EscrowException(
                 Status.EINVAL, socket + " (expected: a UNIX-domain stream socket that listens at an absolute path)");
@@ -74,8 +79,8 @@ public final class InheritedListener implements AutoCloseable {
     /**
      * Checks that the socket is at the path where clients look for it.
      *
-     * @return the access, with the mode that the socket has
-     * @throws EscrowException naming both paths if it is somewhere else
+     * @return the same access, with the mode of the socket
+     * @throws EscrowException naming both paths if the socket is at another path
      */
     public Access check(Path wanted, Access access) throws EscrowException {
         Path actual = path(descriptor);
@@ -92,14 +97,14 @@ public final class InheritedListener implements AutoCloseable {
         try {
             return Files.exists(other) && Files.isSameFile(one, other);
         } catch (IOException e) {
-            return false; // It is not known.
+            return false; // Unknown: treated as another file.
         }
     }
 
     /**
-     * Checks the permissions of the socket at a path, which its owner has set.
+     * Checks that the socket at a path has the wanted permissions.
      *
-     * @throws EscrowException naming both modes if they are not what is wanted
+     * @throws EscrowException naming both modes if they differ
      */
     public static void checkMode(Path path, int wanted) throws EscrowException {
         int mode = mode(path);
@@ -119,16 +124,16 @@ public final class InheritedListener implements AutoCloseable {
         }
     }
 
-    /** Returns where the socket is bound. */
+    /** Returns the path of the socket. */
     public Path path() throws EscrowException {
         return path(descriptor);
     }
 
-    public boolean isThere() {
+    public boolean isPresent() {
         return descriptor >= 0;
     }
 
-    /** Returns the descriptor, from now on the caller's to close. */
+    /** Returns the descriptor, which the caller must close. */
     public int take() {
         taken = true;
         return descriptor;
@@ -136,7 +141,7 @@ public final class InheritedListener implements AutoCloseable {
 
     @Override
     public void close() {
-        if (isThere() && !taken) {
+        if (isPresent() && !taken) {
             try {
                 new FileDescriptor(descriptor).close();
             } catch (IOException e) {

@@ -25,9 +25,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Claims the path of the socket for one daemon, and puts the socket there in one step.
+ * Claims the path of the socket for one daemon, and puts the socket there atomically.
  *
- * <p>The claim is a lock on a file beside the socket: the kernel drops it when the daemon dies, however it dies.
+ * <p>The claim is a lock on a file next to the socket. The kernel releases the lock when the daemon ends, however it
+ * ends.
  */
 public final class SocketFile implements AutoCloseable {
 
@@ -50,9 +51,9 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Checks that nobody who has no right to can put another socket in the place of this one.
+     * Checks that no other user can replace the socket.
      *
-     * @throws EscrowException if others may write to the directory of the path, and it lacks the sticky bit
+     * @throws EscrowException if others may write to the directory of the path, and the directory lacks the sticky bit
      */
     public static void checkDirectory(Path path, AccessCheck access) throws EscrowException {
         Path directory = path.toAbsolutePath().getParent();
@@ -64,10 +65,9 @@ public final class SocketFile implements AutoCloseable {
             if ((mode & STICKY) == 0 && (anybody || strangers)) {
                 throw new EscrowException(
                         Status.EACCES,
-                        (anybody ? "everybody" : "group " + Integer.toUnsignedString(group)) + " may write to \""
+                        (anybody ? "all users" : "group " + Integer.toUnsignedString(group)) + " may write to \""
                                 + directory + "\" (mode " + Integer.toOctalString(mode & 07777)
-                                + ") and put another socket in the place of this one: take a directory of your own, or"
-                                + " chmod +t");
+                                + ") and could replace the socket: use a directory of your own, or chmod +t");
             }
         } catch (EscrowException e) {
             throw e;
@@ -80,7 +80,7 @@ public final class SocketFile implements AutoCloseable {
      * Claims a path.
      *
      * @param force whether the socket of a dead daemon may be replaced
-     * @param patience how long to wait while another daemon has the claim and does not listen
+     * @param patience how long to wait while another daemon has the claim but does not listen
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
     public static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
@@ -94,7 +94,7 @@ public final class SocketFile implements AutoCloseable {
                 if (!force) {
                     throw new EscrowException(
                             Status.EADDRINUSE,
-                            "\"" + path + "\" is the socket of a daemon that is gone: --force replaces it");
+                            "\"" + path + "\" is the socket of a daemon that has ended: --force replaces it");
                 }
             }
             claimed.holder(0);
@@ -106,13 +106,13 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Claims the path of a socket that somebody else has bound. Nothing is put there, replaced or removed.
+     * Claims the path of a socket that another process has bound. The socket is neither replaced nor removed.
      *
-     * @param patience how long to wait while another daemon has the claim: it may just be ending
-     * @throws EscrowException if another daemon has it
+     * @param patience how long to wait while another daemon has the claim, because that daemon may be ending
+     * @throws EscrowException if another daemon has the claim
      */
     public static SocketFile claimBound(Path path, Duration patience) throws EscrowException {
-        // That it listens says nothing about a daemon.
+        // The socket listens even when no daemon runs.
         SocketFile claimed = new SocketFile(path, lock(path, patience, socket -> false));
         claimed.holder(0);
         return claimed;
@@ -145,7 +145,7 @@ public final class SocketFile implements AutoCloseable {
         }
     }
 
-    /** Waits for the lock while nobody listens: then its owner is just starting, and may yet fail, or just ending. */
+    /** Waits for the lock while no process listens: then its owner is starting, and may still fail, or is ending. */
     private static boolean lock(FileChannel channel, Path path, Duration patience, Predicate<Path> isServed)
             throws IOException {
         long start = System.nanoTime();
@@ -173,19 +173,20 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Makes a place where the socket can be bound; see {@link SocketPublication#bindAddress}.
+     * Returns the address to bind the socket to; see {@link SocketPublication#bindAddress}.
      *
-     * @throws EscrowException if nothing can be made beside the path
+     * @throws EscrowException if no directory can be made next to the path
      */
     public String bindAddress() throws EscrowException {
         publication = new SocketPublication(path);
         return publication.bindAddress();
     }
 
-    /** Lets clients read the lock file, and moves the socket, which listens already, to its path unless it is there. */
+    /** Lets clients read the lock file, and moves the socket, which already listens, to its path. */
     public void publish(AccessCheck access) throws EscrowException {
         try {
-            // Not by its name, which may be a link by now. Nor opened again: closing that would give up the lock.
+            // Not by its name, which may be a link by now. And not opened again, because closing it would release the
+            // lock.
             SocketPublication.permit(
                     Path.of(SocketPublication.descriptorPath(
                             SocketPath.lockFile(path).toRealPath())),
@@ -193,26 +194,26 @@ public final class SocketFile implements AutoCloseable {
                     access.access());
         } catch (IOException e) {
             throw new EscrowException(
-                    Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be given away: " + e, e);
+                    Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be made readable for clients: " + e, e);
         }
         if (publication != null) {
             publication.publish(access.access());
         }
     }
 
-    /** Notes whose session is on, for those who wait; 0 for nobody. */
+    /** Notes the process whose session is open, for the clients that wait; 0 for none. */
     public void holder(long pid) {
         try {
             byte[] lines = (ProcessHandle.current().pid() + "\n" + pid + "\n").getBytes(UTF_8);
             lockFile.write(ByteBuffer.wrap(lines), 0);
             lockFile.truncate(lines.length);
         } catch (IOException e) {
-            // The session is worth more than the note.
+            // The session goes on without the note.
             logger.atWarn().addKeyValue("path", path).setCause(e).log("session not noted in the lock file");
         }
     }
 
-    /** Removes the socket, if it is still this one, and gives up the claim. The lock file stays. */
+    /** Removes the socket if it is still this one, and releases the claim. The lock file stays. */
     @Override
     public void close() {
         try (lockFile) {
@@ -220,7 +221,7 @@ public final class SocketFile implements AutoCloseable {
                 publication.close();
             }
         } catch (IOException e) {
-            // What can't be removed now is replaced by the next daemon, with --force.
+            // The next daemon replaces the file, with --force.
         }
     }
 }

@@ -16,9 +16,9 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /**
- * Puts a listening socket at its path in one step. It is bound in a directory that nobody else can enter, given its mode
- * there, and renamed to its path when it listens; so nobody connects before it has its mode, and whoever finds it can
- * connect.
+ * Puts a listening socket at its path atomically. The socket is bound in a private directory, gets its mode there, and
+ * is renamed to its path when it listens. So no client can connect before the socket has its mode, and every client
+ * that finds the socket can connect.
  */
 public final class SocketPublication implements AutoCloseable {
 
@@ -33,10 +33,10 @@ public final class SocketPublication implements AutoCloseable {
     }
 
     /**
-     * Makes the private directory.
+     * Creates the private directory.
      *
-     * @return the name to bind the socket to: short, whatever the length of the path, and no other socket's
-     * @throws EscrowException if nothing can be made beside the path
+     * @return the name to bind the socket to: unique, and short even when the path is long
+     * @throws EscrowException if no directory can be made next to the path
      */
     public String bindAddress() throws EscrowException {
         try {
@@ -46,7 +46,7 @@ public final class SocketPublication implements AutoCloseable {
                     ".escrowd",
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             directory = FileChannel.open(privateDirectory, StandardOpenOption.READ);
-            // Its clients that wait are found by this name: WaitingClients.
+            // WaitingClients finds the clients that wait by this name.
             socket = privateDirectory.resolve(privateDirectory.getFileName());
             return descriptorPath(privateDirectory.toRealPath()) + "/" + socket.getFileName();
         } catch (IOException e) {
@@ -54,7 +54,7 @@ public final class SocketPublication implements AutoCloseable {
         }
     }
 
-    /** Returns the short name of a file or directory that this process has open. */
+    /** Returns a short name, in /proc, of a file or directory that this process has open. */
     public static String descriptorPath(Path open) throws IOException {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {
@@ -74,7 +74,7 @@ public final class SocketPublication implements AutoCloseable {
         }
     }
 
-    /** Moves the socket, which listens already, to its path; what is there is replaced. */
+    /** Moves the socket, which already listens, to its path, and replaces any file there. */
     public void publish(Access access) throws EscrowException {
         try {
             permit(socket, access.mode(), access);
@@ -88,7 +88,7 @@ public final class SocketPublication implements AutoCloseable {
         }
     }
 
-    /** Sets the mode of a file, and gives it to the group that is let in if there is just one. */
+    /** Sets the mode of a file. If exactly one group has access, the file gets that group. */
     static void permit(Path file, int mode, Access access) throws IOException {
         if (access.groups().size() == 1) {
             Integer group = access.groups().iterator().next();
@@ -99,7 +99,7 @@ public final class SocketPublication implements AutoCloseable {
         Files.setAttribute(file, "unix:mode", mode);
     }
 
-    /** Removes the socket, if it is still this one. */
+    /** Removes the socket if it is still this one. */
     @Override
     public void close() throws IOException {
         if (directory != null) {

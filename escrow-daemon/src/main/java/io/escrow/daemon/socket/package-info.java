@@ -1,5 +1,5 @@
 /**
- * The daemon's sockets in the file system: who may have a path, how a socket gets there, and who may connect.
+ * The daemon's sockets in the file system: the claim of a path, how a socket gets there, and which clients may connect.
  *
  * <p>Internal: may change at any time, not part of the API.
  */

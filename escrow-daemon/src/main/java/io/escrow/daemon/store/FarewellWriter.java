@@ -9,10 +9,11 @@ import java.nio.ByteOrder;
 import java.util.Set;
 
 /**
- * Ends connections that nobody will serve any more: writes each one's farewell, if there is room for it, and shuts it
- * down, so that the peer reads the farewell and then the end. Never waits for a peer.
+ * Ends connections that no process will serve any more: writes the farewell of each connection, if its send buffer has
+ * room, and shuts the connection down. The peer reads the farewell and then the end of the stream. Never waits for a
+ * peer.
  *
- * <p>What another process has open is not ours to end: it may be served there, without a session.
+ * <p>Leaves connections alone that another process has open: that process may serve them without a session.
  */
 final class FarewellWriter {
 
@@ -32,7 +33,7 @@ final class FarewellWriter {
     private int left;
 
     /**
-     * Makes one.
+     * Creates a writer.
      *
      * @param maxFarewell the length of the longest farewell
      * @param others the names of the sockets that other processes have open
@@ -40,13 +41,13 @@ final class FarewellWriter {
     FarewellWriter(int maxFarewell, Set<String> others) {
         this.others = others;
         this.farewells = ByteBuffer.allocateDirect(maxFarewell);
-        // struct timeval: no seconds, one microsecond; none at all would mean for ever.
+        // struct timeval: one microsecond, because 0 would mean no timeout.
         this.shortestTime = ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder());
         shortestTime.putLong(0).putLong(1).flip();
     }
 
-    /** Takes leave of the peer of a slot, if it has one. The descriptor stays open. */
-    void from(StoredSlot slot) {
+    /** Ends the connection in a slot, if there is one. The descriptor stays open. */
+    void end(StoredSlot slot) {
         if (slot.descriptor() == null) {
             return;
         }
@@ -74,17 +75,18 @@ final class FarewellWriter {
         try {
             return new SocketInfo(descriptor).isConnection();
         } catch (IOException e) {
-            return false; // A socket that can't tell is none that we could end.
+            return false; // Unknown kind of socket.
         }
     }
 
-    /** Writes a farewell; returns whether there was one and all of it was taken. */
+    /** Writes a farewell. Returns whether there was one and the kernel accepted all of it. */
     private boolean say(Socket socket, byte[] farewell) {
         if (farewell.length == 0) {
             return false;
         }
         try {
-            // Most are non-blocking, but another process may have changed that: then a write ends after a moment, too.
+            // Most sockets are non-blocking, but another process may have changed that. With a timeout, such a write
+            // ends soon, too.
             socket.setRawOpt(SOL_SOCKET, SO_SNDTIMEO, shortestTime.duplicate());
             farewells.clear().put(farewell);
             return socket.write(farewells, 0, farewell.length) == farewell.length;
@@ -95,30 +97,30 @@ final class FarewellWriter {
 
     private void end(Socket socket) {
         try {
-            // SO_LINGER would throw the farewell away when the socket is closed, or wait until the peer has it.
+            // With SO_LINGER, closing the socket would discard the farewell or wait for the peer.
             socket.setSoLinger(-1);
             socket.shutdown(true, true);
-            // Closed with unread bytes, a socket sends a reset, which may overtake the farewell.
+            // A socket that is closed with unread bytes sends a reset, which may overtake the farewell.
             int discarded = 1;
             for (int i = 0; i < MAX_DISCARDS && discarded > 0; i++) {
                 discarded = socket.read(unread, 0, DISCARD_BYTES);
             }
         } catch (IOException e) {
-            return; // It had ended already.
+            return; // The connection has already ended.
         }
     }
 
-    /** Returns how many connections were ended with their whole farewell. */
+    /** Returns the number of connections that were ended with their whole farewell. */
     int told() {
         return told;
     }
 
-    /** Returns how many connections were ended with no farewell, or with a part of it. */
+    /** Returns the number of connections that were ended with no farewell or a part of it. */
     int untold() {
         return untold;
     }
 
-    /** Returns how many connections were left to other processes. */
+    /** Returns the number of connections that were left to other processes. */
     int left() {
         return left;
     }

@@ -22,27 +22,28 @@ import java.util.function.Consumer;
 public final class Store implements AutoCloseable {
 
     /** The used slots of a tag. */
-    private static final class Shelf {
+    private static final class TagSlots {
         final TreeMap<Integer, StoredSlot> slots = new TreeMap<>();
         int descriptors;
         long bytes;
     }
 
-    private final Shelf[] tags;
+    private final TagSlots[] tags;
     private final StoreLimits limits;
     private int slots;
     private int descriptors;
     private long bytes;
 
     public Store(int tags, StoreLimits limits) {
-        this.tags = new Shelf[tags];
+        this.tags = new TagSlots[tags];
         this.limits = limits;
     }
 
     /**
-     * Fills a slot and closes what was there. Owns the descriptor of the new slot from then on, unless it throws.
+     * Fills a slot and closes its previous descriptor. The store owns the descriptor of the new slot from then on,
+     * unless this method throws.
      *
-     * @throws EscrowException if tag or index are out of range or a limit is reached; what is held stays held
+     * @throws EscrowException if tag or index are out of range or a limit is reached; then nothing changes
      */
     public void add(int tag, int index, StoredSlot slot) throws EscrowException {
         check(tag, index);
@@ -60,7 +61,7 @@ public final class Store implements AutoCloseable {
             throw full(Status.EMFILE, descriptors, limits.descriptors(), "descriptors");
         }
         if (tags[tag] == null) {
-            tags[tag] = new Shelf();
+            tags[tag] = new TagSlots();
         }
         tags[tag].slots.put(index, slot);
         slots = newSlots;
@@ -69,7 +70,7 @@ public final class Store implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload of a slot, and its farewell unless that is {@code null}, and leaves its descriptor.
+     * Replaces the payload of a slot, and its farewell unless the new one is {@code null}. The descriptor stays.
      *
      * @throws EscrowException if tag or index are out of range, the slot is empty, or a limit is reached
      */
@@ -86,7 +87,7 @@ public final class Store implements AutoCloseable {
     }
 
     /**
-     * Returns what a slot holds; the descriptor stays the store's.
+     * Returns the contents of a slot. The store still owns the descriptor.
      *
      * @throws EscrowException if tag or index are out of range, or the slot is empty
      */
@@ -95,7 +96,7 @@ public final class Store implements AutoCloseable {
     }
 
     /**
-     * Empties a slot and closes what it held.
+     * Empties a slot and closes its descriptor.
      *
      * @throws EscrowException if tag or index are out of range, or the slot is empty
      */
@@ -108,13 +109,13 @@ public final class Store implements AutoCloseable {
     }
 
     /**
-     * Sums up a tag.
+     * Returns the totals of a tag.
      *
      * @throws EscrowException if the tag is out of range
      */
     public TagInfo info(int tag) throws EscrowException {
         check(tag, 0);
-        Shelf used = tags[tag];
+        TagSlots used = tags[tag];
         if (used == null || used.slots.isEmpty()) {
             return new TagInfo(0, 0, 0);
         }
@@ -137,8 +138,8 @@ public final class Store implements AutoCloseable {
     }
 
     /**
-     * Shows used slots by ascending index: at most {@code most} of them, from index {@code from} on. Descriptors stay the
-     * store's.
+     * Calls a visitor with used slots by ascending index: at most {@code most} of them, from index {@code from} on. The
+     * store still owns the descriptors.
      *
      * @throws EscrowException if tag or index are out of range
      */
@@ -156,15 +157,15 @@ public final class Store implements AutoCloseable {
         }
     }
 
-    /** Returns the same slots, with a mark on those whose peer has gone. All of them are used. */
-    public List<SlotInfo> withPeers(List<SlotInfo> page, HangupDetector peers) {
+    /** Returns the same slots, and marks those whose peer has gone. All of them must be used. */
+    public List<SlotInfo> markHungUp(List<SlotInfo> page, HangupDetector hangups) {
         Map<SlotInfo, OwnedDescriptor> connections = new LinkedHashMap<>();
         for (SlotInfo info : page) {
             if (info.hasDescriptor()) {
                 connections.put(info, find(info.tag(), info.index()).descriptor());
             }
         }
-        Set<OwnedDescriptor> gone = peers.gone(connections.values());
+        Set<OwnedDescriptor> gone = hangups.gone(connections.values());
         if (gone.isEmpty()) {
             return page;
         }
@@ -178,37 +179,37 @@ public final class Store implements AutoCloseable {
                 .toList();
     }
 
-    /** Returns how many tags there are. */
+    /** Returns the number of tags. */
     public int tags() {
         return tags.length;
     }
 
-    /** Returns how many slots are used. */
+    /** Returns the number of used slots. */
     public int slots() {
         return slots;
     }
 
-    /** Returns how many descriptors are held. */
+    /** Returns the number of descriptors in slots. */
     public int descriptors() {
         return descriptors;
     }
 
-    /** Returns how many slots of a tag are used. */
+    /** Returns the number of used slots of a tag. */
     public int slots(int tag) {
         return tags[tag] == null ? 0 : tags[tag].slots.size();
     }
 
-    /** Returns how many descriptors the slots of a tag hold. */
+    /** Returns the number of descriptors in the slots of a tag. */
     public int descriptors(int tag) {
         return tags[tag] == null ? 0 : tags[tag].descriptors;
     }
 
-    /** Returns the sum of all payloads and farewells. */
+    /** Returns the sum of all payloads and farewells, in bytes. */
     public long bytes() {
         return bytes;
     }
 
-    /** Returns the sum of the payloads and farewells of a tag. */
+    /** Returns the sum of the payloads and farewells of a tag, in bytes. */
     public long bytes(int tag) {
         return tags[tag] == null ? 0 : tags[tag].bytes;
     }
@@ -216,10 +217,10 @@ public final class Store implements AutoCloseable {
     /**
      * Empties every slot and closes every descriptor.
      *
-     * @param before is given each slot before its descriptor is closed
+     * @param before called with each slot before its descriptor is closed
      */
     void clear(Consumer<StoredSlot> before) {
-        for (Shelf used : tags) {
+        for (TagSlots used : tags) {
             if (used != null) {
                 used.slots.values().forEach(slot -> {
                     before.accept(slot);

@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The time in which no session is on. Slots whose peer has gone are freed meanwhile. When it has lasted too long, nobody
- * will claim the slots any more, and they are closed, with a farewell to each peer. Used on the daemon's event loop only.
+ * Looks after the slots while there is no session: frees slots whose peer has gone, and closes all slots after a
+ * timeout, with a farewell to each peer. Used on the daemon's event loop only.
  */
 public final class UnclaimedSlots {
 
@@ -33,17 +33,17 @@ public final class UnclaimedSlots {
     private final int maxFarewell;
     private final EventLoop loop;
     private final Executor background;
-    private final HangupDetector peers;
-    private final EventLog journal;
+    private final HangupDetector hangups;
+    private final EventLog eventLog;
     private Future<?> timeout;
     private Future<?> reaping;
     private int count;
 
     /**
-     * Makes one that has not begun.
+     * Creates an object that is not started.
      *
      * @param maxFarewell the length of the longest farewell
-     * @param background carries out what would keep the event loop busy too long
+     * @param background runs tasks that would block the event loop for too long
      */
     public UnclaimedSlots(
             Store store,
@@ -51,19 +51,19 @@ public final class UnclaimedSlots {
             int maxFarewell,
             EventLoop loop,
             Executor background,
-            HangupDetector peers,
-            EventLog journal) {
+            HangupDetector hangups,
+            EventLog eventLog) {
         this.store = store;
         this.options = options;
         this.maxFarewell = maxFarewell;
         this.loop = loop;
         this.background = background;
-        this.peers = peers;
-        this.journal = journal;
+        this.hangups = hangups;
+        this.eventLog = eventLog;
     }
 
-    /** Begins: no session is on. */
-    public void begin() {
+    /** Starts the timers. Called when there is no session. */
+    public void start() {
         count++;
         if (!options.timeout().isZero()) {
             timeout = loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
@@ -74,8 +74,8 @@ public final class UnclaimedSlots {
         }
     }
 
-    /** Ends: a session is on. */
-    public void end() {
+    /** Stops the timers. Called when a session begins. */
+    public void stop() {
         count++;
         if (timeout != null) {
             timeout.cancel(false);
@@ -104,22 +104,25 @@ public final class UnclaimedSlots {
         });
     }
 
-    /** Closes everything in one go, so that no session ever finds a part of it. */
+    /** Closes all slots in one task, so that no session finds some of them closed. */
     private void closeSlots(Set<String> others) {
         int slots = store.slots();
-        FarewellWriter parting = new FarewellWriter(maxFarewell, others);
-        store.clear(parting::from);
-        journal.statistics().happened(Statistics.Incident.EXPIRED, slots);
+        FarewellWriter farewells = new FarewellWriter(maxFarewell, others);
+        store.clear(farewells::end);
+        eventLog.statistics().happened(Statistics.Incident.EXPIRED, slots);
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("seconds", options.timeout().toSeconds());
         details.put("slots", slots);
-        details.put("told", parting.told());
-        details.put("untold", parting.untold());
-        details.put("left", parting.left());
-        journal.warn("unclaimed slots closed", details);
+        details.put("told", farewells.told());
+        details.put("untold", farewells.untold());
+        details.put("left", farewells.left());
+        eventLog.warn("unclaimed slots closed", details);
     }
 
-    /** Looks at every slot once and frees those whose peer has gone, page by page, so that others have their turn. */
+    /**
+     * Checks every slot once and frees those whose peer has gone. Each page is a task of its own, so that the event
+     * loop can do other work between pages.
+     */
     private final class Sweep implements Runnable {
 
         private final int begun = count;
@@ -149,13 +152,13 @@ public final class UnclaimedSlots {
                 throw new IllegalStateException("a slot that was listed is not there", e);
             }
             if (freed > 0) {
-                journal.statistics().happened(Statistics.Incident.REAPED, freed);
-                journal.warn("slots freed whose peer has gone", Map.of("slots", freed));
+                eventLog.statistics().happened(Statistics.Incident.REAPED, freed);
+                eventLog.warn("slots freed whose peer has gone", Map.of("slots", freed));
             }
         }
 
         private void free(List<SlotInfo> page) throws EscrowException {
-            for (SlotInfo slot : store.withPeers(page, peers)) {
+            for (SlotInfo slot : store.markHungUp(page, hangups)) {
                 if (slot.peerGone()) {
                     store.delete(slot.tag(), slot.index());
                     freed++;

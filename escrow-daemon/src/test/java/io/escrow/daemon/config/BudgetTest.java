@@ -87,6 +87,13 @@ class BudgetTest {
     }
 
     @Test
+    void allowsSmallPacketsWithFewSlots() {
+        Limits limits = new Limits(4, 64, 256, 3, 5, 2, 16);
+
+        assertDoesNotThrow(() -> ROOMY.check(limits, new StoreLimits(12, 300, 6)));
+    }
+
+    @Test
     void refusesPacketsTheHeapHasNoRoomFor() {
         Limits limits = new Limits(32, 0, 64 << 20, 128, 1024, 2, 0);
         Budget budget = new Budget(20_000, 128 * MIB);

@@ -28,14 +28,14 @@ import org.junit.jupiter.api.io.TempDir;
 class EventStreamTest {
 
     private final DefaultEventLoop loop = new DefaultEventLoop();
-    private final EventLog journal = new EventLog();
+    private final EventLog eventLog = new EventLog();
     private final EmbeddedChannel http = new EmbeddedChannel(new ChannelInboundHandlerAdapter());
 
     @BeforeEach
     void begin(@TempDir Path directory) throws Exception {
         DaemonOptions options = DaemonOptions.of(directory.resolve("s").toString());
         http.freezeTime();
-        new EventStream(http.pipeline().lastContext(), new ControlService(loop, options, store(options), journal, "1"))
+        new EventStream(http.pipeline().lastContext(), new ControlService(loop, options, store(options), eventLog, "1"))
                 .begin();
         look();
         assertEquals(List.of("watching"), names());
@@ -53,9 +53,9 @@ class EventStreamTest {
 
     @Test
     void tellsEachEventOnce() throws Exception {
-        call(() -> journal.info("one", Map.of("n", 1)));
+        call(() -> eventLog.info("one", Map.of("n", 1)));
         look();
-        call(() -> journal.info("two", Map.of()));
+        call(() -> eventLog.info("two", Map.of()));
         look();
         look();
 
@@ -71,7 +71,7 @@ class EventStreamTest {
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
-            journal.info("one", Map.of());
+            eventLog.info("one", Map.of());
         });
         for (int i = 0; i < 3; i++) {
             http.advanceTimeBy(250, TimeUnit.MILLISECONDS);
@@ -88,7 +88,7 @@ class EventStreamTest {
     void tellsHowManyEventsWereMissed() throws Exception {
         call(() -> {
             for (int i = 0; i < 300; i++) {
-                journal.info("event " + i, Map.of());
+                eventLog.info("event " + i, Map.of());
             }
         });
         look();

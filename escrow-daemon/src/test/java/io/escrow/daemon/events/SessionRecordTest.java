@@ -18,9 +18,9 @@ import org.junit.jupiter.api.Test;
 
 class SessionRecordTest {
 
-    private final EventLog journal = new EventLog();
+    private final EventLog eventLog = new EventLog();
     private final EmbeddedChannel channel = new EmbeddedChannel();
-    private final SessionRecord visit = new SessionRecord(journal, channel, PeerIdentity.UNKNOWN);
+    private final SessionRecord sessionRecord = new SessionRecord(eventLog, channel, PeerIdentity.UNKNOWN);
 
     @AfterEach
     void close() {
@@ -29,60 +29,60 @@ class SessionRecordTest {
 
     @Test
     void knowsHowLongTheClientHasWaited() {
-        visit.greeted(System.currentTimeMillis() - 60_000);
+        sessionRecord.greeted(System.currentTimeMillis() - 60_000);
 
-        Duration queued = visit.queued();
+        Duration queued = sessionRecord.queued();
         assertTrue(queued.compareTo(Duration.ofSeconds(59)) > 0, queued::toString);
         assertTrue(queued.compareTo(Duration.ofMinutes(2)) < 0, queued::toString);
-        assertEquals(1, counted(journal.statistics().queueTimes()));
+        assertEquals(1, counted(eventLog.statistics().queueTimes()));
         assertEquals(queued.toMillis() / 1e3, onlyEvent().details().get("queued_seconds"));
     }
 
     @Test
     void takesClockThatWasSetBackForNoWait() {
-        visit.greeted(System.currentTimeMillis() + 3_600_000);
+        sessionRecord.greeted(System.currentTimeMillis() + 3_600_000);
 
-        assertEquals(Duration.ZERO, visit.queued());
-        assertEquals(1, counted(journal.statistics().queueTimes()));
+        assertEquals(Duration.ZERO, sessionRecord.queued());
+        assertEquals(1, counted(eventLog.statistics().queueTimes()));
     }
 
     @Test
     void believesNoWaitOfMoreThanWeek() {
-        visit.greeted(System.currentTimeMillis() - Duration.ofDays(8).toMillis());
+        sessionRecord.greeted(System.currentTimeMillis() - Duration.ofDays(8).toMillis());
 
         assertNotQueued();
     }
 
     @Test
     void knowsNoWaitOfClientThatDoesNotTell() {
-        visit.greeted(0);
+        sessionRecord.greeted(0);
 
         assertNotQueued();
     }
 
     private void assertNotQueued() {
-        assertNull(visit.queued());
-        assertEquals(0, counted(journal.statistics().queueTimes()));
+        assertNull(sessionRecord.queued());
+        assertEquals(0, counted(eventLog.statistics().queueTimes()));
         assertEquals("session began", onlyEvent().name());
         assertFalse(onlyEvent().details().containsKey("queued_seconds"));
-        assertEquals(1, journal.statistics().count(Statistics.Incident.SESSION));
+        assertEquals(1, eventLog.statistics().count(Statistics.Incident.SESSION));
     }
 
     @Test
     void tellsWhatSessionCameTo() {
-        visit.greeted(0);
-        visit.answered(new Frame.Tag(1), new Frame.Info(1, 0, 0, 0));
-        visit.answered(new Frame.Get(1, 1), new Frame.Reply(Status.ENOENT, "empty"));
-        visit.failed(Status.ETIMEDOUT, "stopped");
-        visit.ended();
+        sessionRecord.greeted(0);
+        sessionRecord.answered(new Frame.Tag(1), new Frame.Info(1, 0, 0, 0));
+        sessionRecord.answered(new Frame.Get(1, 1), new Frame.Reply(Status.ENOENT, "empty"));
+        sessionRecord.failed(Status.ETIMEDOUT, "stopped");
+        sessionRecord.ended();
 
-        assertEquals(2, visit.requests());
+        assertEquals(2, sessionRecord.requests());
         assertEquals(
                 Map.of("tag", Map.of("OK", 1L), "get", Map.of("ENOENT", 1L)),
-                journal.statistics().requests());
-        assertEquals(1, counted(journal.statistics().sessionTimes()));
-        assertEquals(1, journal.statistics().count(Statistics.Incident.TIMED_OUT));
-        EventLog.Event end = journal.since(1).get(0);
+                eventLog.statistics().requests());
+        assertEquals(1, counted(eventLog.statistics().sessionTimes()));
+        assertEquals(1, eventLog.statistics().count(Statistics.Incident.TIMED_OUT));
+        EventLog.Event end = eventLog.since(1).get(0);
         assertEquals("session ended", end.name());
         assertEquals(2L, end.details().get("requests"));
         assertEquals(Status.ETIMEDOUT, end.details().get("status"));
@@ -92,24 +92,24 @@ class SessionRecordTest {
     /** As does a probe that looks whether the daemon listens. */
     @Test
     void saysNothingOfOneWhoLeavesWithoutGreeting() {
-        visit.ended();
+        sessionRecord.ended();
 
-        assertEquals(List.of(), journal.since(0));
-        assertEquals(0, journal.statistics().count(Statistics.Incident.SESSION));
-        assertEquals(0, counted(journal.statistics().sessionTimes()));
+        assertEquals(List.of(), eventLog.since(0));
+        assertEquals(0, eventLog.statistics().count(Statistics.Incident.SESSION));
+        assertEquals(0, counted(eventLog.statistics().sessionTimes()));
     }
 
     @Test
     void tellsOfOneWhoIsSentAwayWithoutGreeting() {
-        visit.failed(Status.EPROTO, "no HEL");
-        visit.ended();
+        sessionRecord.failed(Status.EPROTO, "no HEL");
+        sessionRecord.ended();
 
         assertEquals("session ended", onlyEvent().name());
-        assertEquals(0, counted(journal.statistics().sessionTimes()));
+        assertEquals(0, counted(eventLog.statistics().sessionTimes()));
     }
 
     private EventLog.Event onlyEvent() {
-        List<EventLog.Event> events = journal.since(0);
+        List<EventLog.Event> events = eventLog.since(0);
         assertEquals(1, events.size(), events::toString);
         return events.get(0);
     }

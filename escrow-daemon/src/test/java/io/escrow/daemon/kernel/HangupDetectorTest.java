@@ -24,7 +24,7 @@ class HangupDetectorTest {
 
     private static final int CLOSE_WAIT = 8;
 
-    private final HangupDetector peers = new HangupDetector();
+    private final HangupDetector hangups = new HangupDetector();
     private final List<OwnedDescriptor> looked = new ArrayList<>();
 
     @TempDir
@@ -32,7 +32,7 @@ class HangupDetectorTest {
 
     @AfterEach
     void close() {
-        peers.close();
+        hangups.close();
         looked.forEach(OwnedDescriptor::release);
     }
 
@@ -132,7 +132,7 @@ class HangupDetectorTest {
     }
 
     private Set<OwnedDescriptor> gone() {
-        return peers.gone(looked);
+        return hangups.gone(looked);
     }
 
     private void look(TestConnection connection) {

@@ -157,7 +157,7 @@ class InheritedListenerTest {
         String number = "inherited descriptor " + systemd.intValue();
         Files.delete(path);
         assertRefused(
-                number + " (UNIX-domain listener, " + path + "): nothing is at its path any more: bind it anew",
+                number + " (UNIX-domain listener, " + path + "): its path no longer exists: bind the socket again",
                 () -> InheritedListener.path(systemd.intValue()));
         Socket tcp = Socket.newSocketStream();
         try {

@@ -124,7 +124,7 @@ class SocketFileTest {
     @Test
     void refusesStaleSocketUnlessForced() throws IOException {
         leaveStaleSocket();
-        assertRefused("\"" + path + "\" is the socket of a daemon that is gone: --force replaces it", false);
+        assertRefused("\"" + path + "\" is the socket of a daemon that has ended: --force replaces it", false);
 
         Object stale = Files.getAttribute(path, "unix:ino");
         try (SocketFile file = SocketFile.claim(path, true, Duration.ZERO)) {

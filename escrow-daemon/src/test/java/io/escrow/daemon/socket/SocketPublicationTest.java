@@ -95,7 +95,7 @@ class SocketPublicationTest {
         Files.writeString(control, "precious");
         assertRefused(
                 Status.EINVAL,
-                "not a socket, where operators are to be answered: " + control,
+                "not a socket: \"" + control + "\", the path of the control socket",
                 List.of("s.ctl", "s.lock"));
         assertEquals("precious", Files.readString(control));
 
@@ -103,14 +103,14 @@ class SocketPublicationTest {
         Files.createDirectory(control);
         assertRefused(
                 Status.EINVAL,
-                "not a socket, where operators are to be answered: " + control,
+                "not a socket: \"" + control + "\", the path of the control socket",
                 List.of("s.ctl", "s.lock"));
 
         Files.delete(control);
         Files.createSymbolicLink(control, directory.resolve("nowhere"));
         assertRefused(
                 Status.EINVAL,
-                "not a socket, where operators are to be answered: " + control,
+                "not a socket: \"" + control + "\", the path of the control socket",
                 List.of("s.ctl", "s.lock"));
     }
 
@@ -120,7 +120,7 @@ class SocketPublicationTest {
         EscrowDaemon other = EscrowDaemon.start(DaemonOptions.of(control.toString()));
         assertRefused(
                 Status.EADDRINUSE,
-                "another process listens on \"" + control + "\", where operators are to be answered",
+                "another process listens on \"" + control + "\", the path of the control socket",
                 List.of("s.ctl", "s.ctl.ctl", "s.ctl.lock", "s.lock"));
 
         assertTrue(SocketPath.isServed(control));

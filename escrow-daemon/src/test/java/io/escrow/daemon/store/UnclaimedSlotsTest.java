@@ -40,14 +40,14 @@ class UnclaimedSlotsTest {
     private final Store store = new Store(4, new StoreLimits(100, 10_000, 100));
     private final EmbeddedChannel loop = new EmbeddedChannel();
     private final Queue<Runnable> background = new ArrayDeque<>();
-    private final HangupDetector peers = new HangupDetector();
-    private final UnclaimedSlots vacancy = new UnclaimedSlots(
+    private final HangupDetector hangups = new HangupDetector();
+    private final UnclaimedSlots unclaimed = new UnclaimedSlots(
             store,
             new UnclaimedOptions(Duration.ofSeconds(TIMEOUT_SECONDS), Duration.ofSeconds(REAP_SECONDS)),
             MAX_FAREWELL,
             loop.eventLoop(),
             background::add,
-            peers,
+            hangups,
             new EventLog());
 
     @TempDir
@@ -56,13 +56,13 @@ class UnclaimedSlotsTest {
     @BeforeEach
     void stopTheClock() {
         loop.freezeTime();
-        vacancy.begin();
+        unclaimed.start();
     }
 
     @AfterEach
     void close() {
         store.close();
-        peers.close();
+        hangups.close();
         loop.finish();
     }
 
@@ -165,13 +165,13 @@ class UnclaimedSlotsTest {
     void leavesConnectionToProcessThatHasItOpen() throws IOException {
         try (TestConnection tcp = TestConnection.tcp()) {
             StoredSlot slot = new StoredSlot(5, new byte[0], FAREWELL, tcp.owned());
-            FarewellWriter parting = new FarewellWriter(
+            FarewellWriter farewells = new FarewellWriter(
                     MAX_FAREWELL, Set.of(ProcDescriptors.name(tcp.server().intValue())));
 
-            parting.from(slot);
+            farewells.end(slot);
 
-            assertEquals(1, parting.left());
-            assertEquals(0, parting.told());
+            assertEquals(1, farewells.left());
+            assertEquals(0, farewells.told());
             assertEquals(1, tcp.server().write(java.nio.ByteBuffer.allocateDirect(1), 0, 1));
             slot.descriptor().release();
             assertArrayEquals(new byte[1], tcp.peerReadsToTheEnd());
@@ -192,10 +192,10 @@ class UnclaimedSlotsTest {
     @Test
     void countsTheTimeFromTheEndOfTheLastSession() throws IOException {
         pass(TIMEOUT_SECONDS - 1);
-        vacancy.end();
+        unclaimed.stop();
         store.add(0, 0, new StoredSlot(-1, new byte[1], null));
         pass(10 * TIMEOUT_SECONDS);
-        vacancy.begin();
+        unclaimed.start();
         pass(TIMEOUT_SECONDS - 1);
         assertEquals(1, store.slots());
 
@@ -210,7 +210,7 @@ class UnclaimedSlotsTest {
         loop.runScheduledPendingTasks();
         assertEquals(1, background.size());
 
-        vacancy.end();
+        unclaimed.stop();
         pass(0);
 
         assertEquals(1, store.slots());
@@ -244,7 +244,7 @@ class UnclaimedSlotsTest {
         try (TestConnection closed = TestConnection.unix(directory.resolve("c"))) {
             hold(0, closed, FAREWELL);
             closed.peerCloses();
-            vacancy.end();
+            unclaimed.stop();
 
             pass(10 * REAP_SECONDS);
 
