@@ -2,8 +2,8 @@ package io.escrow.examples;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.escrow.handover.HandoverEvent;
-import io.escrow.handover.Movable;
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.Movable;
 import io.escrow.handover.ServerHandover;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;

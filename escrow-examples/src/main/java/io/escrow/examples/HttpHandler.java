@@ -2,7 +2,7 @@ package io.escrow.examples;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.escrow.handover.HandoverEvent;
+import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;

@@ -2,26 +2,31 @@ package io.escrow.handover;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.store.EscrowTable;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Holds a running server's session with the escrow, and makes it again when it is lost. May be used by any thread. */
 final class EscrowSession {
 
     private static final long RETRY_MILLIS = 500;
 
-    private final ServerHandover server;
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final HandoverConfiguration configuration;
     private final EscrowTable table;
+    private final CrashStore crashStore;
     private CompletableFuture<Void> regained = CompletableFuture.completedFuture(null);
     private boolean wanted = true;
     private boolean lost;
 
-    EscrowSession(ServerHandover server) {
-        this.server = server;
-        this.table = new EscrowTable(server.options().firstTag);
+    EscrowSession(HandoverConfiguration configuration, EscrowTable table, CrashStore crashStore) {
+        this.configuration = configuration;
+        this.table = table;
+        this.crashStore = crashStore;
     }
 
     EscrowTable table() {
@@ -53,7 +58,7 @@ final class EscrowSession {
 
     /** Makes the session again if it is lost. */
     synchronized CompletableFuture<Void> regain() {
-        return isLost() && regained.isDone() ? regain(server.options().escrow.connect()) : regained.copy();
+        return isLost() && regained.isDone() ? regain(configuration.escrow().connect()) : regained.copy();
     }
 
     /** Makes the session again, with a connection that is being made; a crash-safe server tries until it succeeds. */
@@ -62,8 +67,8 @@ final class EscrowSession {
         regained = connecting.thenCompose(this::beginAgain);
         regained.whenComplete((nothing, failure) -> {
             connecting.cancel(false);
-            if (failure != null && server.options().crashSafe) {
-                server.logger().debug("no session with the escrow: {}", failure.getMessage());
+            if (failure != null && configuration.crashSafe()) {
+                logger.debug("no session with the escrow: {}", failure.getMessage());
                 CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS)
                         .execute(this::keep);
             }
@@ -79,12 +84,12 @@ final class EscrowSession {
             }
         }
         return begin(client).thenRun(() -> {
-            if (server.options().crashSafe) {
+            if (configuration.crashSafe()) {
                 escrowAll();
             }
-            server.observer().queued(client.queued());
+            configuration.observer().queued(client.queued());
             if (setLost(false)) {
-                server.observer().sessionRegained();
+                configuration.observer().sessionRegained();
             }
         });
     }
@@ -96,9 +101,9 @@ final class EscrowSession {
             }
             setLost(true);
         }
-        server.observer().sessionLost();
-        if (server.options().crashSafe) {
-            server.logger().warn("the session with the escrow is lost: connections would not outlive a crash just now");
+        configuration.observer().sessionLost();
+        if (configuration.crashSafe()) {
+            logger.warn("the session with the escrow is lost: connections would not outlive a crash just now");
             keep();
         }
     }
@@ -116,27 +121,21 @@ final class EscrowSession {
         }
     }
 
-    /** Puts everything into the escrow that this server has; what the escrow still holds is replaced. */
+    /** Puts everything into the escrow that this server has. */
     private void escrowAll() {
-        List<CompletableFuture<Void>> stored = new ArrayList<>();
-        server.options().listeners.forEach(listener -> stored.add(listener.store(false)));
-        server.guards()
-                .forEach(guard ->
-                        stored.add(Loops.call(guard.channel().eventLoop(), () -> ServerHandover.checkpoint(guard))
-                                .thenCompose(done -> done)));
+        List<CompletableFuture<Void>> stored = crashStore.storeAll();
         CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
             long missing = stored.stream()
                     .filter(CompletableFuture::isCompletedExceptionally)
                     .count();
             if (missing == 0) {
-                server.logger().info("the session with the escrow is on again: {} channels are in it", stored.size());
+                logger.info("the session with the escrow is on again: {} channels are in it", stored.size());
             } else {
-                server.logger()
-                        .warn(
-                                "{} of {} channels are not in the escrow again: {}",
-                                missing,
-                                stored.size(),
-                                failure.getMessage());
+                logger.warn(
+                        "{} of {} channels are not in the escrow again: {}",
+                        missing,
+                        stored.size(),
+                        failure.getMessage());
             }
         });
     }

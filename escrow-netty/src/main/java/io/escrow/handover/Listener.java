@@ -1,10 +1,11 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
-import io.escrow.InheritedSocket;
 import io.escrow.Status;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
+import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.bootstrap.ServerBootstrapConfig;
@@ -19,39 +20,32 @@ import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.AttributeKey;
-import io.netty.util.concurrent.EventExecutor;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.concurrent.CompletableFuture;
 
 /** Binds or adopts one listener, or one datagram socket. Used by one thread at a time. */
 final class Listener {
 
+    private final ListenerConfiguration configuration;
     private final String name;
     private final SocketAddress address;
-    private final ServerBootstrap server;
-    private final Bootstrap datagrams;
     private Channel channel;
     private ChannelSlot slot;
     private boolean bound;
     private boolean inherited;
     private volatile boolean gone;
 
-    Listener(String name, ServerBootstrap server, SocketAddress address) {
-        this.name = name;
-        this.server = server;
-        this.datagrams = null;
-        this.address = address;
+    Listener(ListenerConfiguration configuration) {
+        this.configuration = configuration;
+        this.name = configuration.name();
+        this.address = configuration.address();
     }
 
-    Listener(String name, Bootstrap datagrams, SocketAddress address) {
-        this.name = name;
-        this.server = null;
-        this.datagrams = datagrams;
-        this.address = address;
+    ListenerConfiguration configuration() {
+        return configuration;
     }
 
     String name() {
@@ -63,21 +57,7 @@ final class Listener {
     }
 
     boolean isDatagram() {
-        return datagrams != null;
-    }
-
-    /** Returns the event loops of the listener itself. */
-    EventLoopGroup group() {
-        return isDatagram() ? datagrams.config().group() : server.config().group();
-    }
-
-    /** Returns the event loops of what this listener accepts. */
-    Iterable<EventExecutor> childLoops() {
-        if (isDatagram()) {
-            return datagrams.config().group();
-        }
-        ServerBootstrapConfig config = server.config();
-        return config.childGroup() == null ? config.group() : config.childGroup();
+        return configuration.isDatagram();
     }
 
     /** Returns this listener's slot in the escrow. */
@@ -92,15 +72,18 @@ final class Listener {
     /** Stores the listener, or replaces what is known about it. */
     CompletableFuture<Void> store(boolean clean) {
         ChannelRecord.Builder record = ChannelRecord.builder(name, clean);
-        return slot.store(
-                Loops.descriptor(channel), (inherited ? record.mark(ChannelRecord.INHERITED) : record).build());
+        if (inherited) {
+            record.mark(ChannelRecord.INHERITED);
+        }
+        return slot.store(EventLoops.descriptor(channel), record.build());
     }
 
     /** Binds a fresh socket; reads nothing yet. */
     void bind() throws EscrowException {
         ChannelFuture binding;
         if (isDatagram()) {
-            binding = datagrams
+            binding = configuration
+                    .datagrams()
                     .clone()
                     .channelFactory(EpollDatagramChannel::new)
                     .option(ChannelOption.AUTO_READ, false)
@@ -113,7 +96,7 @@ final class Listener {
         binding.awaitUninterruptibly();
         if (!binding.isSuccess()) {
             throw new EscrowException(
-                    Status.EINVAL,
+                    Futures.statusOf(binding.cause()),
                     "listener " + name + " can't be bound to " + address + ": "
                             + binding.cause().getMessage(),
                     binding.cause());
@@ -128,7 +111,8 @@ final class Listener {
     void adopt(int descriptor) throws EscrowException {
         ChannelFuture registered;
         if (isDatagram()) {
-            registered = datagrams
+            registered = configuration
+                    .datagrams()
                     .clone()
                     .channelFactory(() -> new EpollDatagramChannel(descriptor))
                     .option(ChannelOption.AUTO_READ, false)
@@ -143,7 +127,7 @@ final class Listener {
         registered.awaitUninterruptibly();
         if (!registered.isSuccess()) {
             throw new EscrowException(
-                    Status.EINVAL,
+                    Status.EIO,
                     "listener " + name + " can't be adopted: "
                             + registered.cause().getMessage(),
                     registered.cause());
@@ -153,25 +137,15 @@ final class Listener {
         gone = false;
     }
 
-    /** Notes that somebody else has bound the adopted socket, and keeps it. */
+    /** Notes that another process has bound the adopted socket, and keeps it. */
     void inherited() {
         inherited = true;
-    }
-
-    /** Returns which kind of socket this is. */
-    InheritedSocket.Kind kind() {
-        if (isDatagram()) {
-            return InheritedSocket.Kind.UDP;
-        }
-        return address instanceof DomainSocketAddress
-                ? InheritedSocket.Kind.UNIX_LISTENER
-                : InheritedSocket.Kind.TCP_LISTENER;
     }
 
     /** Copies the user's bootstrap, whose own channel type does not matter. */
     @SuppressWarnings("unchecked")
     private ServerBootstrap copyOfServer(ChannelFactory<? extends ServerChannel> factory) {
-        ServerBootstrapConfig config = server.config();
+        ServerBootstrapConfig config = configuration.server().config();
         EventLoopGroup children = config.childGroup() == null ? config.group() : config.childGroup();
         ServerBootstrap copy = new ServerBootstrap()
                 .group(config.group(), children)
@@ -187,34 +161,13 @@ final class Listener {
         return copy.option(ChannelOption.AUTO_READ, false);
     }
 
-    /** Tells whether the adopted socket has the address that was asked for. Port 0 and a wildcard ask for any. */
+    /** Returns whether the adopted socket has the address that was asked for. */
     boolean hasAddress() {
-        return isAskedFor(channel.localAddress());
-    }
-
-    /** Tells whether port 0 is asked for: then an address is no mark of this listener. */
-    boolean hasAnyPort() {
-        return address instanceof InetSocketAddress asked && asked.getPort() == 0;
-    }
-
-    /** Tells whether an address is the one that was asked for. */
-    boolean isAskedFor(SocketAddress actual) {
-        if (address instanceof InetSocketAddress asked && actual instanceof InetSocketAddress is) {
-            return (asked.getPort() == 0 || asked.getPort() == is.getPort())
-                    && (asked.getAddress().isAnyLocalAddress()
-                            ? is.getAddress().isAnyLocalAddress()
-                            : asked.getAddress().equals(is.getAddress()));
-        }
-        // The address of an adopted UNIX-domain socket is not to be had from Netty: the name is all there is to go by.
-        return actual == null || address.equals(actual);
+        return configuration.isAskedFor(channel.localAddress());
     }
 
     String addressText() {
-        return addressText(channel.localAddress());
-    }
-
-    String addressText(SocketAddress actual) {
-        return "asked for " + address + ", has " + actual;
+        return configuration.comparedWith(channel.localAddress());
     }
 
     boolean isGone() {
@@ -227,7 +180,7 @@ final class Listener {
         if (channel instanceof EpollServerDomainSocketChannel) {
             // A UNIX-domain listener that is closed properly takes its path along.
             try {
-                Loops.descriptor(channel).close();
+                EventLoops.descriptor(channel).close();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
@@ -247,13 +200,13 @@ final class Listener {
         }
     }
 
-    /** Closes the socket if it was bound here, else leaves it to the escrow, or to whoever has bound it. */
+    /** Closes the socket if it was bound here; else the escrow, or the process that has bound it, keeps it. */
     void abandon() {
         if (bound) {
             close();
         } else if (channel != null) {
-            Loops.deregister(channel)
-                    .thenCompose(nothing -> Loops.call(channel.eventLoop(), () -> {
+            EventLoops.deregister(channel)
+                    .thenCompose(nothing -> EventLoops.call(channel.eventLoop(), () -> {
                         letGo();
                         return null;
                     }))

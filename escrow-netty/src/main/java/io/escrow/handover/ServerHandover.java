@@ -2,21 +2,17 @@ package io.escrow.handover;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
-import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
-import io.escrow.handover.store.EscrowTable;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.ConnectionState;
+import io.escrow.internal.Checks;
+import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
-import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Runs a server whose listeners and live connections can move to its next process.
@@ -34,29 +30,20 @@ import org.slf4j.LoggerFactory;
  */
 public final class ServerHandover implements AutoCloseable {
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
-    private static final byte[] NO_FAREWELL = {};
-
-    private final ServerHandoverBuilder options;
-    private final Set<Guard> guards = ConcurrentHashMap.newKeySet();
+    private final HandoverContext context;
+    private final StartReport startReport;
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
     private final AtomicBoolean handingOver = new AtomicBoolean();
-    private final AtomicInteger arriving = new AtomicInteger();
-    private final EscrowSession session;
-    private volatile boolean escrowing;
-    private volatile Succession succession;
-    private volatile StartReport startReport;
 
-    ServerHandover(ServerHandoverBuilder options) {
-        this.options = options;
-        this.session = new EscrowSession(this);
-        this.escrowing = options.crashSafe;
+    ServerHandover(HandoverContext context, StartReport startReport) {
+        this.context = context;
+        this.startReport = startReport;
     }
 
     /**
      * Starts to describe a server.
      *
-     * @param escrow how to connect to the escrow; the client is made and closed by the server
+     * @param escrow how to connect to the escrow; copied. The client is made and closed by the server
      * @return a builder
      */
     public static ServerHandoverBuilder with(EscrowClientBuilder escrow) {
@@ -64,7 +51,7 @@ public final class ServerHandover implements AutoCloseable {
     }
 
     /**
-     * Tells how the server came up.
+     * Returns how the server came up.
      *
      * @return what was adopted, bound and refused
      */
@@ -78,7 +65,7 @@ public final class ServerHandover implements AutoCloseable {
      * @return their channels, in the order in which they were described
      */
     public List<Channel> listeners() {
-        return options.listeners.stream().map(Listener::channel).toList();
+        return context.listeners().stream().map(Listener::channel).toList();
     }
 
     /**
@@ -87,69 +74,46 @@ public final class ServerHandover implements AutoCloseable {
      * @return how many are open here
      */
     public int connections() {
-        return guards.size();
+        return context.connections().all().size();
     }
 
     /**
-     * Tells whether a connection was taken over, and not accepted by this process. What a server says first, on {@code
-     * channelActive}, it must not say again to such a one.
+     * Returns whether a connection was taken over, and not accepted by this process. A greeting that a server sends on
+     * {@code channelActive} must not be sent again to such a connection.
      *
      * @param channel a connection
      * @return whether it was adopted
      */
     public static boolean isAdopted(Channel channel) {
-        Guard guard = channel.pipeline().get(Guard.class);
-        return guard != null && guard.isAdopted();
+        Connection connection = Connection.of(channel);
+        return connection != null && connection.isAdopted();
     }
 
     /**
-     * Tells whether a connection is just being taken over: its pipeline is built, and an upgrade repeated, but it is
+     * Returns whether a connection is just being taken over: its pipeline is built, and an upgrade repeated, but it is
      * not served yet. A handshake that completes now has been completed before, by the process that had the connection.
      *
      * @param channel a connection
      * @return whether what happens to it now has happened before
      */
     public static boolean isRestoring(Channel channel) {
-        Guard guard = channel.pipeline().get(Guard.class);
-        return guard != null && guard.state() == Guard.State.HELD;
+        Connection connection = Connection.of(channel);
+        return connection != null && connection.state() == ConnectionState.HELD;
     }
 
     /**
-     * Renews what the escrow knows about a connection, for the case of a crash: asks its {@link Movable} handlers for
-     * their state, on the channel's event loop.
+     * Renews what the escrow knows about a connection, for the case of a crash: asks its {@link
+     * io.escrow.handover.protocol.Movable} handlers for their state, on the channel's event loop.
      *
      * @param channel a connection of this server
-     * @return a future that is done when the escrow has the state; already done when the server is not crash-safe
+     * @return a future that is done when the escrow has the state; already done when the server is not crash-safe.
+     *     Cancelling it changes nothing but the future
      */
     public CompletableFuture<Void> checkpoint(Channel channel) {
-        return Loops.call(channel.eventLoop(), () -> {
-                    Guard guard = channel.pipeline().get(Guard.class);
-                    boolean useful = options.crashSafe && guard != null && guard.state() == Guard.State.SERVING;
-                    return useful && channel.isActive()
-                            ? checkpoint(guard)
-                            : CompletableFuture.<Void>completedFuture(null);
-                })
-                .thenCompose(stored -> stored);
-    }
-
-    /** Returns what the server's author, or else the protocol, has for the peer of a connection that nobody claims. */
-    byte[] farewell(Guard guard) {
-        byte[] chosen = options.farewells.get(guard.listener());
-        if (chosen != null || guard.gate() == null) {
-            return chosen == null ? NO_FAREWELL : chosen;
-        }
-        byte[] own = guard.gate().farewell();
-        // What nobody has asked for must not make a handover fail.
-        return own.length <= client().maxFarewell() ? own : NO_FAREWELL;
-    }
-
-    /** Renews what the escrow knows about a connection. Called on its event loop. */
-    static CompletableFuture<Void> checkpoint(Guard guard) {
-        if (!guard.channel().isOpen()) {
-            // The number of its descriptor may be another connection's by now.
-            return guard.ended();
-        }
-        return guard.slot().store(Loops.descriptor(guard.channel()), Dismantler.checkpoint(guard));
+        return Futures.expose(EventLoops.call(channel.eventLoop(), () -> Connection.of(channel))
+                .thenCompose(connection -> connection == null
+                        ? CompletableFuture.<Void>completedFuture(null)
+                        : connection.checkpoint()));
     }
 
     /**
@@ -158,26 +122,30 @@ public final class ServerHandover implements AutoCloseable {
      * nothing had been asked.
      *
      * @param deadline how long it may take until every connection that can be moved is at rest and stored
-     * @return a future of the report; fails with an {@link EscrowException} when the server goes on. When it is done, the
-     *     next process serves, and only connections that can't be moved are left here; see {@link #drained()}
+     * @return a future of the report; fails with an {@link EscrowException} when the server goes on, with {@link
+     *     Status#EBUSY} if a handover is under way or done already. When it is done, the next process serves, and only
+     *     connections that can't be moved are left here; see {@link #drained()}. Cancelling the future does not stop the
+     *     handover
+     * @throws IllegalArgumentException if the deadline is not positive
      */
     public CompletableFuture<HandoverReport> handOver(Duration deadline) {
+        Checks.positive("deadline of a handover", deadline);
         if (!handingOver.compareAndSet(false, true)) {
             return CompletableFuture.failedFuture(
-                    new EscrowException(Status.EINVAL, "a handover is under way, or done, already"));
+                    new EscrowException(Status.EBUSY, "a handover is under way, or done, already"));
         }
-        return Mover.handOver(this, deadline).whenComplete((report, failure) -> {
+        return Futures.expose(HandoverTask.handOver(context, deadline, drained).whenComplete((report, failure) -> {
             if (failure != null) {
                 handingOver.set(false);
             }
-        });
+        }));
     }
 
     /**
-     * Tells when the connections that could not be moved have ended.
+     * Returns when the connections that could not be moved have ended.
      *
      * @return a future that is done after a handover, when none is left here; at the latest when the time set with {@link
-     *     ServerHandoverBuilder#drain} has passed
+     *     ServerHandoverBuilder#drain} has passed. Cancelling it changes nothing but the future
      */
     public CompletableFuture<Void> drained() {
         return drained.copy();
@@ -186,116 +154,30 @@ public final class ServerHandover implements AutoCloseable {
     /** Stops the server without handing it over: closes listeners and connections, and frees their slots. */
     @Override
     public void close() {
-        options.listeners.forEach(Listener::close);
+        context.listeners().forEach(Listener::close);
         // Those that are on their way to the escrow arrive, and then know that the listeners are closed.
         awaitAnswers();
-        Loops.settle(loops()).join();
-        guards.forEach(guard -> guard.channel().close());
-        CompletableFuture.allOf(guards.stream().map(Guard::ended).toArray(CompletableFuture[]::new))
+        EventLoops.settle(context.loops()).join();
+        context.connections().all().forEach(connection -> connection.channel().close());
+        CompletableFuture.allOf(context.connections().all().stream()
+                        .map(Connection::ended)
+                        .toArray(CompletableFuture[]::new))
                 .join();
-        options.listeners.forEach(listener -> listener.slot().remove());
+        context.listeners().forEach(listener -> listener.slot().remove());
         awaitAnswers();
-        session.end().join();
+        context.session().end().join();
     }
 
     /** Waits until everything that was asked of the escrow is answered: answers come in order. */
     private void awaitAnswers() {
-        client().tag(table().listenerTag()).handle((info, failure) -> info).join();
+        context.client()
+                .tag(context.table().listenerTag())
+                .handle((info, failure) -> info)
+                .join();
     }
 
-    /** Returns the event loops of the listeners and of what they accept. */
-    Set<EventExecutor> loops() {
-        Set<EventExecutor> loops = new HashSet<>();
-        for (Listener listener : options.listeners) {
-            loops.add(listener.channel().eventLoop());
-            listener.childLoops().forEach(loops::add);
-        }
-        return loops;
-    }
-
-    // For the classes of this package.
-
-    ServerHandoverBuilder options() {
-        return options;
-    }
-
-    Logger logger() {
-        return logger;
-    }
-
-    HandoverObserver observer() {
-        return options.observer;
-    }
-
-    EscrowSession session() {
-        return session;
-    }
-
-    EscrowClient client() {
-        return session.client();
-    }
-
-    EscrowTable table() {
-        return session.table();
-    }
-
-    /** Sets whether new connections are put into the escrow as they come. */
-    void escrowing(boolean escrowing) {
-        this.escrowing = escrowing;
-    }
-
-    /** Sets who is to know which connections end; {@code null} for nobody. */
-    void succession(Succession succession) {
-        this.succession = succession;
-    }
-
-    void started(StartReport report) {
-        startReport = report;
-        observer().started(report);
-    }
-
-    Set<Guard> guards() {
-        return guards;
-    }
-
-    CompletableFuture<Void> drainedFuture() {
-        return drained;
-    }
-
-    /** Counts the connections that are accepted, but not served yet. */
-    int arriving() {
-        return arriving.get();
-    }
-
-    /** Returns whether new connections are put into the escrow as they come. */
-    boolean escrowing() {
-        return escrowing;
-    }
-
-    void arriving(int change) {
-        arriving.addAndGet(change);
-    }
-
-    /** Takes a connection in, on its event loop. */
-    void opened(Guard guard) {
-        guards.add(guard);
-        if (escrowing && !guard.slot().mayBeFilled()) {
-            // There was no session when it was accepted; there may be one by now.
-            checkpoint(guard);
-        }
-    }
-
-    /** Forgets a connection that has ended, on its event loop. */
-    CompletableFuture<Void> closed(Guard guard) {
-        guards.remove(guard);
-        Succession next = succession;
-        if (next != null) {
-            next.gone(guard.slot());
-            return CompletableFuture.completedFuture(null);
-        }
-        return guard.slot().remove().exceptionally(failure -> {
-            logger.debug("the slot of {} was not freed: {}", guard.channel(), failure.getMessage());
-            return null;
-        });
+    /** Returns the parts of this server, for the tests of this package. */
+    HandoverContext context() {
+        return context;
     }
 }

@@ -4,9 +4,15 @@ import static java.util.Objects.requireNonNull;
 
 import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.connection.ConnectionRules;
+import io.escrow.handover.connection.ImmovableHandlers;
+import io.escrow.handover.connection.ProtocolRegistry;
+import io.escrow.handover.protocol.Protocol;
+import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,24 +23,39 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
-/** Describes a server that can be handed over. Used by one thread. */
+/**
+ * Describes a server that can be handed over. Used by one thread at a time.
+ *
+ * <p>{@link #start()} checks and copies all settings, those of the bootstraps included. So a builder can be changed and
+ * used again, and its servers share nothing but event loops and handlers.
+ *
+ * <p>A wrong value is an error of the program: the method that gets it throws an {@link IllegalArgumentException} at
+ * once. What is wrong with the machine makes the future of {@link #start()} fail.
+ */
 public final class ServerHandoverBuilder {
 
-    final EscrowClientBuilder escrow;
-    final List<Listener> listeners = new ArrayList<>();
-    final Map<String, byte[]> farewells = new HashMap<>();
-    InheritedSockets inherited = new InheritedSockets(Map.of());
-    boolean crashSafe;
-    boolean bindChangedAddress;
-    int firstTag;
-    Duration drain = Duration.ofSeconds(30);
-    Duration wave;
-    Predicate<Channel> resumeAfterCrash = channel -> true;
-    Consumer<Progress> onProgress = progress -> {};
-    HandoverObserver observer = new HandoverObserver() {};
+    /** A server uses three tags: for listeners, connections, and what is too large for one payload. */
+    private static final int LAST_FIRST_TAG = 65_536 - 3;
+
+    private static final int MAX_LISTENERS = 1_000;
+
+    private final EscrowClientBuilder escrow;
+    private final List<ListenerConfiguration> listeners = new ArrayList<>();
+    private final List<Protocol> protocols = new ArrayList<>();
+    private final Map<String, byte[]> farewells = new HashMap<>();
+    private InheritedSockets inherited = new InheritedSockets(Map.of());
+    private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
+    private boolean crashSafe;
+    private boolean bindChangedAddress;
+    private int firstTag;
+    private Duration drain = Duration.ofSeconds(30);
+    private Duration wave;
+    private Predicate<Channel> resumeAfterCrash = channel -> true;
+    private Consumer<Progress> onProgress = progress -> {};
+    private HandoverObserver observer = new HandoverObserver() {};
 
     ServerHandoverBuilder(EscrowClientBuilder escrow) {
-        this.escrow = requireNonNull(escrow, "escrow");
+        this.escrow = escrow.copy();
     }
 
     /**
@@ -44,10 +65,10 @@ public final class ServerHandoverBuilder {
      * @param bootstrap the groups, options and handlers of the server; its channel type is not used
      * @param address what to bind when the escrow does not hold the listener
      * @return this builder
+     * @throws IllegalArgumentException if the name is taken, or is not 1 to 255 bytes without control characters
      */
     public ServerHandoverBuilder listen(String name, ServerBootstrap bootstrap, SocketAddress address) {
-        listeners.add(new Listener(name, bootstrap, address));
-        return this;
+        return add(ListenerConfiguration.of(name, bootstrap, address));
     }
 
     /**
@@ -56,10 +77,12 @@ public final class ServerHandoverBuilder {
      * @param name names them in the escrow, with {@code #0}, {@code #1} and so on behind it
      * @param bootstrap as for {@link #listen(String, ServerBootstrap, SocketAddress)}
      * @param address what to bind
-     * @param count how many, 1 or more
+     * @param count how many, 1 to 1,000
      * @return this builder
+     * @throws IllegalArgumentException if a name is taken, or the count is out of range
      */
     public ServerHandoverBuilder listen(String name, ServerBootstrap bootstrap, SocketAddress address, int count) {
+        Checks.inRange("number of listeners named " + name, count, 1, MAX_LISTENERS);
         for (int i = 0; i < count; i++) {
             listen(name + "#" + i, bootstrap, address);
         }
@@ -73,9 +96,61 @@ public final class ServerHandoverBuilder {
      * @param bootstrap its group, options and handler; its channel type is not used
      * @param address what to bind when the escrow does not hold the socket
      * @return this builder
+     * @throws IllegalArgumentException if the name is taken, or is not 1 to 255 bytes without control characters
      */
     public ServerHandoverBuilder datagram(String name, Bootstrap bootstrap, SocketAddress address) {
-        listeners.add(new Listener(name, bootstrap, address));
+        return add(ListenerConfiguration.of(name, bootstrap, address));
+    }
+
+    private ServerHandoverBuilder add(ListenerConfiguration listener) {
+        if (listeners.stream().anyMatch(other -> other.name().equals(listener.name()))) {
+            throw new IllegalArgumentException(
+                    "name of a listener: " + listener.name() + " is taken (expected: a name of its own)");
+        }
+        listeners.add(listener);
+        return this;
+    }
+
+    /**
+     * Adds a protocol whose connections can be moved. It comes before those that are found as services; one that has the
+     * name of such a service takes its place.
+     *
+     * @param protocol the protocol, used on all event loops of the server
+     * @return this builder
+     */
+    public ServerHandoverBuilder protocol(Protocol protocol) {
+        protocols.add(requireNonNull(protocol, "protocol"));
+        return this;
+    }
+
+    /**
+     * Keeps connections here that have a handler of a class in their pipelines: they are drained at a handover. Handlers
+     * of Netty that can't be moved are known already.
+     *
+     * @param handler the class; applies to those that extend it
+     * @param reason why, for the report; not blank
+     * @return this builder
+     * @throws IllegalArgumentException if the reason is blank
+     */
+    public ServerHandoverBuilder immovable(Class<? extends ChannelHandler> handler, String reason) {
+        if (reason.isBlank()) {
+            throw new IllegalArgumentException(
+                    "reason why a " + handler.getSimpleName() + " can't be moved: blank (expected: a few words)");
+        }
+        immovable = immovable.with(handler, reason);
+        return this;
+    }
+
+    /**
+     * Vouches for a handler that is, or extends, one of those because of which a connection can't be moved: a decoder that
+     * only ever gets whole messages, for instance. When the connection is at rest, the handler must have no state that
+     * the next process needs.
+     *
+     * @param handler the class; applies to those that extend it
+     * @return this builder
+     */
+    public ServerHandoverBuilder vouchFor(Class<? extends ChannelHandler> handler) {
+        immovable = immovable.without(handler);
         return this;
     }
 
@@ -116,7 +191,7 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder farewell(String listener, byte[] bytes) {
         List<String> names = listeners.stream()
-                .map(Listener::name)
+                .map(ListenerConfiguration::name)
                 .filter(name -> name.equals(listener) || name.startsWith(listener + "#"))
                 .toList();
         if (names.isEmpty()) {
@@ -161,11 +236,12 @@ public final class ServerHandoverBuilder {
     /**
      * Sets which tags of the escrow are used.
      *
-     * @param tag the first of three; 0 by default
+     * @param tag the first of three, 0 to 65,533; 0 by default. The daemon must have that many
      * @return this builder
+     * @throws IllegalArgumentException if the tag is out of range
      */
     public ServerHandoverBuilder firstTag(int tag) {
-        this.firstTag = tag;
+        this.firstTag = Checks.inRange("first tag", tag, 0, LAST_FIRST_TAG);
         return this;
     }
 
@@ -174,9 +250,10 @@ public final class ServerHandoverBuilder {
      *
      * @param time the time, then they are closed; 30 seconds by default
      * @return this builder
+     * @throws IllegalArgumentException if the time is not positive
      */
     public ServerHandoverBuilder drain(Duration time) {
-        this.drain = requireNonNull(time, "time");
+        this.drain = Checks.positive("time to drain connections", time);
         return this;
     }
 
@@ -191,15 +268,12 @@ public final class ServerHandoverBuilder {
      * @throws IllegalArgumentException if the pause is not positive
      */
     public ServerHandoverBuilder waves(Duration pause) {
-        if (pause.isNegative() || pause.isZero()) {
-            throw new IllegalArgumentException("pause of a wave: " + pause + " (expected: more than 0)");
-        }
-        this.wave = pause;
+        this.wave = Checks.positive("pause of a wave", pause);
         return this;
     }
 
     /**
-     * Sets who is told how far a start or a handover has come.
+     * Sets a listener that is called while a start or a handover goes on.
      *
      * @param listener called four times a second while a step lasts, and once when it is done; on an event loop, which it
      *     must not block, or on a thread of the server's own
@@ -211,7 +285,7 @@ public final class ServerHandoverBuilder {
     }
 
     /**
-     * Sets who is told what happens, for metrics or logs.
+     * Sets the observer of the server, for metrics or logs.
      *
      * @param observer the observer, which must not block
      * @return this builder
@@ -226,9 +300,31 @@ public final class ServerHandoverBuilder {
      * or binds what is not there. As long as the server runs, it holds the escrow's session.
      *
      * @return a future of the running server. Fails with an {@link io.escrow.EscrowException} when the escrow can't be
-     *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was
+     *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was. Cancelling the future
+     *     ends the wait for the turn; when it is this server's turn, {@code cancel} does nothing and returns {@code
+     *     false}
+     * @throws IllegalArgumentException if there is no listener, or a bootstrap lacks its group or its handler, or has
+     *     event loops of another transport than epoll
      */
     public CompletableFuture<ServerHandover> start() {
-        return Starter.start(this);
+        if (listeners.isEmpty()) {
+            throw new IllegalArgumentException("the server has no listener (expected: one at least): add one");
+        }
+        return StartTask.start(
+                new HandoverConfiguration(
+                        escrow.copy(),
+                        listeners.stream().map(ListenerConfiguration::frozen).toList(),
+                        Map.copyOf(farewells),
+                        inherited,
+                        crashSafe,
+                        bindChangedAddress,
+                        firstTag,
+                        drain,
+                        wave,
+                        resumeAfterCrash,
+                        onProgress,
+                        observer,
+                        new ConnectionRules(ProtocolRegistry.with(protocols), immovable)),
+                ServerHandover::new);
     }
 }

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Tells how a server came up.
+ * Describes how a server came up.
  *
  * @param adoptedListeners the names of the listeners that were taken over
  * @param inheritedListeners the names of the listeners that this process was started with, see {@link
@@ -12,7 +12,9 @@ import java.util.List;
  * @param boundListeners the names of the listeners that were bound
  * @param adopted how many connections were taken over from a process that handed them over
  * @param foundAfterCrash how many connections were taken over from a process that had died
- * @param refused what was in the escrow and could not be taken over, and why; its slots are free
+ * @param refused what was in the escrow and was given up, and why; its slots are free
+ * @param left what this version of the program could not take over, and why. It stays in the escrow, or in waves with the
+ *     process before, so that a version that can take it over finds it
  * @param took how long it took, from the moment that it was this process's turn
  * @param pauses how long the connections that were handed over paused
  */
@@ -23,5 +25,6 @@ public record StartReport(
         int adopted,
         int foundAfterCrash,
         List<String> refused,
+        List<String> left,
         Duration took,
         Pauses pauses) {}

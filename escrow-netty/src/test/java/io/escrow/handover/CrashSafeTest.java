@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -54,7 +56,7 @@ class CrashSafeTest extends HandoverHarness {
     void peerSeesAtOnceThatTheServerCloses() throws Exception {
         ServerHandover server = start();
         Peer peer = connect();
-        Channel channel = onlyGuard(server).channel();
+        Channel channel = onlyConnection(server).channel();
         awaitEscrowed(server, 1);
         channel.close();
         peer.assertEnds();
@@ -65,12 +67,12 @@ class CrashSafeTest extends HandoverHarness {
     void peerSeesTheEndThoughTheEscrowDoesNotAnswer() throws Exception {
         ServerHandover server = start();
         Peer peer = connect();
-        Guard guard = onlyGuard(server);
+        Connection connection = onlyConnection(server);
         awaitEscrowed(server, 1);
         // The slot is not freed, since there is no session to ask for it; another one keeps it.
-        server.client().close();
-        server.client().closed().toCompletableFuture().join();
-        guard.channel().close();
+        server.context().client().close();
+        server.context().client().closed().toCompletableFuture().join();
+        connection.channel().close();
         peer.assertEnds();
         handOver(server);
         server = start();
@@ -83,9 +85,9 @@ class CrashSafeTest extends HandoverHarness {
         bootstrap.childOption(ChannelOption.SO_LINGER, 0);
         ServerHandover server = start(server(bootstrap));
         Peer peer = connect();
-        Guard guard = onlyGuard(server);
+        Connection connection = onlyConnection(server);
         awaitEscrowed(server, 1);
-        guard.channel().close();
+        connection.channel().close();
         peer.assertReset();
     }
 
@@ -93,16 +95,16 @@ class CrashSafeTest extends HandoverHarness {
     void nothingIsEscrowedForAConnectionThatHasEnded() throws Exception {
         ServerHandover server = start();
         Peer peer = connect();
-        Guard ended = onlyGuard(server);
+        Connection ended = onlyConnection(server);
         peer.close();
         awaitConnections(server, 0);
         // It gets the number of the descriptor that was closed.
         connect().assertEchoes(RECORD);
-        Loops.call(ended.channel().eventLoop(), () -> ServerHandover.checkpoint(ended))
+        EventLoops.call(ended.channel().eventLoop(), () -> Connections.storeForCrash(ended))
                 .thenCompose(done -> done)
                 .join();
         assertEquals(
-                1, server.client().tag(server.table().connectionTag()).join().used());
+                1, server.context().client().tag(server.context().table().connectionTag()).join().used());
     }
 
     @Test
@@ -143,7 +145,7 @@ class CrashSafeTest extends HandoverHarness {
                 peer.close();
             }
         }
-        await().until(() -> server.connections() == 0 && server.arriving() == 0);
+        await().until(() -> server.connections() == 0 && server.context().connections().arriving() == 0);
         connect().assertEchoes(RECORD);
         awaitEscrowed(server, 1);
     }
@@ -158,7 +160,7 @@ class CrashSafeTest extends HandoverHarness {
         peers.get(0).close();
         awaitEscrowed(server, 1);
         assertEquals(2, server.startReport().adopted());
-        onlyGuard(server).channel().close();
+        onlyConnection(server).channel().close();
         peers.get(1).assertEnds();
         awaitEscrowed(server, 0);
     }
@@ -204,7 +206,7 @@ class CrashSafeTest extends HandoverHarness {
         ServerHandover server = start();
         connect(50);
         server.close();
-        assertTrue(server.guards().isEmpty());
+        assertTrue(server.context().connections().all().isEmpty());
     }
 
     @Test

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -84,16 +86,13 @@ final class EmbeddedServers implements AutoCloseable {
 
     /** Ends as a process that is killed does, and starts again. */
     void crash() throws Exception {
-        current.session().end().get();
+        current.context().session().end().get();
         for (Channel listener : current.listeners()) {
-            Loops.deregister(listener).join();
+            EventLoops.deregister(listener).join();
             listener.unsafe().closeForcibly();
         }
-        for (Guard guard : current.guards()) {
-            Loops.call(guard.channel().eventLoop(), () -> {
-                        guard.letGo();
-                        return null;
-                    })
+        for (Connection connection : current.context().connections().all()) {
+            EventLoops.call(connection.channel().eventLoop(), () -> HandoverHarness.closeDescriptor(connection))
                     .join();
         }
         start();

@@ -117,7 +117,7 @@ class FlightRecorderTest extends HandoverHarness {
         List<String> texts = texts(record(() -> {
             ServerHandover server = startWithConnections(echoServer());
             daemon.close();
-            server.client().closed().toCompletableFuture().join();
+            server.context().client().closed().toCompletableFuture().join();
             assertThrows(EscrowException.class, () -> handOver(server));
             restartDaemon();
             handOver(server);

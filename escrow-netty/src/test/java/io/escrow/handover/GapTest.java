@@ -1,5 +1,8 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
+import io.escrow.handover.protocol.Movable;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -107,12 +110,12 @@ class GapTest extends HandoverHarness {
         this.crashSafe = crashSafe;
         ServerHandover server = start();
         Peer resting = connect();
-        Guard guard = onlyGuard(server);
-        Loops.call(guard.channel().eventLoop(), guard::tryToRest).join();
+        Connection connection = onlyConnection(server);
+        EventLoops.call(connection.channel().eventLoop(), connection::tryToRest).join();
         resting.send(RECORD);
         resting.shutdownOutput();
         // Netty reads until the end, whatever auto-read says.
-        await().until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
+        await().until(() -> ((EpollSocketChannel) connection.channel()).isInputShutdown());
         HandoverReport report = handOver(server);
         assertEquals(1, report.connections());
         server = start();
@@ -125,12 +128,12 @@ class GapTest extends HandoverHarness {
     void bytesThatAHangUpForcesInAreAnsweredWhenTheHandoverFails() throws Exception {
         ServerHandover server = start();
         Peer resting = connect();
-        Guard guard = onlyGuard(server);
-        Loops.call(guard.channel().eventLoop(), guard::tryToRest).join();
+        Connection connection = onlyConnection(server);
+        EventLoops.call(connection.channel().eventLoop(), connection::tryToRest).join();
         resting.send(RECORD);
         resting.shutdownOutput();
-        await().until(() -> ((EpollSocketChannel) guard.channel()).isInputShutdown());
-        Loops.call(guard.channel().eventLoop(), guard::comeBack).join().join();
+        await().until(() -> ((EpollSocketChannel) connection.channel()).isInputShutdown());
+        EventLoops.call(connection.channel().eventLoop(), connection::comeBack).join().join();
         resting.assertReceives(RECORD);
         resting.assertEnds();
         awaitConnections(server, 0);
@@ -144,16 +147,16 @@ class GapTest extends HandoverHarness {
         peer.assertEchoes(RECORD);
         peer.shutdownOutput();
         for (int round = 0; round < 3; round++) {
-            Channel channel = onlyGuard(server).channel();
+            Channel channel = onlyConnection(server).channel();
             await().until(() -> ((EpollSocketChannel) channel).isInputShutdown());
             handOver(server);
             server = start(halfClosing(true));
-            Channel adopted = onlyGuard(server).channel();
+            Channel adopted = onlyConnection(server).channel();
             byte[] push = Peer.bytes(5000, round);
             adopted.writeAndFlush(Unpooled.wrappedBuffer(Peer.framed(push)));
             peer.assertReceives(push);
         }
-        onlyGuard(server).channel().close();
+        onlyConnection(server).channel().close();
         peer.assertEnds();
     }
 
@@ -161,12 +164,12 @@ class GapTest extends HandoverHarness {
     void outputThatThisSideHasShutStaysShut() throws Exception {
         ServerHandover server = start();
         Peer peer = connect();
-        EpollSocketChannel channel = (EpollSocketChannel) onlyGuard(server).channel();
+        EpollSocketChannel channel = (EpollSocketChannel) onlyConnection(server).channel();
         channel.shutdownOutput().sync();
         peer.assertEnds();
         handOver(server);
         server = start();
-        assertTrue(((EpollSocketChannel) onlyGuard(server).channel()).isOutputShutdown());
+        assertTrue(((EpollSocketChannel) onlyConnection(server).channel()).isOutputShutdown());
         peer.close();
         awaitConnections(server, 0);
     }
@@ -194,12 +197,12 @@ class GapTest extends HandoverHarness {
     void socketOptionsComeThroughAsTheyWere(boolean noDelay, int linger) throws Exception {
         ServerHandover server = start(withOptions());
         connect();
-        Guard guard = onlyGuard(server);
-        guard.channel().config().setOption(ChannelOption.TCP_NODELAY, noDelay);
-        guard.channel().config().setOption(ChannelOption.SO_LINGER, linger);
+        Connection connection = onlyConnection(server);
+        connection.channel().config().setOption(ChannelOption.TCP_NODELAY, noDelay);
+        connection.channel().config().setOption(ChannelOption.SO_LINGER, linger);
         handOver(server);
         server = start(withOptions());
-        Socket socket = (Socket) Loops.descriptor(onlyGuard(server).channel());
+        Socket socket = (Socket) EventLoops.descriptor(onlyConnection(server).channel());
         assertEquals(noDelay, socket.isTcpNoDelay());
         assertEquals(linger, socket.getSoLinger());
     }
@@ -229,7 +232,7 @@ class GapTest extends HandoverHarness {
                 }
             }
             server = start();
-            assertEquals(0, server.client().tag(2).join().used());
+            assertEquals(0, server.context().client().tag(2).join().used());
         }
         peer.assertReceives(record);
     }

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -195,26 +197,29 @@ public abstract class HandoverHarness {
 
     /** Does to a server what SIGKILL does: its session and its descriptors are closed, and nobody says anything. */
     protected static void crash(ServerHandover server) {
-        server.session().end().join();
+        server.context().session().end().join();
         for (Channel listener : server.listeners()) {
-            Loops.deregister(listener).join();
-            Loops.call(listener.eventLoop(), () -> {
-                        Loops.descriptor(listener).close();
+            EventLoops.deregister(listener).join();
+            EventLoops.call(listener.eventLoop(), () -> {
+                        EventLoops.descriptor(listener).close();
                         return null;
                     })
                     .join();
         }
-        List<Guard> guards = List.copyOf(server.guards());
-        server.guards().clear();
-        Loops.forEach(guards, guard -> {
-                    guard.letGo();
-                    return null;
-                })
+        List<Connection> connections = List.copyOf(server.context().connections().all());
+        server.context().connections().all().clear();
+        EventLoops.forEach(connections, Connection::channel, HandoverHarness::closeDescriptor)
                 .join();
         // Netty tells handlers that a channel is inactive a moment later.
         List<EventExecutor> loops = new ArrayList<>();
-        guards.forEach(guard -> loops.add(guard.channel().eventLoop()));
-        Loops.settle(loops).join();
+        connections.forEach(connection -> loops.add(connection.channel().eventLoop()));
+        EventLoops.settle(loops).join();
+    }
+
+    /** Closes the descriptor of a connection past its handlers. */
+    static Void closeDescriptor(Connection connection) {
+        connection.channel().unsafe().close(connection.channel().voidPromise());
+        return null;
     }
 
     protected final Peer connect() throws IOException {
@@ -241,22 +246,22 @@ public abstract class HandoverHarness {
     /** Waits until the escrow of a running, crash-safe server has as many connections. */
     protected static void awaitEscrowed(ServerHandover server, int count) {
         await().until(() ->
-                server.client().tag(server.table().connectionTag()).join().used() == count);
+                server.context().client().tag(server.context().table().connectionTag()).join().used() == count);
     }
 
     /** Waits until a server has its session, or has it again. */
     protected static void awaitSession(ServerHandover server) {
-        await().until(() -> !server.session().isLost());
+        await().until(() -> !server.context().session().isLost());
     }
 
     /** Saves the only connection of a server again. */
     protected static void checkpointOnly(ServerHandover server) {
-        server.checkpoint(onlyGuard(server).channel()).join();
+        server.checkpoint(onlyConnection(server).channel()).join();
     }
 
-    static Guard onlyGuard(ServerHandover server) {
+    static Connection onlyConnection(ServerHandover server) {
         awaitConnections(server, 1);
-        return server.guards().iterator().next();
+        return server.context().connections().all().iterator().next();
     }
 
     private static long openSockets() throws IOException {

@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -233,7 +234,7 @@ class HttpHandoverTest {
                 Socket socket = new Socket(InetAddress.getLoopbackAddress(), servers.port())) {
             write(socket, "POST /a HTTP/1.1\r\nContent-Length: 10\r\n\r\nhello");
             await().until(() -> servers.current().connections() == 1
-                    && servers.current().guards().stream().noneMatch(Dismantler::isAtRest));
+                    && servers.current().context().connections().all().stream().noneMatch(Connection::isAtRest));
             CompletableFuture<HandoverReport> report = CompletableFuture.supplyAsync(servers::next, clients);
             await().until(() -> !servers.current().listeners().get(0).isRegistered());
             assertFalse(report.isDone());

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClientBuilder;
-import io.escrow.micrometer.MicrometerHandoverObserver;
+import io.escrow.handover.micrometer.MicrometerHandoverObserver;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.bootstrap.ServerBootstrap;

@@ -1,5 +1,9 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
+import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.protocol.HandoverEvent;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -96,8 +100,8 @@ class MovableTest extends HandoverHarness {
                 ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Counter())));
     }
 
-    private static Counter counter(Guard guard) {
-        return guard.channel().pipeline().get(Counter.class);
+    private static Counter counter(Connection connection) {
+        return connection.channel().pipeline().get(Counter.class);
     }
 
     private static void assertCount(Peer peer, int count) throws Exception {
@@ -135,7 +139,7 @@ class MovableTest extends HandoverHarness {
         Peer peer = connect();
         assertCount(peer, 1);
         assertCount(peer, 2);
-        server.checkpoint(onlyGuard(server).channel()).join();
+        server.checkpoint(onlyConnection(server).channel()).join();
         assertCount(peer, 3);
         events.clear();
         crash(server);
@@ -154,9 +158,9 @@ class MovableTest extends HandoverHarness {
         ServerHandover server = start(server(bootstrap(ch -> ch.pipeline().addLast(new Large()))));
         for (int i = 0; i < 20; i++) {
             Peer peer = connect();
-            Guard guard = onlyGuard(server);
-            CompletableFuture<Void> first = server.checkpoint(guard.channel());
-            server.checkpoint(guard.channel());
+            Connection connection = onlyConnection(server);
+            CompletableFuture<Void> first = server.checkpoint(connection.channel());
+            server.checkpoint(connection.channel());
             if (i % 2 == 0) {
                 first.join();
             }
@@ -182,7 +186,7 @@ class MovableTest extends HandoverHarness {
     void checkpointOfAServerThatIsNotCrashSafeDoesNothing() throws Exception {
         ServerHandover server = start(counting());
         connect();
-        server.checkpoint(onlyGuard(server).channel()).join();
+        server.checkpoint(onlyConnection(server).channel()).join();
         awaitEscrowed(server, 0);
     }
 
@@ -190,16 +194,16 @@ class MovableTest extends HandoverHarness {
     void busyConnectionGoesOnUntilItIsAtRest() throws Exception {
         ServerHandover server = start(counting());
         Peer busy = connect();
-        Guard guard = onlyGuard(server);
-        Counter counter = counter(guard);
-        Loops.call(guard.channel().eventLoop(), () -> counter.busy = true).join();
+        Connection connection = onlyConnection(server);
+        Counter counter = counter(connection);
+        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = true).join();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         await().until(() -> !server.listeners().get(0).isRegistered());
         for (int i = 1; i <= 20; i++) {
             assertCount(busy, i);
         }
         assertFalse(handover.isDone());
-        Loops.call(guard.channel().eventLoop(), () -> counter.busy = false).join();
+        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = false).join();
         handover.join();
         start(counting());
         assertCount(busy, 21);
@@ -211,16 +215,16 @@ class MovableTest extends HandoverHarness {
         this.crashSafe = crashSafe;
         ServerHandover server = start(counting());
         Peer staying = connect();
-        Guard guard = onlyGuard(server);
+        Connection connection = onlyConnection(server);
         Peer moving = connect();
         awaitConnections(server, 2);
-        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because")
+        EventLoops.call(connection.channel().eventLoop(), () -> counter(connection).immovable = "because")
                 .join();
         HandoverReport report = handOver(server);
         assertEquals(1, report.connections());
         assertEquals(1, report.staying().size());
         assertEquals("because", report.staying().get(0).reason());
-        assertEquals(guard.channel().remoteAddress(), report.staying().get(0).peer());
+        assertEquals(connection.channel().remoteAddress(), report.staying().get(0).peer());
         await().until(() -> events.contains(HandoverEvent.DRAINING));
         ServerHandover next = start(counting());
         assertEquals(1, next.startReport().adopted());
@@ -237,8 +241,8 @@ class MovableTest extends HandoverHarness {
     void drainingEndsWithItsTime() throws Exception {
         ServerHandover server = start(counting().drain(java.time.Duration.ofMillis(50)));
         Peer staying = connect();
-        Guard guard = onlyGuard(server);
-        Loops.call(guard.channel().eventLoop(), () -> counter(guard).immovable = "because")
+        Connection connection = onlyConnection(server);
+        EventLoops.call(connection.channel().eventLoop(), () -> counter(connection).immovable = "because")
                 .join();
         handOver(server);
         server.drained().get(10, java.util.concurrent.TimeUnit.SECONDS);
@@ -248,7 +252,7 @@ class MovableTest extends HandoverHarness {
     }
 
     @Test
-    void connectionThatCannotBeRestoredSpoilsNoOther() throws Exception {
+    void connectionThatCannotBeRestoredStaysForTheVersionBefore() throws Exception {
         ServerHandover server = start(counting());
         Peer good = connect();
         awaitConnections(server, 1);
@@ -267,8 +271,15 @@ class MovableTest extends HandoverHarness {
                     .addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), isFirst ? new Counter() : new Failing());
         })));
         assertEquals(1, server.startReport().adopted(), server.startReport()::toString);
-        assertEquals(1, server.startReport().refused().size());
-        awaitConnections(server, 1);
+        assertEquals(1, server.startReport().left().size());
+        assertEquals(List.of(), server.startReport().refused());
+        assertEquals(1, server.connections());
+        handOver(server);
+        server = start(counting());
+        assertEquals(2, server.startReport().adopted(), server.startReport()::toString);
+        assertCount(good, 2);
+        bad.sendRaw((byte) 0, (byte) 0, (byte) 0);
+        assertNextCount(bad, 2);
     }
 
     private static final class Failing extends ChannelDuplexHandler implements Movable {
@@ -344,10 +355,10 @@ class MovableTest extends HandoverHarness {
     void adoptedConnectionsKnowThatTheyAre() throws Exception {
         ServerHandover server = start();
         connect();
-        Guard guard = onlyGuard(server);
-        assertFalse(ServerHandover.isAdopted(guard.channel()));
+        Connection connection = onlyConnection(server);
+        assertFalse(ServerHandover.isAdopted(connection.channel()));
         handOver(server);
         server = start();
-        assertTrue(ServerHandover.isAdopted(onlyGuard(server).channel()));
+        assertTrue(ServerHandover.isAdopted(onlyConnection(server).channel()));
     }
 }

@@ -194,13 +194,13 @@ class ObserverTest extends HandoverHarness {
         List<Peer> peers = new ArrayList<>(connect(3));
         awaitConnections(server, 3);
         daemon.close();
-        await().until(() -> server.session().isLost());
+        await().until(() -> server.context().session().isLost());
         assertThrows(EscrowException.class, () -> handOver(server));
         restartDaemon();
         CompletableFuture<ServerHandover> starting = null;
         if (waves) {
             CompletableFuture<Object> waits = new CompletableFuture<>();
-            server.session().regain().join();
+            server.context().session().regain().join();
             starting = echoServer(escrow().onWaiting(waits::complete))
                     .observer(failing)
                     .start();

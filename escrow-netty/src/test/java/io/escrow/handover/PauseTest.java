@@ -89,7 +89,7 @@ class PauseTest extends HandoverHarness {
     @Test
     void nobodyKnowsWhenTheProcessBeforeDidNotSay() throws Exception {
         handOver(startWithConnections());
-        byte[] record = new ChannelRecord("echo", true, Map.of()).encode();
+        byte[] record = ChannelRecord.builder("echo", true).build().encode();
         byte[] payload = ByteBuffer.allocate(EscrowTable.HEADER_LENGTH + record.length)
                 .put(EscrowTable.HEADER_LENGTH, record)
                 .array();

@@ -32,7 +32,7 @@ class SessionLossTest extends HandoverHarness {
         List<Peer> before = connect(20);
         awaitConnections(server, 20);
         daemon.close();
-        await().until(() -> server.session().isLost());
+        await().until(() -> server.context().session().isLost());
         List<Peer> meanwhile = connect(5);
         for (Peer peer : meanwhile) {
             peer.assertEchoes(RECORD);
@@ -65,13 +65,13 @@ class SessionLossTest extends HandoverHarness {
         CompletableFuture<EscrowClient> other =
                 escrow().onWaiting(waits::complete).connect();
         waits.join();
-        server.client().close();
+        server.context().client().close();
         other.join();
         for (Peer peer : peers.subList(0, 10)) {
             peer.close();
         }
         awaitConnections(server, 10);
-        assertTrue(server.session().isLost());
+        assertTrue(server.context().session().isLost());
         other.join().close();
         awaitSession();
         awaitEscrowed(server, 10);
@@ -83,7 +83,7 @@ class SessionLossTest extends HandoverHarness {
         List<Peer> peers = connect(20);
         awaitConnections(server, 20);
         daemon.close();
-        await().until(() -> server.session().isLost());
+        await().until(() -> server.context().session().isLost());
         restartDaemon();
         assertEquals(20, handOver(server).connections());
         assertEquals(20, start().startReport().adopted());

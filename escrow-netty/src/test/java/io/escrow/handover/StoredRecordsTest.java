@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import io.escrow.handover.protocol.Movable;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 

@@ -1,5 +1,8 @@
 package io.escrow.handover;
 
+import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.link.HandoverEndpoint;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -114,7 +117,7 @@ class WavesTest extends HandoverHarness {
         private final Map<Integer, Entry> entries = new HashMap<>();
         private EscrowClient client;
         private FileDescriptor meetingPoint;
-        private Link link;
+        private ProcessLink link;
 
         /** Queues behind who came before. */
         FakeSuccessor() {
@@ -124,7 +127,7 @@ class WavesTest extends HandoverHarness {
             waits.join();
         }
 
-        Link.Kind meet() throws Exception {
+        ProcessLink.Kind meet() throws Exception {
             client = connecting.join();
             List<Entry> listeners = new ArrayList<>();
             client.getAll(0, listeners::add).join();
@@ -136,15 +139,15 @@ class WavesTest extends HandoverHarness {
                 }
                 entry.close();
             }
-            link = Rendezvous.meet(group.next(), meetingPoint.intValue());
+            link = HandoverEndpoint.meet(group.next(), meetingPoint.intValue());
             return link.receive().kind();
         }
 
         /** Waits for a whole wave. */
         void awaitWave() {
             client.getAll(1, entry -> entries.put(entry.index(), entry)).join();
-            link.send(Link.Kind.READY, 0, new byte[0]);
-            while (link.receive().kind() != Link.Kind.WAVE) {}
+            link.send(ProcessLink.Kind.READY, 0, new byte[0]);
+            while (link.receive().kind() != ProcessLink.Kind.WAVE) {}
         }
 
         @Override
@@ -174,7 +177,7 @@ class WavesTest extends HandoverHarness {
         FakeSuccessor dying = new FakeSuccessor();
         CompletableFuture<ServerHandover> starting = waves().start();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
-        assertEquals(Link.Kind.WELCOME, dying.meet());
+        assertEquals(ProcessLink.Kind.WELCOME, dying.meet());
         if (inTheMiddleOfAWave) {
             dying.awaitWave();
         }
@@ -223,13 +226,13 @@ class WavesTest extends HandoverHarness {
         assertEquals(Status.ETIMEDOUT, late.status());
         // What it says now is not heard any more, and it can't begin with what it was given.
         assertFalse(slow.link
-                .send(Link.Kind.TAKEN, 0, new byte[0])
+                .send(ProcessLink.Kind.TAKEN, 0, new byte[0])
                 .awaitUninterruptibly()
                 .isSuccess());
         connect().assertEchoes(RECORD);
         CompletableFuture<ServerHandover> starting = waves().start();
         slow.close();
-        await().until(() -> !server.session().isLost());
+        await().until(() -> !server.context().session().isLost());
         assertEquals(MANY + 1, handOver(server).connections());
         assertEquals(MANY + 1, add(starting.join()).startReport().adopted());
         assertUnharmed(peers);
@@ -245,12 +248,12 @@ class WavesTest extends HandoverHarness {
         assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(500)));
         idle.connecting.join();
         idle.close();
-        assertEquals(Link.Kind.LATER, late.meet());
+        assertEquals(ProcessLink.Kind.LATER, late.meet());
         late.close();
-        await().until(() -> !server.session().isLost());
+        await().until(() -> !server.context().session().isLost());
         for (int tag = 0; tag < 3; tag++) {
             int each = tag;
-            await().until(() -> server.client().tag(each).join().used() == 0);
+            await().until(() -> server.context().client().tag(each).join().used() == 0);
         }
         assertUnharmed(peers);
     }

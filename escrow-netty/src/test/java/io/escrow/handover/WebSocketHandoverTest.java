@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.protocol.Movable;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -176,7 +178,7 @@ class WebSocketHandoverTest {
             for (int i = 0; i < 3; i++) {
                 silence(clients);
                 // The count is application state: it is as fresh as the last checkpoint.
-                Channel channel = servers.current().guards().iterator().next().channel();
+                Channel channel = servers.current().context().connections().all().iterator().next().channel();
                 servers.current().checkpoint(channel).get();
                 servers.crash();
                 assertEquals(1, servers.current().startReport().foundAfterCrash());

@@ -1,0 +1,89 @@
+package io.escrow.handover;
+
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
+
+/** Puts a {@link Connection} at the head of the pipeline of each channel that a listener accepts. */
+final class AcceptHandler extends ChannelInboundHandlerAdapter {
+
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final HandoverContext server;
+    private final String listener;
+    private final ChannelRecord fresh;
+
+    AcceptHandler(HandoverContext server, String listener) {
+        this.server = server;
+        this.listener = listener;
+        this.fresh = ChannelRecord.builder(listener, false).build();
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        Channel child = (Channel) msg;
+        if (Connection.of(child) != null) {
+            // It is adopted.
+            ctx.fireChannelRead(child);
+            return;
+        }
+        ChannelSlot slot = server.table().newConnectionSlot();
+        new Connection(server.connections(), server.configuration().rules(), listener, slot, null).install(child);
+        if (server.connections().isEscrowing()) {
+            escrow(ctx, child, slot);
+        } else {
+            ctx.fireChannelRead(child);
+        }
+    }
+
+    /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
+    private void escrow(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
+        server.connections().arriving(1);
+        Arrival arrival = new Arrival(ctx, child, slot);
+        slot.store(EventLoops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
+            if (failure != null) {
+                // That the session is lost is said once, not for each connection.
+                logger.atLevel(server.session().isLost() ? Level.DEBUG : Level.WARN)
+                        .log("connection {} is not escrowed: {}", child, failure.getMessage());
+                arrival.run();
+            }
+        });
+    }
+
+    /** Lets a connection in, once, on the listener's event loop. */
+    private final class Arrival implements Runnable {
+        private final ChannelHandlerContext ctx;
+        private final Channel child;
+        private final ChannelSlot slot;
+        private boolean done;
+
+        Arrival(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
+            this.ctx = ctx;
+            this.child = child;
+            this.slot = slot;
+        }
+
+        @Override
+        public void run() {
+            if (!ctx.executor().inEventLoop()) {
+                ctx.executor().execute(this);
+            } else if (!done) {
+                done = true;
+                if (ctx.channel().isOpen()) {
+                    ctx.fireChannelRead(child);
+                } else {
+                    child.unsafe().closeForcibly();
+                    slot.remove();
+                }
+                server.connections().arriving(-1);
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+package io.escrow.handover;
+
+import io.escrow.Entry;
+import io.escrow.SlotKey;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
+import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
+import io.netty.channel.Channel;
+import java.io.IOException;
+import java.io.Serial;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Makes live connections of stored ones. Used by the thread of the start. */
+final class ConnectionAdopter {
+
+    /** A connection that is put together, and held. */
+    record Held(Connection connection, SlotKey slot, ChannelRecord record) {}
+
+    /** What became of a connection: why it is closed, or when it went on. */
+    private record Outcome(Throwable failure, long millis) {}
+
+    /** Is the reason to close a connection that could be restored. */
+    private static final class UnwantedException extends RuntimeException {
+        @Serial
+        private static final long serialVersionUID = 1;
+
+        UnwantedException(String message, Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final HandoverContext server;
+    private final StartNotes notes;
+    private final List<Duration> pauses = new ArrayList<>();
+    private int adopted;
+    private int foundAfterCrash;
+
+    /** Adopts for a server, and notes what can't be adopted. */
+    ConnectionAdopter(HandoverContext server, StartNotes notes) {
+        this.server = server;
+        this.notes = notes;
+    }
+
+    /** Returns how many connections go on that were handed over. */
+    int adopted() {
+        return adopted;
+    }
+
+    /** Returns how long each of those was at rest of which it is known. */
+    List<Duration> pauses() {
+        return pauses;
+    }
+
+    /** Returns how many connections go on that were found after a crash. */
+    int foundAfterCrash() {
+        return foundAfterCrash;
+    }
+
+    /** Makes a held connection of an entry, as it was stored; of {@code null} when there is none to go on with. */
+    CompletableFuture<Held> assemble(Entry entry) {
+        return server.table()
+                .read(entry)
+                .thenCompose(record -> assemble(entry, record))
+                .exceptionally(failure -> {
+                    entry.close();
+                    if (Futures.unwrap(failure) instanceof UnreadableRecordException unreadable) {
+                        notes.leave(name(entry.key()) + ": " + unreadable.text());
+                    } else {
+                        refuse(entry.key(), failure);
+                        server.table().discard(entry.key());
+                    }
+                    return null;
+                });
+    }
+
+    /** Makes a held connection of an entry; of {@code null} when it is refused. */
+    CompletableFuture<Held> assemble(Entry entry, ChannelRecord record) {
+        ChannelSlot slot = server.table().slot(entry);
+        String reason;
+        try {
+            Listener listener = find(record.listener());
+            if (listener == null) {
+                reason = "it came from listener " + record.listener() + ", and there is none";
+            } else {
+                Connection connection = new Connection(
+                        server.connections(), server.configuration().rules(), record.listener(), slot, record);
+                Channel channel = connection.adopt(
+                        listener.channel(), entry.takeDescriptor().intValue());
+                if (channel.isActive()) {
+                    give(channel, listener.channel());
+                    return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record));
+                }
+                reason = "its peer has reset it";
+            }
+        } catch (IOException | RuntimeException e) {
+            reason = e.toString();
+        }
+        entry.close();
+        refuse(entry.key(), new IOException(reason));
+        return slot.remove().handle((nothing, failure) -> null);
+    }
+
+    /** Gives a channel to its listener as if it had just been accepted. */
+    private static void give(Channel channel, Channel listener) {
+        listener.eventLoop().execute(() -> {
+            listener.pipeline().fireChannelRead(channel);
+            listener.pipeline().fireChannelReadComplete();
+        });
+    }
+
+    private Listener find(String name) {
+        for (Listener listener : server.listeners()) {
+            if (listener.name().equals(name) && !listener.isDatagram()) {
+                return listener;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Restores held connections, and lets them go on when all are restored: what one says may be meant for another. A
+     * connection that can't be restored is given up here without a word, and its slot is left as it is.
+     *
+     * @param commit called with the slots of those that can't be restored, at the last moment; returns whether the others
+     *     may go on. If not, they are another process's
+     * @return whether they go on
+     */
+    boolean goOn(List<Held> connections, Predicate<Set<SlotKey>> commit) {
+        Map<Connection, Held> held = new LinkedHashMap<>();
+        connections.forEach(connection -> held.put(connection.connection(), connection));
+        Map<Connection, UnwantedException> unwanted = new LinkedHashMap<>();
+        Map<Connection, Throwable> failures = restore(held, unwanted);
+        Set<SlotKey> notRestored = new LinkedHashSet<>();
+        failures.keySet().forEach(connection -> notRestored.add(held.get(connection).slot()));
+        boolean committed = commit.test(notRestored);
+        Set<Connection> givenUp = committed ? failures.keySet() : held.keySet();
+        letGo(givenUp);
+        if (!committed) {
+            return false;
+        }
+        failures.forEach((connection, failure) -> notes.leave(
+                name(held.get(connection).slot()) + ": " + Futures.unwrap(failure).getMessage()));
+        held.keySet().removeAll(failures.keySet());
+        settle(held.values());
+        EventLoops.forEach(held.keySet(), Connection::channel, connection -> begin(connection, unwanted.get(connection)))
+                .join()
+                .forEach((connection, outcome) -> count(held.get(connection), outcome));
+        return true;
+    }
+
+    /** Returns what went wrong with those connections that can't be restored, and adds those that are not wanted. */
+    private Map<Connection, Throwable> restore(
+            Map<Connection, Held> held, Map<Connection, UnwantedException> unwanted) {
+        Map<Connection, Throwable> failures = new LinkedHashMap<>();
+        EventLoops.forEach(
+                        held.keySet(),
+                        Connection::channel,
+                        connection -> restore(connection, held.get(connection).record().clean()))
+                .join()
+                .forEach((connection, restored) -> {
+                    Throwable failure = restored.join();
+                    if (failure instanceof UnwantedException reason) {
+                        unwanted.put(connection, reason);
+                    } else if (failure != null) {
+                        failures.put(connection, failure);
+                    }
+                });
+        return failures;
+    }
+
+    /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
+    private CompletableFuture<Throwable> restore(Connection connection, boolean clean) {
+        CompletableFuture<Throwable> restored = new CompletableFuture<>();
+        if (!connection.channel().isActive()) {
+            restored.complete(null);
+            return restored;
+        }
+        try {
+            if (!clean) {
+                checkWanted(connection.channel());
+            }
+            connection.restore().whenComplete((nothing, failure) -> restored.complete(failure));
+            connection.channel().closeFuture().addListener(f -> restored.complete(null));
+        } catch (RuntimeException e) {
+            restored.complete(e);
+        }
+        return restored;
+    }
+
+    private void checkWanted(Channel channel) {
+        boolean wanted;
+        try {
+            wanted = server.configuration().resumeAfterCrash().test(channel);
+        } catch (RuntimeException e) {
+            throw new UnwantedException("the choice whether to resume it after a crash failed: " + e, e);
+        }
+        if (!wanted) {
+            throw new UnwantedException("it is not to be resumed after a crash", null);
+        }
+    }
+
+    private void letGo(Set<Connection> connections) {
+        server.connections().removeAll(connections);
+        EventLoops.forEach(connections, Connection::channel, connection -> {
+                    connection.letGo();
+                    return null;
+                })
+                .join();
+    }
+
+    private void count(Held connection, Outcome outcome) {
+        if (outcome.failure() != null) {
+            refuse(connection.slot(), outcome.failure());
+        } else if (connection.record().clean()) {
+            adopted++;
+            Duration pause = connection.record().restedFor(outcome.millis());
+            if (pause != null) {
+                pauses.add(pause);
+                server.observer().paused(pause);
+            }
+        } else {
+            foundAfterCrash++;
+        }
+    }
+
+    /** Makes connections this server's own in the escrow, so that no other process starts from what was saved. */
+    private void settle(Iterable<Held> held) {
+        List<CompletableFuture<Void>> settled = new ArrayList<>();
+        held.forEach(connection -> {
+            ChannelSlot slot = connection.connection().slot();
+            settled.add(
+                    server.configuration().crashSafe()
+                            ? slot.store(null, connection.record().withoutBytes())
+                            : slot.remove());
+        });
+        CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))
+                .exceptionally(failure -> {
+                    logger.warn("not all connections are settled in the escrow: {}", failure.getMessage());
+                    return null;
+                })
+                .join();
+    }
+
+    /** Lets a connection go on, or ends it if it can't. Called on its event loop. */
+    private static Outcome begin(Connection connection, UnwantedException unwanted) {
+        RuntimeException reason = unwanted;
+        if (reason == null) {
+            try {
+                connection.begin();
+            } catch (RuntimeException e) {
+                reason = e;
+            }
+        }
+        if (reason != null) {
+            // It can't go on in the middle of something.
+            connection.refuse();
+        }
+        return new Outcome(reason, System.currentTimeMillis());
+    }
+
+    private void refuse(SlotKey slot, Throwable failure) {
+        notes.refuse(name(slot) + ": " + Futures.unwrap(failure).getMessage());
+    }
+
+    private static String name(SlotKey slot) {
+        return "connection " + slot.tag() + "/" + slot.index();
+    }
+}

@@ -1,0 +1,122 @@
+package io.escrow.handover;
+
+import io.escrow.Deposit;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.ConnectionState;
+import io.escrow.handover.store.ChannelSlot;
+import io.escrow.handover.store.EscrowTable;
+import io.escrow.internal.EventLoops;
+import java.util.Collection;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Keeps the connections of a server, and their slots in the escrow. May be used by any thread. */
+final class Connections implements Connection.Owner {
+
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final HandoverConfiguration configuration;
+    private final EscrowTable table;
+    private final Set<Connection> open = ConcurrentHashMap.newKeySet();
+    private final AtomicInteger arriving = new AtomicInteger();
+    private volatile boolean escrowing;
+    private volatile Consumer<ChannelSlot> successor;
+
+    Connections(HandoverConfiguration configuration, EscrowTable table) {
+        this.configuration = configuration;
+        this.table = table;
+        this.escrowing = configuration.crashSafe();
+    }
+
+    /** Returns the open connections. */
+    Collection<Connection> all() {
+        return open;
+    }
+
+    /** Forgets connections that are given up. */
+    void removeAll(Collection<Connection> connections) {
+        open.removeAll(connections);
+    }
+
+    /** Counts the connections that are accepted, but not served yet. */
+    int arriving() {
+        return arriving.get();
+    }
+
+    void arriving(int change) {
+        arriving.addAndGet(change);
+    }
+
+    /** Returns whether new connections are put into the escrow as they come. */
+    boolean isEscrowing() {
+        return escrowing;
+    }
+
+    void setEscrowing(boolean escrowing) {
+        this.escrowing = escrowing;
+    }
+
+    /** Sets what is called with the slot of each connection that ends; with {@code null}, the slot is freed. */
+    void setSuccessor(Consumer<ChannelSlot> successor) {
+        this.successor = successor;
+    }
+
+    @Override
+    public void opened(Connection connection) {
+        open.add(connection);
+        if (escrowing && !connection.slot().mayBeFilled()) {
+            // There was no session when it was accepted; there may be one by now.
+            storeForCrash(connection);
+        }
+    }
+
+    @Override
+    public CompletableFuture<Void> ended(Connection connection) {
+        open.remove(connection);
+        Consumer<ChannelSlot> next = successor;
+        if (next != null) {
+            next.accept(connection.slot());
+            return CompletableFuture.completedFuture(null);
+        }
+        return connection.slot().remove().exceptionally(failure -> {
+            logger.debug("the slot of {} was not freed: {}", connection.channel(), failure.getMessage());
+            return null;
+        });
+    }
+
+    @Override
+    public CompletableFuture<Void> checkpoint(Connection connection) {
+        return EventLoops.call(connection.channel().eventLoop(), () -> {
+                    boolean useful = configuration.crashSafe()
+                            && connection.state() == ConnectionState.SERVING
+                            && connection.channel().isActive();
+                    return useful ? storeForCrash(connection) : CompletableFuture.<Void>completedFuture(null);
+                })
+                .thenCompose(stored -> stored);
+    }
+
+    /** Renews what the escrow knows about a connection. Called on its event loop. */
+    static CompletableFuture<Void> storeForCrash(Connection connection) {
+        if (!connection.channel().isOpen()) {
+            // The number of its descriptor may be another connection's by now.
+            return connection.ended();
+        }
+        return connection.slot().store(EventLoops.descriptor(connection.channel()), connection.crashRecord());
+    }
+
+    @Override
+    public byte[] farewell(Connection connection) {
+        byte[] chosen = configuration.farewells().get(connection.listener());
+        if (chosen != null) {
+            return chosen;
+        }
+        byte[] own = connection.protocolFarewell();
+        // What nobody has asked for must not make a handover fail.
+        return own.length <= table.client().maxFarewell() ? own : Deposit.NO_BYTES;
+    }
+}

@@ -1,0 +1,33 @@
+package io.escrow.handover;
+
+import io.escrow.InheritedSockets;
+import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.connection.ConnectionRules;
+import io.netty.channel.Channel;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/**
+ * Holds the settings of a server, checked; see {@link ServerHandoverBuilder}. Immutable.
+ *
+ * @param escrow how to connect to the escrow; a copy, which nothing changes
+ * @param farewells what the peers of unclaimed connections are told, by the name of the listener
+ * @param wave how long a wave may take; {@code null} if all connections move at once
+ */
+record HandoverConfiguration(
+        EscrowClientBuilder escrow,
+        List<ListenerConfiguration> listeners,
+        Map<String, byte[]> farewells,
+        InheritedSockets inherited,
+        boolean crashSafe,
+        boolean bindChangedAddress,
+        int firstTag,
+        Duration drain,
+        Duration wave,
+        Predicate<Channel> resumeAfterCrash,
+        Consumer<Progress> onProgress,
+        HandoverObserver observer,
+        ConnectionRules rules) {}

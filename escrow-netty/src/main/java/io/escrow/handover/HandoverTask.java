@@ -1,0 +1,264 @@
+package io.escrow.handover;
+
+import io.escrow.EscrowException;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
+import io.netty.channel.Channel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Hands a server over: rest, take apart, store, let go; or back again. One use, on a thread of its own. */
+final class HandoverTask {
+
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final HandoverContext server;
+    private final List<Listener> listeners;
+    private final Deadline deadline;
+    private final CompletableFuture<Void> drained;
+    private final ConnectionBatch all;
+    private final Map<Connection, String> staying = new LinkedHashMap<>();
+    private WaveHandover waves;
+    private volatile int atRest;
+
+    private HandoverTask(HandoverContext server, Duration time, CompletableFuture<Void> drained) {
+        this.server = server;
+        this.listeners = server.listeners();
+        this.deadline = new Deadline(time);
+        this.drained = drained;
+        this.all = new ConnectionBatch(server, deadline);
+    }
+
+    /**
+     * Starts a handover.
+     *
+     * @param drained done when the connections that stay have ended
+     * @return a future of the report; it fails when the server goes on
+     */
+    static CompletableFuture<HandoverReport> handOver(
+            HandoverContext server, Duration time, CompletableFuture<Void> drained) {
+        CompletableFuture<HandoverReport> result = new CompletableFuture<>();
+        Thread thread = new Thread(
+                () -> {
+                    HandoverTask task = new HandoverTask(server, time, drained);
+                    try {
+                        HandoverReport report = task.run();
+                        server.observer().handedOver(report);
+                        result.complete(report);
+                    } catch (EscrowException | RuntimeException e) {
+                        task.goBack();
+                        EscrowException failure = Futures.toEscrowException(e);
+                        server.observer().handoverFailed(failure);
+                        result.completeExceptionally(failure);
+                    }
+                },
+                "escrow-handover");
+        thread.start();
+        return result;
+    }
+
+    private HandoverReport run() throws EscrowException {
+        final long began = System.nanoTime();
+        deadline.await(server.session().regain());
+        long restingNanos = 0;
+        int moved;
+        if (giveInWaves()) {
+            restingNanos = waves.restingNanos();
+            moved = waves.moved();
+        } else {
+            stopAccepting();
+            final long stopped = System.nanoTime();
+            rest();
+            restingNanos = System.nanoTime() - stopped;
+            Phase.Span takingApart = Phase.TAKING_APART.begin();
+            all.takeApart();
+            takingApart.end(all.apart().size());
+            store();
+            // All is acknowledged: from here on there is no way back.
+            server.session().end().join();
+            all.letGo();
+            moved = all.apart().size();
+        }
+        final Duration took = Duration.ofNanos(System.nanoTime() - began);
+        letListenersGo();
+        drain();
+        List<HandoverReport.Staying> stay = new ArrayList<>();
+        staying.forEach((connection, reason) ->
+                stay.add(new HandoverReport.Staying(connection.channel().remoteAddress(), reason)));
+        Duration resting = Duration.ofNanos(restingNanos);
+        return new HandoverReport(listeners.size(), moved, stay, resting, took.minus(resting));
+    }
+
+    /** Returns whether a process that waits already has taken everything. */
+    private boolean giveInWaves() throws EscrowException {
+        if (server.configuration().wave() == null) {
+            return false;
+        }
+        waves = new WaveHandover(server, deadline, staying);
+        waves.escrowConnections();
+        stopAccepting();
+        deadline.await(storeListeners());
+        return waves.run();
+    }
+
+    /** Lets the listeners go on queueing in the kernel, and those come up that were accepted before. */
+    private void stopAccepting() throws EscrowException {
+        Phase.Span phase = Phase.STOPPING.begin();
+        for (Listener listener : listeners) {
+            Channel channel = listener.channel();
+            if (channel.isRegistered()) {
+                deadline.await(
+                        EventLoops.call(channel.eventLoop(), () -> channel.config().setAutoRead(false)));
+                deadline.await(EventLoops.deregister(channel));
+            }
+        }
+        while (server.connections().arriving() > 0) {
+            deadline.pause("accepted connections are not escrowed yet");
+        }
+        deadline.await(EventLoops.settle(server.loops()));
+        phase.end(0);
+    }
+
+    private void rest() throws EscrowException {
+        Phase.Span phase = Phase.RESTING.begin();
+        ProgressTicker ticker = new ProgressTicker(
+                server.client().eventLoop(),
+                server.configuration().onProgress(),
+                Progress.Step.RESTING,
+                () -> atRest,
+                server.connections().all().size());
+        try {
+            awaitRest();
+            phase.end(all.resting());
+        } finally {
+            ticker.stop();
+        }
+    }
+
+    /** Waits until every connection that can be moved is at rest. */
+    private void awaitRest() throws EscrowException {
+        List<Connection> asked = List.copyOf(server.connections().all());
+        while (true) {
+            List<Connection> busy = all.ask(asked);
+            staying.putAll(all.immovable());
+            atRest = all.resting();
+            if (busy.isEmpty()) {
+                busy = all.restless();
+                if (busy.isEmpty()) {
+                    return;
+                }
+            }
+            deadline.pause(busy.size() + " of " + (busy.size() + all.resting())
+                    + " connections did not come to rest in time, one of them "
+                    + busy.get(0).channel());
+            asked = busy;
+        }
+    }
+
+    private CompletableFuture<Void> storeListeners() {
+        return CompletableFuture.allOf(
+                listeners.stream().map(listener -> listener.store(true)).toArray(CompletableFuture[]::new));
+    }
+
+    private void store() throws EscrowException {
+        Phase.Span phase = Phase.STORING.begin();
+        List<CompletableFuture<Void>> stored = new ArrayList<>();
+        stored.add(storeListeners());
+        all.apart().forEach((connection, saved) -> stored.add(connection.slot().store(EventLoops.descriptor(connection.channel()), saved)));
+        staying.keySet().forEach(connection -> stored.add(connection.slot().remove()));
+        ProgressTicker ticker = ProgressTicker.follow(
+                server.client().eventLoop(), server.configuration().onProgress(), Progress.Step.STORING, stored);
+        try {
+            deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+            phase.end(all.apart().size());
+        } finally {
+            ticker.stop();
+        }
+    }
+
+    private void letListenersGo() {
+        for (Listener listener : listeners) {
+            EventLoops.call(listener.channel().eventLoop(), () -> {
+                        listener.letGo();
+                        return null;
+                    })
+                    .join();
+        }
+    }
+
+    private void drain() {
+        Phase.Span phase = Phase.DRAINING.begin();
+        List<CompletableFuture<Void>> ends = new ArrayList<>();
+        for (Connection connection : staying.keySet()) {
+            Channel channel = connection.channel();
+            CompletableFuture<Void> end = new CompletableFuture<>();
+            channel.closeFuture().addListener(f -> end.complete(null));
+            channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
+            channel.eventLoop()
+                    .schedule(() -> channel.close(), server.configuration().drain().toNanos(), TimeUnit.NANOSECONDS);
+            ends.add(end);
+        }
+        CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
+            phase.end(ends.size());
+            drained.complete(null);
+        });
+    }
+
+    /** Serves again, as if nothing had been asked. */
+    private void goBack() {
+        Phase.Span phase = Phase.GOING_BACK.begin();
+        EventLoops.settle(server.loops()).join();
+        CompletableFuture<Void> back = ConnectionBatch.comeBack(server.connections().all());
+        listeners.stream().map(listener -> accept(listener.channel())).toList().forEach(CompletableFuture::join);
+        back.join();
+        phase.end(server.connections().all().size());
+        server.connections().setEscrowing(server.configuration().crashSafe());
+        if (waves != null) {
+            waves.abandon();
+        }
+        // This is for the escrow alone: the session may be lost, so that it fails.
+        for (Listener listener : listeners) {
+            warn(
+                    server.configuration().crashSafe()
+                            ? listener.store(false)
+                            : listener.slot().remove());
+        }
+        for (Connection connection : server.connections().all()) {
+            warn(
+                    server.configuration().crashSafe()
+                            ? EventLoops.call(connection.channel().eventLoop(), () -> Connections.storeForCrash(connection))
+                                    .thenCompose(stored -> stored)
+                            : connection.slot().remove());
+        }
+    }
+
+    private static CompletableFuture<Void> accept(Channel listener) {
+        CompletableFuture<Void> accepting = new CompletableFuture<>();
+        if (listener.isRegistered() || !listener.isOpen()) {
+            listener.config().setAutoRead(true);
+            accepting.complete(null);
+        } else {
+            listener.eventLoop().register(listener).addListener(f -> {
+                listener.config().setAutoRead(true);
+                accepting.complete(null);
+            });
+        }
+        return accepting;
+    }
+
+    private void warn(CompletableFuture<Void> request) {
+        request.exceptionally(failure -> {
+            logger.debug("after a handover that failed: {}", failure.getMessage());
+            return null;
+        });
+    }
+}

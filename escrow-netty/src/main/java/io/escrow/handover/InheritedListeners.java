@@ -1,0 +1,79 @@
+package io.escrow.handover;
+
+import io.escrow.EscrowException;
+import io.escrow.InheritedSocket;
+import io.escrow.InheritedSockets;
+import io.escrow.Status;
+import java.util.Optional;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+
+/** Finds the listeners of a server among the sockets that its process was started with. Used by the thread of the start. */
+final class InheritedListeners {
+
+    private final InheritedSockets sockets;
+    private final boolean skipChangedAddress;
+    private final Logger logger;
+
+    /**
+     * Finds them among some sockets.
+     *
+     * @param skipChangedAddress whether a socket that has a listener's name and another address is left, and no error
+     */
+    InheritedListeners(InheritedSockets sockets, boolean skipChangedAddress, Logger logger) {
+        this.sockets = sockets;
+        this.skipChangedAddress = skipChangedAddress;
+        this.logger = logger;
+    }
+
+    /**
+     * Lets a listener adopt its socket.
+     *
+     * @return whether there is one
+     * @throws EscrowException if the one with its name is something else than the listener
+     */
+    boolean give(Listener listener) throws EscrowException {
+        ListenerConfiguration configuration = listener.configuration();
+        Optional<InheritedSocket> socket = byName(configuration);
+        if (socket.isEmpty()) {
+            socket = find(s -> !configuration.hasAnyPort() && isSame(configuration, s));
+        }
+        if (socket.isEmpty()) {
+            return false;
+        }
+        listener.adopt(sockets.take(socket.get().number()));
+        listener.inherited();
+        logger.info("listener {} is {}", listener.name(), socket.get());
+        return true;
+    }
+
+    private Optional<InheritedSocket> byName(ListenerConfiguration configuration) throws EscrowException {
+        Optional<InheritedSocket> named =
+                find(s -> s.name().equals(configuration.name()) || configuration.name().startsWith(s.name() + "#"));
+        if (named.isEmpty() || isSame(configuration, named.get())) {
+            return named;
+        }
+        InheritedSocket socket = named.get();
+        if (socket.kind() == configuration.kind() && skipChangedAddress) {
+            return Optional.empty();
+        }
+        throw new EscrowException(
+                Status.EINVAL,
+                "listener " + configuration.name() + ": " + socket + " has its name, but not its kind (expected: "
+                        + configuration.kind() + ") or address (" + configuration.comparedWith(socket.address())
+                        + "): change the unit of the socket, or the server");
+    }
+
+    private static boolean isSame(ListenerConfiguration configuration, InheritedSocket socket) {
+        return socket.kind() == configuration.kind() && configuration.isAskedFor(socket.address());
+    }
+
+    private Optional<InheritedSocket> find(Predicate<InheritedSocket> wanted) {
+        return sockets.left().stream().filter(wanted).findFirst();
+    }
+
+    /** Closes what no listener has taken: the escrow has it already, or no listener of this server needs it. */
+    void closeRest() {
+        sockets.closeRest().forEach(closed -> logger.info("closed, as no listener needs it: {}", closed));
+    }
+}

@@ -1,0 +1,36 @@
+package io.escrow.handover;
+
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Notes, and logs, what a start could not take over. May be used by any thread. */
+final class StartNotes {
+
+    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+
+    private final Queue<String> refused = new ConcurrentLinkedQueue<>();
+    private final Queue<String> left = new ConcurrentLinkedQueue<>();
+
+    /** Notes what was given up. */
+    void refuse(String what) {
+        refused.add(what);
+        logger.warn("not adopted: {}", what);
+    }
+
+    /** Notes what was left as it is, for another version of the program. */
+    void leave(String what) {
+        left.add(what);
+        logger.warn("not adopted, and left as it is for a version that can adopt it: {}", what);
+    }
+
+    List<String> refused() {
+        return List.copyOf(refused);
+    }
+
+    List<String> left() {
+        return List.copyOf(left);
+    }
+}

@@ -1,0 +1,310 @@
+package io.escrow.handover;
+
+import io.escrow.BulkResult;
+import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
+import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.internal.Futures;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import org.slf4j.LoggerFactory;
+
+/** Starts a server: adopts what the escrow holds, and inherits or binds what is not there. One use, on a thread of its own. */
+final class StartTask {
+
+    private record Stored(Entry entry, ChannelRecord record) {}
+
+    private final HandoverConfiguration configuration;
+    private final HandoverContext server;
+    private final List<String> adoptedListeners = new ArrayList<>();
+    private final List<String> inheritedListeners = new ArrayList<>();
+    private final List<String> boundListeners = new ArrayList<>();
+    private final StartNotes notes = new StartNotes();
+    private final ConnectionAdopter adopter;
+    private final InheritedListeners inherited;
+
+    private StartTask(HandoverConfiguration configuration) {
+        this.configuration = configuration;
+        this.server = HandoverContext.of(configuration);
+        this.adopter = new ConnectionAdopter(server, notes);
+        this.inherited = new InheritedListeners(
+                configuration.inherited(),
+                configuration.bindChangedAddress(),
+                LoggerFactory.getLogger(ServerHandover.class));
+    }
+
+    /**
+     * Starts a server.
+     *
+     * @param made makes the result of a server that runs
+     */
+    static <T> CompletableFuture<T> start(
+            HandoverConfiguration configuration, BiFunction<HandoverContext, StartReport, T> made) {
+        StartFuture<T> started = new StartFuture<>();
+        start(configuration, made, started);
+        return started;
+    }
+
+    private static <T> void start(
+            HandoverConfiguration configuration,
+            BiFunction<HandoverContext, StartReport, T> made,
+            StartFuture<T> started) {
+        Phase.Span connecting = Phase.CONNECTING.begin();
+        CompletableFuture<EscrowClient> turn = configuration.escrow().connect();
+        started.waitsFor(turn);
+        turn.whenComplete((client, failure) -> {
+            if (failure != null) {
+                if (!turn.isCancelled()) {
+                    started.completeExceptionally(Futures.toEscrowException(failure));
+                }
+                return;
+            }
+            connecting.end(0);
+            StartTask task = new StartTask(configuration);
+            new Thread(() -> task.start(client, made, started), "escrow-start").start();
+        });
+    }
+
+    private <T> void start(
+            EscrowClient client, BiFunction<HandoverContext, StartReport, T> made, StartFuture<T> started) {
+        try {
+            StartReport report = run(client);
+            if (report == null) {
+                // The running server has its session back first.
+                server.session().end().join();
+                start(configuration, made, started);
+            } else {
+                started.complete(made.apply(server, report));
+            }
+        } catch (EscrowException | RuntimeException e) {
+            abandon();
+            started.completeExceptionally(Futures.toEscrowException(e));
+        }
+    }
+
+    /** Returns how the server came up; {@code null} if the process before goes on. */
+    private StartReport run(EscrowClient client) throws EscrowException {
+        final long began = System.nanoTime();
+        server.observer().queued(client.queued());
+        server.session().begin(client).join();
+        Map<String, Stored> stored = storedListeners();
+        Stored meetingPoint = stored.remove(ChannelRecord.RENDEZVOUS);
+        try (WaveReceiver before = meetingPoint == null
+                ? null
+                : WaveReceiver.meet(
+                        configuration.listeners().get(0).group().next(),
+                        meetingPoint.entry().takeDescriptor().intValue())) {
+            if (before != null && !before.isWelcome()) {
+                stored.values().forEach(held -> held.entry().close());
+                return null;
+            }
+            startListeners(stored);
+            // From here on the start can't fail any more: what goes wrong is noted in the report.
+            if (before == null) {
+                adoptConnections();
+                accept();
+            } else {
+                accept();
+                adoptInWaves(before);
+            }
+        }
+        if (meetingPoint != null) {
+            ignoreFailure(server.table().discard(meetingPoint.entry().key()));
+        }
+        StartReport report = new StartReport(
+                adoptedListeners,
+                inheritedListeners,
+                boundListeners,
+                adopter.adopted(),
+                adopter.foundAfterCrash(),
+                notes.refused(),
+                notes.left(),
+                Duration.ofNanos(System.nanoTime() - began),
+                Pauses.of(adopter.pauses()));
+        server.observer().started(report);
+        return report;
+    }
+
+    private void accept() {
+        for (Listener listener : server.listeners()) {
+            if (!configuration.crashSafe()) {
+                ignoreFailure(listener.slot().remove());
+            }
+            listener.channel().config().setAutoRead(true);
+        }
+    }
+
+    /** Lets go of everything, so that the escrow is as it was. */
+    private void abandon() {
+        for (Listener listener : server.listeners()) {
+            if (!adoptedListeners.contains(listener.name()) && listener.slot() != null) {
+                ignoreFailure(listener.slot().remove());
+            }
+            listener.abandon();
+        }
+        server.session().end();
+    }
+
+    private void startListeners(Map<String, Stored> stored) throws EscrowException {
+        Phase.Span phase = Phase.LISTENING.begin();
+        List<ChannelSlot> useless = new ArrayList<>();
+        try {
+            for (Listener listener : server.listeners()) {
+                Stored held = stored.remove(listener.name());
+                if (held == null) {
+                    open(listener);
+                } else {
+                    adopt(listener, held, useless);
+                }
+                if (!listener.isDatagram()) {
+                    listener.channel().pipeline().addFirst("escrow-acceptor", new AcceptHandler(server, listener.name()));
+                }
+            }
+            if (configuration.crashSafe()) {
+                server.listeners().stream()
+                        .map(listener -> listener.store(false))
+                        .toList()
+                        .forEach(CompletableFuture::join);
+            }
+            for (Stored left : stored.values()) {
+                notes.refuse("listener " + left.record().listener() + ": this server has none of that name");
+                useless.add(server.table().slot(left.entry()));
+            }
+            useless.forEach(slot -> ignoreFailure(slot.remove()));
+            inherited.closeRest();
+            phase.end(0);
+        } finally {
+            stored.values().forEach(left -> left.entry().close());
+        }
+    }
+
+    private Map<String, Stored> storedListeners() {
+        List<Entry> entries = new ArrayList<>();
+        server.client().getAll(server.table().listenerTag(), entries::add).join();
+        Map<String, Stored> stored = new LinkedHashMap<>();
+        for (Entry entry : entries) {
+            try {
+                ChannelRecord record = server.table().read(entry).join();
+                if (entry.hasDescriptor()) {
+                    Stored older = stored.put(record.listener(), new Stored(entry, record));
+                    if (older != null) {
+                        // The process that has bound it anew has died before it could free the slot of the old one.
+                        discardListener(older.entry(), "another slot holds a listener of that name");
+                    }
+                } else {
+                    discardListener(entry, "it has no descriptor");
+                }
+            } catch (CompletionException e) {
+                if (Futures.unwrap(e) instanceof UnreadableRecordException unreadable) {
+                    entry.close();
+                    notes.leave("listener in slot " + entry.key() + ": " + unreadable.text());
+                } else {
+                    discardListener(entry, Futures.unwrap(e).getMessage());
+                }
+            }
+        }
+        return stored;
+    }
+
+    private void discardListener(Entry entry, String reason) {
+        entry.close();
+        notes.refuse("listener in slot " + entry.key() + ": " + reason);
+        server.table().discard(entry.key());
+    }
+
+    /** Gets a listener that the escrow does not hold. */
+    private void open(Listener listener) throws EscrowException {
+        if (inherited.give(listener)) {
+            inheritedListeners.add(listener.name());
+        } else {
+            listener.bind();
+            boundListeners.add(listener.name());
+        }
+        listener.slot(server.table().newListenerSlot());
+    }
+
+    private void adopt(Listener listener, Stored held, List<ChannelSlot> useless) throws EscrowException {
+        ChannelSlot slot = server.table().slot(held.entry());
+        listener.adopt(held.entry().takeDescriptor().intValue());
+        if (held.record().has(ChannelRecord.INHERITED)) {
+            listener.inherited();
+        }
+        if (listener.hasAddress()) {
+            listener.slot(slot);
+            adoptedListeners.add(listener.name());
+            return;
+        }
+        String addresses = listener.addressText();
+        listener.abandon();
+        if (!configuration.bindChangedAddress()) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "listener " + listener.name() + " in the escrow has another address: " + addresses
+                            + "; ask to bind a changed address, or use the old one");
+        }
+        notes.refuse("listener " + listener.name() + ": " + addresses);
+        useless.add(slot);
+        open(listener);
+    }
+
+    /** Adopts all connections before the first goes on: what one says may be meant for another. */
+    private void adoptConnections() {
+        Phase.Span adopting = Phase.ADOPTING.begin();
+        List<CompletableFuture<ConnectionAdopter.Held>> all = new ArrayList<>();
+        fetch(entry -> all.add(adopter.assemble(entry)));
+        List<ConnectionAdopter.Held> held = new ArrayList<>();
+        ProgressTicker ticker =
+                ProgressTicker.follow(server.client().eventLoop(), configuration.onProgress(), Progress.Step.ADOPTING, all);
+        try {
+            for (CompletableFuture<ConnectionAdopter.Held> assembled : all) {
+                ConnectionAdopter.Held connection = assembled.join();
+                if (connection != null) {
+                    held.add(connection);
+                }
+            }
+        } finally {
+            ticker.stop();
+        }
+        adopting.end(held.size());
+        Phase.Span resuming = Phase.RESUMING.begin();
+        adopter.goOn(held, notRestored -> true);
+        resuming.end(held.size());
+    }
+
+    private void adoptInWaves(WaveReceiver before) {
+        Map<Integer, Entry> entries = new HashMap<>();
+        fetch(entry -> entries.put(entry.index(), entry));
+        if (!before.takeAll(server, adopter, notes, entries)) {
+            notes.refuse("the rest of the connections: the process before goes on with them");
+        }
+    }
+
+    private void fetch(Consumer<Entry> sink) {
+        try {
+            BulkResult fetched =
+                    server.client().getAll(server.table().connectionTag(), sink).join();
+            fetched.failures().forEach((slot, failure) -> {
+                notes.refuse("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage());
+                server.table().discard(slot);
+            });
+        } catch (CompletionException e) {
+            notes.refuse("the rest of the connections: " + Futures.unwrap(e).getMessage());
+        }
+    }
+
+    private static void ignoreFailure(CompletableFuture<Void> request) {
+        request.handle((nothing, failure) -> null).join();
+    }
+}

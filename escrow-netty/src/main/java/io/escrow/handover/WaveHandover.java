@@ -1,0 +1,224 @@
+package io.escrow.handover;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.Deposit;
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.link.HandoverEndpoint;
+import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.link.ProtocolVersion;
+import io.escrow.internal.EventLoops;
+import io.escrow.handover.store.ChannelSlot;
+import io.netty.channel.EventLoop;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Hands connections over in waves: finds the process that takes over while this one still serves. All descriptors are put
+ * into the escrow. Then the session ends, and the process whose turn it is comes to the {@link HandoverEndpoint}. This
+ * process queues for the session again: when it gets the session, no other process was there, or none that it can talk
+ * to.
+ */
+final class WaveHandover {
+
+    /** How many connections are looked at in one go: their event loops have others to serve. */
+    private static final int SLICE = 64;
+
+    private final HandoverContext server;
+    private final Deadline deadline;
+    private final Map<Connection, String> staying;
+    private final EventLoop loop;
+    private final BlockingQueue<Object> comers = new LinkedBlockingQueue<>();
+    private final List<ChannelSlot> gone = new ArrayList<>();
+    private CompletableFuture<EscrowClient> back;
+    private HandoverEndpoint endpoint;
+    private ProcessLink current;
+    private boolean over;
+    private int moved;
+    private long restingNanos;
+
+    WaveHandover(HandoverContext server, Deadline deadline, Map<Connection, String> staying) {
+        this.server = server;
+        this.deadline = deadline;
+        this.staying = staying;
+        this.loop = server.listeners().get(0).channel().eventLoop();
+    }
+
+    /** Returns how many connections the next process has taken. */
+    int moved() {
+        return moved;
+    }
+
+    /** Returns how long it took until the connections were at rest, in nanoseconds. */
+    long restingNanos() {
+        return restingNanos;
+    }
+
+    /** Puts the connections that can be moved, and each new one, into the escrow; they are being served meanwhile. */
+    void escrowConnections() throws EscrowException {
+        Phase.Span phase = Phase.ESCROWING.begin();
+        server.connections().setEscrowing(true);
+        List<Connection> connections = List.copyOf(server.connections().all());
+        List<CompletableFuture<Void>> stored = new ArrayList<>();
+        for (int from = 0; from < connections.size(); from += SLICE) {
+            List<Connection> slice = connections.subList(from, Math.min(from + SLICE, connections.size()));
+            stored.addAll(
+                    deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow)).values());
+        }
+        deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+        phase.end(connections.size());
+    }
+
+    private static CompletableFuture<Void> escrow(Connection connection) {
+        if (connection.whyImmovable() != null) {
+            return connection.slot().remove();
+        }
+        CompletableFuture<Void> stored = Connections.storeForCrash(connection);
+        return stored.exceptionallyCompose(failure -> connection.channel().isActive() ? stored : connection.ended());
+    }
+
+    /**
+     * Gives all connections to the next process.
+     *
+     * @return whether there was one; if not, this process has the session again
+     */
+    boolean run() throws EscrowException {
+        endpoint = deadline.await(HandoverEndpoint.open(loop, server.table().newListenerSlot(), this::arrived));
+        server.connections().setSuccessor(this::gone);
+        deadline.await(server.session().end());
+        back = server.configuration()
+                .escrow()
+                .copy()
+                .onWaiting(waiting -> {})
+                .connectTimeout(Duration.ofDays(1))
+                .connect();
+        back.whenComplete((client, failure) -> comers.add(failure == null ? client : failure));
+        while (true) {
+            Phase.Span meeting = Phase.MEETING.begin();
+            Object comer = nextComer();
+            meeting.end(server.connections().all().size());
+            if (comer instanceof ProcessLink next) {
+                if (give(next)) {
+                    leave();
+                    return true;
+                }
+            } else {
+                deadline.await(regain());
+                return false;
+            }
+        }
+    }
+
+    private Object nextComer() throws EscrowException {
+        try {
+            Object comer = comers.poll(deadline.left(), TimeUnit.NANOSECONDS);
+            if (comer == null) {
+                throw new EscrowException(Status.ETIMEDOUT, "another process had the session with the escrow all the time");
+            }
+            return comer;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new EscrowException(Status.ETIMEDOUT, "the handover was interrupted", e);
+        }
+    }
+
+    private boolean give(ProcessLink next) throws EscrowException {
+        try (next) {
+            next.send(ProcessLink.Kind.WELCOME, 0, ProtocolVersion.OWN.encode());
+            ProcessLink.Message answer = next.receive(deadline.left());
+            if (answer == null
+                    || answer.kind() != ProcessLink.Kind.READY
+                    || !ProtocolVersion.OWN.fits(ProtocolVersion.decode(answer.content()))) {
+                return false;
+            }
+            begin(next);
+            List<Connection> connections = server.connections().all().stream()
+                    .filter(connection -> !staying.containsKey(connection))
+                    .toList();
+            WaveSender waves = new WaveSender(server, deadline, next, connections, this::stay);
+            try {
+                if (!waves.run()) {
+                    return false;
+                }
+                next.send(ProcessLink.Kind.DONE).awaitUninterruptibly();
+                return true;
+            } finally {
+                moved += waves.moved();
+                restingNanos += waves.restingNanos();
+            }
+        } finally {
+            end();
+        }
+    }
+
+    private void stay(Connection connection, String reason) {
+        staying.put(connection, reason);
+        gone(connection.slot());
+    }
+
+    private synchronized void begin(ProcessLink next) {
+        current = next;
+        gone.forEach(slot -> next.write(ProcessLink.Kind.GONE, slot.index(), Deposit.NO_BYTES));
+        next.flush();
+    }
+
+    private synchronized void end() {
+        current = null;
+    }
+
+    /** Tells the next process that a connection has ended, or stays here. */
+    synchronized void gone(ChannelSlot slot) {
+        gone.add(slot);
+        if (current != null) {
+            current.send(ProcessLink.Kind.GONE, slot.index(), Deposit.NO_BYTES);
+        }
+    }
+
+    private synchronized void arrived(ProcessLink next) {
+        if (over) {
+            next.send(ProcessLink.Kind.LATER).addListener(f -> next.close());
+        } else {
+            comers.add(next);
+        }
+    }
+
+    private void leave() {
+        back.cancel(false);
+        endpoint.close();
+    }
+
+    /** Gives the handover up. */
+    void abandon() {
+        if (back != null) {
+            regain();
+        } else if (endpoint != null) {
+            endpoint.remove();
+        }
+    }
+
+    /** Makes the session again as soon as no other process has one; sends away those that come until then. */
+    private CompletableFuture<Void> regain() {
+        synchronized (this) {
+            over = true;
+        }
+        comers.forEach(comer -> {
+            if (comer instanceof ProcessLink link) {
+                arrived(link);
+            }
+        });
+        return server.session().regain(back).thenRun(() -> {
+            server.connections().setSuccessor(null);
+            endpoint.remove();
+            synchronized (this) {
+                gone.forEach(ChannelSlot::remove);
+            }
+        });
+    }
+}

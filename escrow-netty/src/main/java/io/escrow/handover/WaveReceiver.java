@@ -1,0 +1,205 @@
+package io.escrow.handover;
+
+import io.escrow.Entry;
+import io.escrow.handover.link.HandoverEndpoint;
+import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.link.ProtocolVersion;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.UnreadableRecordException;
+import io.netty.channel.EventLoop;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/** Takes connections over from a process that still serves them, wave by wave. Used by the thread of the start. */
+final class WaveReceiver implements AutoCloseable {
+
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    /** How long it may take until all of a process that has died is gone. */
+    private static final long DEATH_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+    private final Socket meetingPoint;
+    private final ProcessLink before;
+    private boolean welcome;
+
+    private WaveReceiver(Socket meetingPoint, ProcessLink before) {
+        this.meetingPoint = meetingPoint;
+        this.before = before;
+    }
+
+    /**
+     * Meets the process before.
+     *
+     * @param end the escrow's end of its {@link HandoverEndpoint}, which it owns
+     * @return {@code null} if that process has died
+     */
+    static WaveReceiver meet(EventLoop loop, int end) {
+        Socket meetingPoint = new Socket(end);
+        try {
+            WaveReceiver receiver = new WaveReceiver(meetingPoint, HandoverEndpoint.meet(loop, end));
+            ProcessLink.Message answer = receiver.before.receive();
+            if (answer.kind() == ProcessLink.Kind.END) {
+                receiver.close();
+                return null;
+            }
+            receiver.welcome = answer.kind() == ProcessLink.Kind.WELCOME
+                    && ProtocolVersion.OWN.fits(ProtocolVersion.decode(answer.content()));
+            return receiver;
+        } catch (IOException e) {
+            close(meetingPoint);
+            return null;
+        }
+    }
+
+    /**
+     * Returns whether the process before hands over in waves. If not, it wants its session back, or can't talk to this
+     * process: then it hands over at once, when it has the session.
+     */
+    boolean isWelcome() {
+        return welcome;
+    }
+
+    /**
+     * Takes all connections.
+     *
+     * @param entries what the escrow holds, by index
+     * @return whether all are taken; if not, the process before goes on with the rest
+     */
+    boolean takeAll(HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
+        Map<Integer, ChannelRecord> wave = new LinkedHashMap<>();
+        Set<Integer> unreadable = new LinkedHashSet<>();
+        before.send(ProcessLink.Kind.READY, 0, ProtocolVersion.OWN.encode());
+        while (true) {
+            ProcessLink.Message message = before.receive();
+            switch (message.kind()) {
+                case MOVED -> {
+                    try {
+                        wave.put(message.index(), ChannelRecord.decode(message.content()));
+                    } catch (UnreadableRecordException e) {
+                        unreadable.add(message.index());
+                        notes.leave("connection " + server.table().connectionTag() + "/" + message.index() + ": "
+                                + e.text());
+                    }
+                }
+                case GONE -> forget(server, entries.remove(message.index()));
+                case WAVE -> {
+                    take(adopter, entries, wave, unreadable);
+                    wave.clear();
+                    unreadable.clear();
+                }
+                case DONE -> {
+                    adoptRest(adopter, entries);
+                    return true;
+                }
+                default -> {
+                    if (hasDied()) {
+                        adoptRest(adopter, entries);
+                        return true;
+                    }
+                    entries.values().forEach(Entry::close);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /** Takes a wave, but for connections of which there is no descriptor here, and those that can't be restored. */
+    private void take(
+            ConnectionAdopter adopter,
+            Map<Integer, Entry> entries,
+            Map<Integer, ChannelRecord> wave,
+            Set<Integer> unreadable) {
+        Phase.Span phase = Phase.TAKING_WAVE.begin();
+        Set<Integer> notTaken = new LinkedHashSet<>(unreadable);
+        List<CompletableFuture<ConnectionAdopter.Held>> assembled = new ArrayList<>();
+        wave.forEach((index, record) -> {
+            Entry entry = entries.get(index);
+            if (entry == null) {
+                notTaken.add(index);
+            } else {
+                assembled.add(adopter.assemble(entry, record));
+            }
+        });
+        List<ConnectionAdopter.Held> held = held(assembled);
+        adopter.goOn(held, notRestored -> {
+            notRestored.forEach(slot -> notTaken.add(slot.index()));
+            return before.send(ProcessLink.Kind.TAKEN, 0, encode(notTaken))
+                    .awaitUninterruptibly()
+                    .isSuccess();
+        });
+        // Of those that were not taken, the process before reports that they stay.
+        entries.keySet().removeIf(index -> wave.containsKey(index) && !notTaken.contains(index));
+        phase.end(held.size());
+    }
+
+    private static byte[] encode(Set<Integer> indices) {
+        ByteBuffer out = ByteBuffer.allocate(indices.size() * Integer.BYTES);
+        indices.forEach(out::putInt);
+        return out.array();
+    }
+
+    /** Adopts what no process serves any more. */
+    private static void adoptRest(ConnectionAdopter adopter, Map<Integer, Entry> entries) {
+        Phase.Span phase = Phase.ADOPTING.begin();
+        List<ConnectionAdopter.Held> held =
+                held(entries.values().stream().map(adopter::assemble).toList());
+        adopter.goOn(held, notRestored -> true);
+        phase.end(held.size());
+    }
+
+    private static List<ConnectionAdopter.Held> held(List<CompletableFuture<ConnectionAdopter.Held>> assembled) {
+        return assembled.stream()
+                .map(CompletableFuture::join)
+                .filter(connection -> connection != null)
+                .toList();
+    }
+
+    private static void forget(HandoverContext server, Entry entry) {
+        if (entry != null) {
+            entry.close();
+            server.table().discard(entry.key());
+        }
+    }
+
+    /** Returns whether the process before has died, and not only closed the link. */
+    private boolean hasDied() {
+        long began = System.nanoTime();
+        ByteBuffer nothing = ByteBuffer.allocateDirect(1);
+        try {
+            while (meetingPoint.recv(nothing, 0, 1) >= 0) {
+                if (System.nanoTime() - began > DEATH_NANOS) {
+                    return false;
+                }
+                LockSupport.parkNanos(POLL_NANOS);
+            }
+            return true;
+        } catch (IOException e) {
+            return true;
+        }
+    }
+
+    @Override
+    public void close() {
+        before.close();
+        close(meetingPoint);
+    }
+
+    private static void close(Socket socket) {
+        try {
+            socket.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+package io.escrow.handover;
+
+import io.escrow.EscrowException;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.store.ChannelRecord;
+import io.netty.buffer.ByteBuf;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BiConsumer;
+
+/**
+ * Gives connections to the next process over a {@link ProcessLink}, a few at a time, while the others are being served. A
+ * wave belongs to the next process from the moment that it says so: if it dies before, or is too slow, the wave goes on
+ * here.
+ *
+ * <p>Connections that are busy take no room from those that were not asked yet: some never come to rest.
+ */
+final class WaveSender {
+
+    private static final int FIRST_WAVE = 32;
+    private static final int POLL_NANOS = 1_000_000;
+
+    /** How long a wave may still take when the time of the handover is up. */
+    private static final Duration LAST_WAVE = Duration.ofSeconds(2);
+
+    private final HandoverContext server;
+    private final Deadline deadline;
+    private final ProcessLink next;
+    private final BiConsumer<Connection, String> onStaying;
+    private final Deque<Connection> waiting;
+    private final Deque<Connection> busy = new ArrayDeque<>();
+    private final int total;
+    private final AtomicInteger moved = new AtomicInteger();
+    private long restingNanos;
+
+    /**
+     * Prepares to give connections away.
+     *
+     * @param next the link to the process that is to have them
+     * @param onStaying called with those that can't be moved, and the reason
+     */
+    WaveSender(
+            HandoverContext server,
+            Deadline deadline,
+            ProcessLink next,
+            Collection<Connection> connections,
+            BiConsumer<Connection, String> onStaying) {
+        this.server = server;
+        this.deadline = deadline;
+        this.next = next;
+        this.onStaying = onStaying;
+        this.waiting = new ArrayDeque<>(connections);
+        this.total = waiting.size();
+    }
+
+    /** Returns how many connections the next process has taken. */
+    int moved() {
+        return moved.get();
+    }
+
+    /** Returns how long the waves were waited for until they were at rest, in nanoseconds. */
+    long restingNanos() {
+        return restingNanos;
+    }
+
+    /** Returns whether the next process has taken all that can be moved; if not, it has gone. */
+    boolean run() throws EscrowException {
+        ProgressTicker ticker =
+                new ProgressTicker(next.loop(), server.configuration().onProgress(), Progress.Step.STORING, moved::get, total);
+        try {
+            int size = FIRST_WAVE;
+            while (!waiting.isEmpty() || !busy.isEmpty()) {
+                long began = System.nanoTime();
+                Phase.Span phase = Phase.GIVING_WAVE.begin();
+                ConnectionBatch wave = rest(size);
+                if (wave.resting() == 0) {
+                    LockSupport.parkNanos(POLL_NANOS);
+                } else if (give(wave)) {
+                    phase.end(wave.apart().size());
+                    size = nextSize(wave.resting(), System.nanoTime() - began);
+                } else {
+                    return false;
+                }
+            }
+            return true;
+        } finally {
+            ticker.stop();
+        }
+    }
+
+    /** Brings the next wave to rest. Those that are busy begin no new message, and are asked again with later waves. */
+    private ConnectionBatch rest(int size) throws EscrowException {
+        final long began = System.nanoTime();
+        List<Connection> asked = new ArrayList<>();
+        poll(busy, size, asked);
+        poll(waiting, size, asked);
+        ConnectionBatch wave =
+                new ConnectionBatch(server, new Deadline(Duration.ofNanos(deadline.left()).plus(LAST_WAVE)));
+        List<Connection> stillBusy = wave.ask(asked);
+        if (wave.resting() > 0) {
+            stillBusy.addAll(wave.restless());
+        }
+        wave.immovable().forEach(onStaying);
+        if (deadline.hasPassed()) {
+            stillBusy.addAll(busy);
+            busy.clear();
+            stillBusy.forEach(connection -> onStaying.accept(connection, "it did not come to rest in time"));
+        } else {
+            busy.addAll(stillBusy);
+        }
+        restingNanos += System.nanoTime() - began;
+        return wave;
+    }
+
+    private static void poll(Deque<Connection> from, int count, List<Connection> to) {
+        for (int i = 0; i < count && !from.isEmpty(); i++) {
+            to.add(from.poll());
+        }
+    }
+
+    private boolean give(ConnectionBatch wave) throws EscrowException {
+        wave.takeApart();
+        wave.apart()
+                .forEach((connection, saved) ->
+                        next.write(ProcessLink.Kind.MOVED, connection.slot().index(), saved.encode()));
+        next.send(ProcessLink.Kind.WAVE);
+        ProcessLink.Message answer = next.receive(wave.deadline().left());
+        if (answer == null) {
+            answer = lastWord();
+        }
+        if (answer.kind() != ProcessLink.Kind.TAKEN) {
+            ConnectionBatch.comeBack(wave.apart().keySet()).join();
+            return false;
+        }
+        Set<Integer> notTaken = notTaken(answer);
+        Map<Connection, ChannelRecord> apart = wave.apart();
+        List<Connection> left = apart.keySet().stream()
+                .filter(connection -> notTaken.contains(connection.slot().index()))
+                .toList();
+        left.forEach(apart::remove);
+        wave.letGo();
+        moved.addAndGet(apart.size());
+        ConnectionBatch.comeBack(left).join();
+        left.forEach(connection -> onStaying.accept(connection, "the next process could not take it: its descriptor did not arrive, or it could not be restored there"));
+        return true;
+    }
+
+    /** Makes sure that the next process takes nothing more, and returns the last message that it sent before that. */
+    private ProcessLink.Message lastWord() {
+        next.cut();
+        ProcessLink.Message message = next.receive();
+        while (message.kind() != ProcessLink.Kind.TAKEN && message.kind() != ProcessLink.Kind.END) {
+            message = next.receive();
+        }
+        return message;
+    }
+
+    private static Set<Integer> notTaken(ProcessLink.Message taken) {
+        ByteBuf in = taken.content();
+        Set<Integer> indices = new HashSet<>();
+        while (in.isReadable()) {
+            indices.add(in.readInt());
+        }
+        return indices;
+    }
+
+    /** Makes the next wave so large that it takes about as long as it may. */
+    private int nextSize(int size, long took) {
+        double ratio = (double) server.configuration().wave().toNanos() / Math.max(1, took);
+        return (int) Math.max(1, size * Math.min(2, Math.max(0.5, ratio)));
+    }
+}

@@ -1,0 +1,389 @@
+package io.escrow.handover.connection;
+
+import io.escrow.Deposit;
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.ProtocolContext;
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.store.ChannelSlot;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.ChannelPromise;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * Keeps one connection of a server that can be handed over, and holds it still while it changes hands. Unless it says
+ * otherwise, a method is called on the channel's event loop.
+ */
+public final class Connection implements ProtocolContext {
+
+    /** Is called by its connections, on the event loop of each. */
+    public interface Owner {
+
+        /** Takes a connection in that has become active. */
+        void opened(Connection connection);
+
+        /**
+         * Forgets a connection that has ended.
+         *
+         * @return a future that is done when its slot is free
+         */
+        CompletableFuture<Void> ended(Connection connection);
+
+        /**
+         * Renews what the escrow knows about a connection, if the server is crash-safe.
+         *
+         * @return a future that is done when the escrow has it
+         */
+        CompletableFuture<Void> checkpoint(Connection connection);
+
+        /** Returns what the peer is to be told if no process claims the connection, which is at rest; may be empty. */
+        byte[] farewell(Connection connection);
+    }
+
+    private final Owner owner;
+    private final ConnectionRules rules;
+    private final String listener;
+    private final boolean adopted;
+    private final ChannelSlot slot;
+    private final DeferredEvents deferred = new DeferredEvents();
+    private final ConnectionHandler handler = new ConnectionHandler(this, deferred);
+    private final CompletableFuture<Void> held = new CompletableFuture<>();
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private ChannelHandlerContext ctx;
+    private MessageGate gate;
+    private ConnectionSaver saver;
+
+    private volatile ConnectionState state;
+
+    /** What an adopted connection is restored from; {@code null} when it goes on. */
+    private ChannelRecord restoredFrom;
+
+    private ConnectionRestorer restorer;
+    private CompletableFuture<Void> restored;
+
+    /** What was taken out of this connection; {@code null} unless it is {@link ConnectionState#APART}. */
+    private ChannelRecord takenApart;
+
+    private boolean autoRead;
+    private long restedMillis;
+
+    /**
+     * Describes a connection.
+     *
+     * @param listener the name of the listener that it came from
+     * @param slot its slot in the escrow
+     * @param restoredFrom what an adopted connection is restored from; {@code null} for a fresh one
+     */
+    public Connection(
+            Owner owner, ConnectionRules rules, String listener, ChannelSlot slot, ChannelRecord restoredFrom) {
+        this.owner = owner;
+        this.rules = rules;
+        this.listener = listener;
+        this.slot = slot;
+        this.restoredFrom = restoredFrom;
+        this.adopted = restoredFrom != null;
+        this.state = adopted ? ConnectionState.HELD : ConnectionState.SERVING;
+    }
+
+    /** Returns the connection of a channel, by any thread; {@code null} if the channel has none. */
+    public static Connection of(Channel channel) {
+        ConnectionHandler handler = channel.pipeline().get(ConnectionHandler.class);
+        return handler == null ? null : handler.connection();
+    }
+
+    /** Puts the connection at the head of the pipeline of a fresh channel that is not registered yet. */
+    public void install(Channel channel) {
+        channel.pipeline().addFirst(ConnectionHandler.NAME, handler);
+    }
+
+    /**
+     * Makes a channel of the descriptor of an adopted connection, for the pipeline of its listener. By any thread.
+     *
+     * @param descriptor the descriptor, which the channel owns from now on
+     * @return the channel; inactive, and closed, if the peer has reset the connection
+     */
+    public Channel adopt(Channel listenerChannel, int descriptor) throws IOException {
+        Channel channel = ConnectionRestorer.channel(listenerChannel, descriptor);
+        if (channel.isActive()) {
+            install(channel);
+            channel.closeFuture().addListener(f -> held.complete(null));
+        } else {
+            // After a reset, Netty would never say that the channel is inactive.
+            channel.unsafe().closeForcibly();
+        }
+        return channel;
+    }
+
+    /** Returns the channel, by any thread. */
+    public Channel channel() {
+        return ctx.channel();
+    }
+
+    /** Returns the name of the listener that the connection came from, by any thread. */
+    public String listener() {
+        return listener;
+    }
+
+    /** Returns whether the connection was taken over from another process, by any thread. */
+    public boolean isAdopted() {
+        return adopted;
+    }
+
+    /** Returns the state, by any thread. */
+    public ConnectionState state() {
+        return state;
+    }
+
+    /** Returns this connection's slot in the escrow, by any thread. */
+    public ChannelSlot slot() {
+        return slot;
+    }
+
+    /** Returns a future that is done when an adopted connection is held, or has ended. By any thread. */
+    public CompletableFuture<Void> held() {
+        return held;
+    }
+
+    /** Returns a future that is done when the connection has ended, and its slot is free. By any thread. */
+    public CompletableFuture<Void> ended() {
+        return ended;
+    }
+
+    /** Returns what the protocol has for the peer of a connection at rest that no process claims; may be empty. */
+    public byte[] protocolFarewell() {
+        return gate == null ? Deposit.NO_BYTES : gate.farewell();
+    }
+
+    @Override
+    public ChannelPipeline pipeline() {
+        return ctx.pipeline();
+    }
+
+    @Override
+    public boolean isEscrowed() {
+        return slot.mayBeFilled();
+    }
+
+    @Override
+    public CompletableFuture<Void> checkpoint() {
+        return owner.checkpoint(this);
+    }
+
+    /** Changes the state; nothing else does. */
+    private void to(ConnectionState next) {
+        if (!ctx.executor().inEventLoop()) {
+            throw new IllegalStateException("the state of " + channel() + " changes on its event loop only");
+        }
+        if (!state.mayBecome(next)) {
+            throw new IllegalStateException("a connection that is " + state + " can't become " + next);
+        }
+        state = next;
+    }
+
+    void attached(ChannelHandlerContext context) {
+        ctx = context;
+        saver = new ConnectionSaver(ctx.channel(), null);
+    }
+
+    void activated() {
+        gate = rules.protocols().install(this);
+        saver = new ConnectionSaver(channel(), gate);
+        owner.opened(this);
+        if (adopted) {
+            DeferredReadAllocator.install(channel(), deferred);
+            deferred.begin(channel());
+            byte[] unsent = restoredFrom.get(ChannelRecord.UNSENT);
+            if (unsent != null) {
+                // Before anything that a handler may write.
+                ctx.write(Unpooled.wrappedBuffer(unsent));
+                deferred.flush();
+            }
+        }
+        ctx.fireChannelActive();
+        held.complete(null);
+    }
+
+    void inactivated() {
+        if (state == ConnectionState.GONE || state == ConnectionState.ENDED) {
+            return;
+        }
+        try {
+            if (state == ConnectionState.HELD && restoredFrom != null) {
+                // The handlers get what the peer has sent before it has gone.
+                restore();
+                begin();
+            }
+        } finally {
+            if (state != ConnectionState.ENDED) {
+                to(ConnectionState.ENDED);
+                deferred.fireKept(ctx);
+                held.complete(null);
+                owner.ended(this).thenAccept(ended::complete);
+            }
+        }
+    }
+
+    /** Brings an adopted connection to where it was when it was saved; its bytes are not processed yet. */
+    public CompletableFuture<Void> restore() {
+        if (restored == null) {
+            restorer = new ConnectionRestorer(ctx, gate, restoredFrom);
+            restored = restorer.restore();
+        }
+        return restored;
+    }
+
+    /** Lets a restored connection go on from where it was. */
+    public void begin() {
+        if (state == ConnectionState.HELD && restoredFrom != null && isRestored()) {
+            restoredFrom = null;
+            restorer.feed();
+            whenRegistered(() -> {
+                if (state == ConnectionState.HELD) {
+                    to(ConnectionState.SERVING);
+                    endDeferral();
+                }
+            });
+        }
+    }
+
+    private boolean isRestored() {
+        return restored != null && restored.isDone() && !restored.isCompletedExceptionally();
+    }
+
+    private void endDeferral() {
+        deferred.end(ctx);
+        ChannelPromise closeWanted = deferred.closeWanted();
+        if (closeWanted != null) {
+            handler.close(ctx, closeWanted);
+        }
+    }
+
+    /** Ends an adopted connection that is not to go on. */
+    public void refuse() {
+        restoredFrom = null;
+        deferred.discard();
+        if (state == ConnectionState.HELD) {
+            to(ConnectionState.SERVING);
+        }
+        channel().close();
+    }
+
+    /** Returns why this connection can't be moved at all; {@code null} if it can. */
+    public String whyImmovable() {
+        return saver.whyImmovable(rules.immovable());
+    }
+
+    /** Returns whether nothing is half-read or half-processed. */
+    public boolean isAtRest() {
+        return saver.isAtRest();
+    }
+
+    /** Stops reading if nothing is half-way through; returns whether it did. If not, no new message begins. */
+    public boolean tryToRest() {
+        if (gate != null) {
+            gate.shut();
+        }
+        if (state == ConnectionState.SERVING) {
+            ctx.flush();
+            if (isAtRest()) {
+                to(ConnectionState.RESTING);
+                deferred.begin(channel());
+                restedMillis = System.currentTimeMillis();
+                autoRead = channel().config().isAutoRead() || (gate != null && gate.hasPaused());
+                channel().config().setAutoRead(false);
+            }
+        }
+        return state == ConnectionState.RESTING;
+    }
+
+    /** Returns what the escrow is to know about the connection after a crash. */
+    public ChannelRecord crashRecord() {
+        return saver.checkpoint(listener);
+    }
+
+    /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
+    public ChannelRecord takeApart() {
+        if (!channel().isOpen()) {
+            fireEnd();
+        }
+        if (state != ConnectionState.RESTING || !channel().isActive()) {
+            return null;
+        }
+        to(ConnectionState.APART);
+        takenApart = saver.takeApart(listener, restedMillis, deferred, owner.farewell(this));
+        return takenApart;
+    }
+
+    /** Serves again as if nothing had been asked. */
+    public CompletableFuture<Void> comeBack() {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        whenRegistered(() -> {
+            goOn();
+            done.complete(null);
+        });
+        return done;
+    }
+
+    /** Does something when the channel is registered with its loop, and with epoll. */
+    private void whenRegistered(Runnable next) {
+        if (!channel().isOpen()) {
+            fireEnd();
+            next.run();
+        } else if (!channel().isRegistered()) {
+            channel().eventLoop().register(channel()).addListener(f -> next.run());
+        } else if (deferred.hasLeftEpoll()) {
+            channel().deregister().addListener(f -> whenRegistered(next));
+        } else {
+            next.run();
+        }
+    }
+
+    /** Goes on after a rest. */
+    public void goOn() {
+        if (state == ConnectionState.RESTING || state == ConnectionState.APART) {
+            to(ConnectionState.SERVING);
+            if (takenApart != null) {
+                ConnectionSaver.feedDecoders(pipeline(), takenApart);
+                takenApart = null;
+            }
+            // Off its loop, the channel did not learn when there was room again.
+            deferred.flush();
+            endDeferral();
+            // A handler may have set it since.
+            channel().config().setAutoRead(autoRead || channel().config().isAutoRead());
+        }
+        if (gate != null && state == ConnectionState.SERVING) {
+            gate.open();
+        }
+    }
+
+    /** Gives the connection up without a word to its peer. */
+    public void letGo() {
+        if (state == ConnectionState.ENDED) {
+            return;
+        }
+        to(ConnectionState.GONE);
+        restoredFrom = null;
+        takenApart = null;
+        ctx.fireUserEventTriggered(HandoverEvent.HANDED_OVER);
+        ChannelPromise closeWanted = deferred.closeWanted();
+        if (closeWanted != null) {
+            // It was to be closed, so the next process must not go on with it.
+            PeerShutdown.shutDown(channel());
+        }
+        // Not through the pipeline, in which handlers would say goodbye.
+        channel().unsafe().close(closeWanted == null ? channel().voidPromise() : closeWanted);
+        fireEnd();
+    }
+
+    /** Fires what Netty does not fire when a channel is closed that was deregistered before. */
+    private void fireEnd() {
+        if (!channel().isRegistered() && !ctx.isRemoved()) {
+            channel().pipeline().fireChannelInactive();
+            channel().pipeline().fireChannelUnregistered();
+        }
+    }
+}

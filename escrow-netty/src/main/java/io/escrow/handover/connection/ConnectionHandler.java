@@ -1,0 +1,107 @@
+package io.escrow.handover.connection;
+
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
+
+/**
+ * Stands at the head of a connection's pipeline and lets through what the state of the {@link Connection} allows. Lives on
+ * the channel's event loop.
+ */
+final class ConnectionHandler extends ChannelDuplexHandler {
+
+    static final String NAME = "escrow-connection";
+
+    private final Connection connection;
+    private final DeferredEvents deferred;
+
+    ConnectionHandler(Connection connection, DeferredEvents deferred) {
+        this.connection = connection;
+        this.deferred = deferred;
+    }
+
+    Connection connection() {
+        return connection;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        connection.attached(ctx);
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        connection.activated();
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (connection.state().isReading()) {
+            ctx.fireChannelRead(msg);
+        } else {
+            deferred.keep(msg);
+        }
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) {
+        if (connection.state().isReading()) {
+            ctx.fireChannelReadComplete();
+        }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (connection.state().isReading() || connection.state() == ConnectionState.GONE) {
+            ctx.fireUserEventTriggered(event);
+        } else if (event == ChannelInputShutdownEvent.INSTANCE) {
+            deferred.peerHungUp();
+        } else if (event != ChannelInputShutdownReadComplete.INSTANCE) {
+            ctx.fireUserEventTriggered(event);
+        }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        connection.inactivated();
+        ctx.fireChannelInactive();
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        deferred.discard();
+    }
+
+    @Override
+    public void read(ChannelHandlerContext ctx) {
+        if (connection.state().isReading()) {
+            ctx.read();
+        } else {
+            deferred.read();
+        }
+    }
+
+    @Override
+    public void flush(ChannelHandlerContext ctx) {
+        if (connection.state().isSending()) {
+            ctx.flush();
+        } else {
+            deferred.flush();
+        }
+    }
+
+    @Override
+    public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
+        if (connection.state() == ConnectionState.APART) {
+            // The descriptor is on its way to the escrow.
+            deferred.close(promise);
+        } else {
+            if (connection.state() != ConnectionState.GONE && connection.isEscrowed()) {
+                PeerShutdown.beforeClose(ctx.channel());
+            }
+            ctx.close(promise);
+        }
+    }
+}

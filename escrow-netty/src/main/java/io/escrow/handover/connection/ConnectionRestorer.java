@@ -1,0 +1,131 @@
+package io.escrow.handover.connection;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.store.ChannelRecord;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.channel.unix.Socket;
+import io.netty.util.AttributeKey;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+
+/** Puts an adopted connection together again. Called on the channel's event loop. */
+final class ConnectionRestorer {
+
+    /** What the options of the socket were when it was stored. */
+    private record Options(boolean noDelay, int linger) {}
+
+    private static final AttributeKey<Options> OPTIONS = AttributeKey.valueOf(ConnectionRestorer.class, "options");
+
+    private final ChannelHandlerContext ctx;
+    private final Channel channel;
+    private final MessageGate gate;
+    private final ChannelRecord record;
+
+    /** Restores what a record says, from a context at the head of the pipeline; the gate may be {@code null}. */
+    ConnectionRestorer(ChannelHandlerContext ctx, MessageGate gate, ChannelRecord record) {
+        this.ctx = ctx;
+        this.channel = ctx.channel();
+        this.gate = gate;
+        this.record = record;
+    }
+
+    /**
+     * Makes a channel of a descriptor, for the pipeline of the listener that the connection came from.
+     *
+     * @param descriptor the descriptor, which the channel owns from now on
+     * @return the channel; inactive if the peer has reset the connection meanwhile
+     */
+    static Channel channel(Channel listener, int descriptor) throws IOException {
+        if (listener instanceof EpollServerDomainSocketChannel) {
+            return new EpollDomainSocketChannel(descriptor);
+        }
+        // The constructor sets TCP_NODELAY, and the options of the bootstrap are applied again.
+        Socket socket = new Socket(descriptor);
+        Options options = new Options(socket.isTcpNoDelay(), socket.getSoLinger());
+        Channel channel = new EpollSocketChannel(descriptor);
+        channel.attr(OPTIONS).set(options);
+        return channel;
+    }
+
+    /**
+     * Builds the pipeline as it was, and gives its handlers their state. Bytes are not processed yet.
+     *
+     * @return a future that fails if the pipeline can't be built, or knows nothing of a part of the state that must be
+     *     restored
+     */
+    CompletableFuture<Void> restore() {
+        Options options = channel.attr(OPTIONS).get();
+        if (options != null && channel.isActive()) {
+            channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
+            channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
+        }
+        if (record.has(ChannelRecord.OUTPUT_SHUT)) {
+            ((DuplexChannel) channel).shutdownOutput();
+        }
+        byte[] state = gate == null ? null : record.get(ChannelRecord.PROTOCOL + gate.protocol());
+        CompletableFuture<Void> rebuilt =
+                state == null ? CompletableFuture.completedFuture(null) : gate.restore(state);
+        return rebuilt.thenCompose(nothing -> {
+            List<String> unknown = record.unknownRequired(this::isKnown);
+            if (!unknown.isEmpty()) {
+                return CompletableFuture.failedFuture(new EscrowException(
+                        Status.EOPNOTSUPP,
+                        "no handler of its pipeline takes over the state " + String.join(", ", unknown)
+                                + ": a version of the program with such a handler can adopt it"));
+            }
+            restoreHandlers();
+            return CompletableFuture.completedFuture(null);
+        });
+    }
+
+    private boolean isKnown(String section) {
+        if (section.startsWith(ChannelRecord.COLLECTED)) {
+            ChannelHandler decoder = channel.pipeline().get(section.substring(ChannelRecord.COLLECTED.length()));
+            return decoder != null && ConnectionSaver.isDecoder(decoder);
+        }
+        if (section.startsWith(ChannelRecord.HANDLER)) {
+            for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+                if (e.getValue() instanceof Movable movable
+                        && section.equals(ChannelRecord.HANDLER + movable.section())) {
+                    return true;
+                }
+            }
+        }
+        return gate != null && section.equals(ChannelRecord.PROTOCOL + gate.protocol());
+    }
+
+    private void restoreHandlers() {
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (e.getValue() instanceof Movable movable) {
+                byte[] state = record.get(ChannelRecord.HANDLER + movable.section());
+                if (state != null) {
+                    movable.restore(channel.pipeline().context(e.getKey()), Unpooled.wrappedBuffer(state));
+                }
+            }
+        }
+        ctx.fireUserEventTriggered(record.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
+    }
+
+    /** Gives a restored connection the bytes that were read and not processed. */
+    void feed() {
+        ConnectionSaver.feedDecoders(channel.pipeline(), record);
+        byte[] held = record.get(ChannelRecord.GATE);
+        if (held != null) {
+            ctx.fireChannelRead(Unpooled.copiedBuffer(held));
+            ctx.fireChannelReadComplete();
+        }
+    }
+}

@@ -1,0 +1,213 @@
+package io.escrow.handover.connection;
+
+import io.escrow.Deposit;
+import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.store.ChannelRecord;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandler;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.ByteToMessageCodec;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.util.ReferenceCountUtil;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * Takes bytes and state out of a connection without its peer or its handlers noticing, so that the connection can be put
+ * together elsewhere, or go on here. Called on the channel's event loop.
+ */
+final class ConnectionSaver {
+
+    private final Channel channel;
+    private final MessageGate gate;
+
+    /** Saves the connection of a channel; its gate is {@code null} if it has none. */
+    ConnectionSaver(Channel channel, MessageGate gate) {
+        this.channel = channel;
+        this.gate = gate;
+    }
+
+    /** Returns why the connection can't be moved at all; {@code null} if it can. */
+    String whyImmovable(ImmovableHandlers immovable) {
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            String reason = e.getValue() instanceof Movable movable
+                    ? movable.whyImmovable(channel.pipeline().context(e.getKey()))
+                    : immovable.whyImmovable(e.getValue());
+            if (reason != null) {
+                return reason;
+            }
+        }
+        return gate == null ? null : gate.whyImmovable();
+    }
+
+    /** Returns whether nothing is half-read or half-processed. */
+    boolean isAtRest() {
+        if (gate != null && !gate.isAtRest()) {
+            return false;
+        }
+        if (!onlyBytesWait()) {
+            return false;
+        }
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (e.getValue() instanceof Movable movable
+                    && !movable.isAtRest(channel.pipeline().context(e.getKey()))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Returns what the handlers want to have after a crash. */
+    ChannelRecord checkpoint(String listener) {
+        ChannelRecord.Builder record = ChannelRecord.builder(listener, false);
+        saveHandlers(record);
+        return record.build();
+    }
+
+    /**
+     * Takes out all bytes and state of a connection whose channel is deregistered. The collected bytes of decoders are
+     * out of them afterwards: {@link #feedDecoders} puts them back.
+     *
+     * @param listener the name of the listener that the connection came from
+     * @param restedMillis when the connection came to rest, in milliseconds since 1970
+     * @param deferred what has come in since
+     * @param farewell what the peer is to be told if nobody claims the connection
+     * @throws IllegalStateException if something other than bytes waits to be written
+     */
+    ChannelRecord takeApart(String listener, long restedMillis, DeferredEvents deferred, byte[] farewell) {
+        ChannelRecord.Builder record = ChannelRecord.builder(listener, true);
+        record.put(
+                ChannelRecord.RESTED,
+                ByteBuffer.allocate(Long.BYTES).putLong(restedMillis).array());
+        record.put(ChannelRecord.UNSENT, unsent());
+        if (channel instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
+            record.mark(ChannelRecord.OUTPUT_SHUT);
+        }
+        saveHandlers(record);
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (isDecoder(e.getValue()) && (gate == null || !gate.feeds(e.getValue()))) {
+                record.put(ChannelRecord.COLLECTED + e.getKey(), collected(e.getKey()));
+            }
+        }
+        ByteBuf held = Unpooled.buffer(0);
+        if (gate != null) {
+            held.writeBytes(gate.held());
+        }
+        deferred.copyKept(held);
+        record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
+        // In the middle of what the peer is being told, and behind the end of it, there is nothing to be said.
+        boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
+        return record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+    }
+
+    /** Feeds each decoder the bytes that the decoder of the same name had collected. */
+    static void feedDecoders(ChannelPipeline pipeline, ChannelRecord record) {
+        record.withPrefix(ChannelRecord.COLLECTED).forEach((name, bytes) -> {
+            ChannelHandlerContext ctx = pipeline.context(name);
+            try {
+                ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
+                ctx.fireChannelReadComplete();
+            } catch (Exception e) {
+                ctx.fireExceptionCaught(e);
+            }
+        });
+    }
+
+    /** Returns whether the bytes that a handler has collected can be taken out of it. */
+    static boolean isDecoder(ChannelHandler handler) {
+        return handler instanceof ByteToMessageDecoder || handler instanceof ByteToMessageCodec;
+    }
+
+    private void saveHandlers(ChannelRecord.Builder record) {
+        if (gate != null) {
+            record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
+        }
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (e.getValue() instanceof Movable movable) {
+                ByteBuf out = Unpooled.buffer();
+                movable.save(channel.pipeline().context(e.getKey()), out);
+                record.putHandler(movable.section(), ByteBufUtil.getBytes(out), movable.mustBeRestored());
+            }
+        }
+    }
+
+    /** Returns whether nothing but bytes waits to be written: files, for instance, can't be copied. */
+    private boolean onlyBytesWait() {
+        boolean[] onlyBytes = {true};
+        forEachUnsent(msg -> onlyBytes[0] &= msg instanceof ByteBuf);
+        return onlyBytes[0];
+    }
+
+    private byte[] unsent() {
+        ByteBuf copy = Unpooled.buffer(0);
+        forEachUnsent(msg -> {
+            if (!(msg instanceof ByteBuf bytes)) {
+                throw new IllegalStateException("a " + msg.getClass().getSimpleName() + " waits to be written");
+            }
+            copy.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+        });
+        return ByteBufUtil.getBytes(copy);
+    }
+
+    private void forEachUnsent(Consumer<Object> action) {
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        if (outbound == null || outbound.totalPendingWriteBytes() == 0) {
+            return;
+        }
+        outbound.addFlush();
+        try {
+            outbound.forEachFlushedMessage(msg -> {
+                action.accept(msg);
+                return true;
+            });
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException("what waits to be written can't be read", e);
+        }
+    }
+
+    /**
+     * Makes a decoder give up what it has collected, as it does when it is removed from a pipeline; but it stays there,
+     * because it could not be put back.
+     */
+    private byte[] collected(String name) {
+        Catcher catcher = new Catcher();
+        channel.pipeline().addAfter(name, null, catcher);
+        try {
+            ChannelHandlerContext ctx = channel.pipeline().context(name);
+            ctx.handler().handlerRemoved(ctx);
+        } catch (Exception e) {
+            throw new IllegalStateException("handler " + name + " did not give up its bytes", e);
+        } finally {
+            channel.pipeline().remove(catcher);
+        }
+        return ByteBufUtil.getBytes(catcher.caught);
+    }
+
+    private static final class Catcher extends ChannelInboundHandlerAdapter {
+        private final ByteBuf caught = Unpooled.buffer(0);
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            if (msg instanceof ByteBuf bytes) {
+                caught.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+            }
+            ReferenceCountUtil.release(msg);
+        }
+
+        @Override
+        public void channelReadComplete(ChannelHandlerContext ctx) {
+            // The decoder says so after its last bytes; nobody else has read anything.
+        }
+    }
+}

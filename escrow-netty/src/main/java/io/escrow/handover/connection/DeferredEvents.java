@@ -1,0 +1,128 @@
+package io.escrow.handover.connection;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelInputShutdownReadComplete;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.Queue;
+
+/**
+ * Keeps what comes in while a connection is not served, and remembers what is asked for, until the connection goes on.
+ * Lives on the channel's event loop.
+ */
+final class DeferredEvents {
+
+    private final Queue<Object> kept = new ArrayDeque<>();
+    private boolean deferring;
+    private boolean leftEpoll;
+    private boolean halfClosure;
+    private boolean peerHungUp;
+    private boolean readWanted;
+    private boolean flushWanted;
+    private ChannelPromise closeWanted;
+
+    /** Begins. From now on, a peer that hangs up does not end the connection: what it sent before is not answered yet. */
+    void begin(Channel channel) {
+        deferring = true;
+        halfClosure = Boolean.TRUE.equals(channel.config().getOption(ChannelOption.ALLOW_HALF_CLOSURE));
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    }
+
+    /** Keeps what came in all the same: a hang-up makes Netty read, whatever auto-read says. */
+    void keep(Object msg) {
+        leftEpoll = true;
+        kept.add(msg);
+    }
+
+    /** Returns whether a read that happens all the same is to find nothing. */
+    boolean holdsReadBack() {
+        leftEpoll |= deferring;
+        return deferring;
+    }
+
+    /**
+     * Returns whether Netty may have taken the channel out of epoll. It does so when a peer has hung up and nothing else
+     * is waited for, and can't put the channel back then (4.2.18).
+     */
+    boolean hasLeftEpoll() {
+        return leftEpoll;
+    }
+
+    void peerHungUp() {
+        leftEpoll = true;
+        peerHungUp = true;
+    }
+
+    void read() {
+        readWanted = true;
+    }
+
+    void flush() {
+        flushWanted = true;
+    }
+
+    void close(ChannelPromise promise) {
+        closeWanted = promise;
+    }
+
+    /** Returns the promise of the close that was asked for; {@code null} if none was. */
+    ChannelPromise closeWanted() {
+        return closeWanted;
+    }
+
+    /** Does everything that was asked for, except closing. */
+    void end(ChannelHandlerContext ctx) {
+        Channel channel = ctx.channel();
+        deferring = false;
+        leftEpoll = false;
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
+        fireKept(ctx);
+        if (flushWanted) {
+            flushWanted = false;
+            ctx.flush();
+        }
+        if (readWanted && !peerHungUp && channel.isActive()) {
+            ctx.read();
+        }
+        readWanted = false;
+        if (peerHungUp) {
+            peerHungUp = false;
+            if (halfClosure) {
+                ctx.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+                ctx.fireUserEventTriggered(ChannelInputShutdownReadComplete.INSTANCE);
+            } else {
+                channel.unsafe().close(channel.voidPromise());
+            }
+        }
+    }
+
+    /** Fires what came in. */
+    void fireKept(ChannelHandlerContext ctx) {
+        if (!kept.isEmpty()) {
+            for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
+                ctx.fireChannelRead(msg);
+            }
+            ctx.fireChannelReadComplete();
+        }
+    }
+
+    /** Copies the bytes that came in, and keeps them. */
+    void copyKept(ByteBuf out) {
+        for (Object msg : kept) {
+            if (msg instanceof ByteBuf bytes) {
+                out.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+            }
+        }
+    }
+
+    /** Forgets what came in. */
+    void discard() {
+        kept.forEach(ReferenceCountUtil::release);
+        kept.clear();
+    }
+}

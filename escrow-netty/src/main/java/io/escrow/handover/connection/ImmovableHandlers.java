@@ -1,0 +1,115 @@
+package io.escrow.handover.connection;
+
+import io.netty.channel.ChannelHandler;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Lists the classes of handlers because of which a connection can't be moved: they have state that can't be saved.
+ * Immutable.
+ *
+ * <p>An entry applies to the class and to those that extend it; the entry of the nearest class counts.
+ */
+public final class ImmovableHandlers {
+
+    private static final String INSIDE_A_MESSAGE = "a decoder that keeps state inside a message";
+    private static final String COMPRESSION = "compression";
+    private static final String QUEUE = "a handler that keeps messages back";
+
+    /** The value of a class that can be moved although one that it extends can't. */
+    private static final String VOUCHED_FOR = "";
+
+    /** The handlers of Netty, by class name: their modules need not be there. */
+    private static final Map<String, String> OF_NETTY = ofNetty();
+
+    /** An immutable list with the handlers of Netty only. */
+    public static final ImmovableHandlers DEFAULT = new ImmovableHandlers(OF_NETTY);
+
+    private final Map<String, String> reasons;
+
+    private ImmovableHandlers(Map<String, String> reasons) {
+        this.reasons = Map.copyOf(reasons);
+    }
+
+    private static Map<String, String> ofNetty() {
+        Map<String, String> reasons = new HashMap<>();
+        put(reasons, "TLS", "io.netty.handler.ssl", "SslHandler", "AbstractSniHandler", "SslClientHelloHandler");
+        put(reasons, "HTTP/2", "io.netty.handler.codec.http2", "Http2ConnectionHandler", "Http2FrameCodec");
+        put(reasons, "SPDY", "io.netty.handler.codec.spdy", "SpdyFrameCodec");
+        put(
+                reasons,
+                "WebSocket with compression",
+                "io.netty.handler.codec.http.websocketx.extensions",
+                "WebSocketExtensionDecoder");
+        put(
+                reasons,
+                COMPRESSION,
+                "io.netty.handler.codec.compression",
+                "BrotliDecoder",
+                "BrotliEncoder",
+                "Bzip2Decoder",
+                "Bzip2Encoder",
+                "FastLzFrameDecoder",
+                "FastLzFrameEncoder",
+                "Lz4FrameDecoder",
+                "Lz4FrameEncoder",
+                "LzfDecoder",
+                "LzfEncoder",
+                "LzmaFrameEncoder",
+                "SnappyFrameDecoder",
+                "SnappyFrameEncoder",
+                "ZlibDecoder",
+                "ZlibEncoder",
+                "ZstdDecoder",
+                "ZstdEncoder");
+        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec", "ReplayingDecoder");
+        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.json", "JsonObjectDecoder");
+        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.memcache", "AbstractMemcacheObjectDecoder");
+        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.redis", "RedisDecoder");
+        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.xml", "XmlDecoder");
+        put(reasons, "traffic shaping", "io.netty.handler.traffic", "AbstractTrafficShapingHandler");
+        put(reasons, QUEUE, "io.netty.handler.stream", "ChunkedWriteHandler");
+        put(reasons, QUEUE, "io.netty.handler.flow", "FlowControlHandler");
+        return reasons;
+    }
+
+    private static void put(Map<String, String> reasons, String reason, String inPackage, String... classes) {
+        for (String name : classes) {
+            reasons.put(inPackage + "." + name, reason);
+        }
+    }
+
+    /**
+     * Adds a class to the list.
+     *
+     * @param handler the class
+     * @param reason why its connections can't be moved, for the report
+     * @return the list with the class
+     */
+    public ImmovableHandlers with(Class<? extends ChannelHandler> handler, String reason) {
+        Map<String, String> changed = new HashMap<>(reasons);
+        changed.put(handler.getName(), reason);
+        return new ImmovableHandlers(changed);
+    }
+
+    /**
+     * Takes a class off the list, and what extends it, even if it extends a class that stays on the list.
+     *
+     * @param handler the class
+     * @return the list without the class
+     */
+    public ImmovableHandlers without(Class<? extends ChannelHandler> handler) {
+        return with(handler, VOUCHED_FOR);
+    }
+
+    /** Returns why the connection of a handler can't be moved; {@code null} if nothing is known against it. */
+    String whyImmovable(ChannelHandler handler) {
+        for (Class<?> c = handler.getClass(); c != null; c = c.getSuperclass()) {
+            String reason = reasons.get(c.getName());
+            if (reason != null) {
+                return reason.isEmpty() ? null : reason;
+            }
+        }
+        return null;
+    }
+}

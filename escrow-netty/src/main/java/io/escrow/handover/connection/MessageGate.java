@@ -1,0 +1,222 @@
+package io.escrow.handover.connection;
+
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.ProtocolConnection;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.util.ReferenceCountUtil;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * Stands before decoders that keep state in the middle of a message, and lets through only what their protocol says is
+ * whole, so that at rest nothing of a message is inside them. Lives on the channel's event loop.
+ */
+public final class MessageGate extends ChannelInboundHandlerAdapter {
+
+    private static final String NAME = "escrow-gate";
+
+    private final String protocol;
+    private ProtocolConnection connection;
+    private ChannelHandlerContext ctx;
+    private ByteBuf buffer;
+    private boolean shut;
+    private boolean paused;
+    private boolean received;
+    private boolean passed;
+    private boolean restoring;
+
+    private MessageGate(String protocol, ProtocolConnection connection) {
+        this.protocol = protocol;
+        this.connection = connection;
+    }
+
+    /**
+     * Puts a gate before the first handler of a protocol.
+     *
+     * @param protocol the name of the protocol
+     */
+    static MessageGate install(ChannelPipeline pipeline, String protocol, ProtocolConnection connection) {
+        MessageGate gate = new MessageGate(protocol, connection);
+        pipeline.addBefore(pipeline.context(connection.firstHandler()).name(), NAME, gate);
+        return gate;
+    }
+
+    /** Returns the name of the protocol that the connection speaks, or has begun with. */
+    String protocol() {
+        return protocol;
+    }
+
+    /** Returns the connection as its protocol knows it now. */
+    private ProtocolConnection connection() {
+        connection = connection.current();
+        return connection;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        this.ctx = ctx;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg instanceof ByteBuf bytes) {
+            received = true;
+            buffer = buffer == null ? bytes : ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), buffer, bytes);
+            pump();
+            if (shut && buffer != null && buffer.readableBytes() > ProtocolConnection.MAX_KEPT) {
+                paused = true;
+                ctx.channel().config().setAutoRead(false);
+            }
+        } else {
+            passed = true;
+            ctx.fireChannelRead(msg);
+        }
+    }
+
+    /** Lets through what may go through. */
+    private void pump() {
+        while (buffer != null && !restoring) {
+            ProtocolConnection asked = connection();
+            int length = asked.next(buffer, !shut);
+            if (length == 0) {
+                return;
+            }
+            pass(length);
+            asked.passed();
+        }
+    }
+
+    private void pass(int length) {
+        passed = true;
+        ByteBuf bytes = buffer;
+        if (length == bytes.readableBytes()) {
+            buffer = null;
+        } else {
+            bytes = bytes.readRetainedSlice(length);
+        }
+        ctx.fireChannelRead(bytes);
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) {
+        // A reader that asks for each read waits for a message, and nothing behind this handler knows of the bytes.
+        boolean readOn = received && !passed && !shut && !ctx.channel().config().isAutoRead();
+        received = false;
+        passed = false;
+        ctx.fireChannelReadComplete();
+        if (readOn) {
+            ctx.read();
+        }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event == HandoverEvent.HANDED_OVER) {
+            release();
+        } else if (event == HandoverEvent.DRAINING) {
+            open();
+        }
+        ctx.fireUserEventTriggered(event);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        if (restoring) {
+            release();
+        }
+        shut = false;
+        pump();
+        if (buffer != null) {
+            // The decoder may have a word to say about half a message.
+            pass(buffer.readableBytes());
+        }
+        ctx.fireChannelInactive();
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        release();
+    }
+
+    private void release() {
+        ReferenceCountUtil.release(buffer);
+        buffer = null;
+    }
+
+    /** Returns why this connection can't be moved at all; {@code null} if it can. */
+    public String whyImmovable() {
+        return connection().whyImmovable();
+    }
+
+    /** Lets the messages under way be finished, and begins no new one, until {@link #open}. */
+    public void shut() {
+        shut = true;
+    }
+
+    /** Goes on as usual. */
+    public void open() {
+        if (!shut) {
+            return;
+        }
+        shut = false;
+        if (buffer != null) {
+            pump();
+            channelReadComplete(ctx);
+        }
+        if (paused) {
+            paused = false;
+            ctx.channel().config().setAutoRead(true);
+        }
+    }
+
+    /** Returns whether it has turned auto-read off, because it holds as much as it may while it is shut. */
+    public boolean hasPaused() {
+        return paused;
+    }
+
+    /** Returns whether no message is half-way through. */
+    public boolean isAtRest() {
+        return connection().isAtRest();
+    }
+
+    /** Returns whether a decoder gets its bytes from this gate only, so that at rest there are none in it. */
+    public boolean feeds(ChannelHandler decoder) {
+        return connection().feeds(decoder);
+    }
+
+    /** Returns a copy of the bytes that were not let through yet. */
+    public byte[] held() {
+        return buffer == null ? new byte[0] : ByteBufUtil.getBytes(buffer);
+    }
+
+    /** Returns what {@link #restore} needs; empty if the pipeline is as it was made. */
+    public byte[] save() {
+        ByteBuf out = Unpooled.buffer(0);
+        connection().save(out);
+        return ByteBufUtil.getBytes(out);
+    }
+
+    /** Returns how the protocol says, at rest, that the server is gone for now and the peer may come again. */
+    public byte[] farewell() {
+        return connection().farewell();
+    }
+
+    /**
+     * Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer.
+     *
+     * @return a future that fails when the pipeline has not become what it was; then no byte is let through any more
+     */
+    public CompletableFuture<Void> restore(byte[] saved) {
+        restoring = true;
+        return connection().restore(Unpooled.wrappedBuffer(saved)).thenRun(() -> {
+            restoring = false;
+            pump();
+        });
+    }
+}

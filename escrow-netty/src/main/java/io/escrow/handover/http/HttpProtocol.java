@@ -1,0 +1,40 @@
+package io.escrow.handover.http;
+
+import io.escrow.handover.protocol.Protocol;
+import io.escrow.handover.protocol.ProtocolConnection;
+import io.escrow.handover.protocol.ProtocolContext;
+import io.netty.channel.ChannelHandler;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Moves connections of HTTP/1.1, and the WebSockets that they become.
+ *
+ * <p>The module {@code netty-codec-http} need not be there: without it no connection is recognised.
+ */
+public final class HttpProtocol implements Protocol {
+
+    /** By name, so that this class can be loaded without the module that these classes are in. */
+    private static final Set<String> DECODERS =
+            Set.of("io.netty.handler.codec.http.HttpServerCodec", "io.netty.handler.codec.http.HttpRequestDecoder");
+
+    /** Makes the protocol; it has no settings. */
+    public HttpProtocol() {}
+
+    @Override
+    public String name() {
+        return "http";
+    }
+
+    @Override
+    public ProtocolConnection recognise(ProtocolContext context) {
+        for (Map.Entry<String, ChannelHandler> e : context.pipeline()) {
+            for (Class<?> c = e.getValue().getClass(); c != null; c = c.getSuperclass()) {
+                if (DECODERS.contains(c.getName())) {
+                    return HttpConnection.recognise(context);
+                }
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,254 @@
+package io.escrow.handover.http;
+
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.FileRegion;
+import io.netty.channel.PendingWriteQueue;
+import io.netty.handler.codec.http.FullHttpResponse;
+import io.netty.handler.codec.http.HttpExpectationFailedEvent;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpStatusClass;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.PongWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocketFrame;
+import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.CompletableFuture;
+
+/** Stands right behind the HTTP or WebSocket codec, and keeps account of the messages that come and go. */
+final class HttpTracker extends ChannelDuplexHandler {
+
+    static final String NAME = "escrow-tracker";
+
+    /** Is called by a tracker. */
+    interface Listener {
+
+        /** Is called before an upgrade is answered; the answer waits for the future, unless it is {@code null}. */
+        CompletableFuture<Void> beforeUpgrade();
+
+        /** Is called when a request was answered; {@code asExpected} if with the upgrade that it asked for. */
+        void answered(boolean asExpected);
+
+        /** Is called when the body that the peer has announced will not be sent. */
+        void expectationFailed();
+    }
+
+    private final Listener listener;
+    private PendingWriteQueue waiting;
+    private HttpRequest begun;
+    private boolean chunked;
+    private long length;
+    private boolean reading;
+    private boolean failed;
+    private int unanswered;
+    private boolean headAsked;
+    private boolean informational;
+    private boolean closing;
+    private int files;
+    private UpgradeRequest upgradeRequest;
+    private byte[] upgrade = {};
+    private boolean upgraded;
+    private boolean fragmented;
+
+    HttpTracker(Listener listener) {
+        this.listener = listener;
+    }
+
+    /** Returns whether a request has come since the last call. */
+    boolean takeBegun() {
+        boolean taken = begun != null;
+        begun = null;
+        return taken;
+    }
+
+    /** Returns whether the request that has come last has not come completely. */
+    boolean isReading() {
+        return reading;
+    }
+
+    /** Returns whether the body of the last request is chunked. */
+    boolean isChunked() {
+        return chunked;
+    }
+
+    /** Returns the length of the body of the last request; 0 if it is chunked, or the decoder has failed. */
+    long length() {
+        return length;
+    }
+
+    /** Returns whether something came that the decoder could not make sense of. */
+    boolean hasFailed() {
+        return failed;
+    }
+
+    /** Returns whether every request is answered, and nothing that was written has to stay here. */
+    boolean isIdle() {
+        return unanswered == 0 && files == 0 && !fragmented && waiting == null;
+    }
+
+    /** Returns whether the connection will be closed when the last answer is out. */
+    boolean isClosing() {
+        return closing;
+    }
+
+    /** Returns whether a request was answered with another protocol. */
+    boolean isUpgraded() {
+        return upgraded;
+    }
+
+    /** Returns the request that has made a WebSocket of the connection; empty if there was none. */
+    byte[] upgrade() {
+        return upgrade;
+    }
+
+    /** Forgets a body that was announced and refused. */
+    void cancelBody() {
+        reading = false;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (msg instanceof HttpObject object) {
+            failed |= object.decoderResult().isFailure();
+            if (msg instanceof HttpRequest request) {
+                begin(request);
+            }
+            if (msg instanceof LastHttpContent) {
+                reading = false;
+            }
+        } else if (msg instanceof CloseWebSocketFrame) {
+            closing = true;
+        }
+        ctx.fireChannelRead(msg);
+    }
+
+    private void begin(HttpRequest request) {
+        begun = request;
+        reading = true;
+        unanswered++;
+        // Asked now: the handlers behind may change the headers.
+        chunked = HttpUtil.isTransferEncodingChunked(request);
+        // Of a broken request the length may be no number.
+        length = chunked || failed ? 0 : HttpUtil.getContentLength(request, 0L);
+        closing |= !HttpUtil.isKeepAlive(request);
+        headAsked |= HttpMethod.HEAD.equals(request.method());
+        upgradeRequest = UpgradeRequest.of(request);
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event instanceof HttpExpectationFailedEvent && reading) {
+            listener.expectationFailed();
+        }
+        ctx.fireUserEventTriggered(event);
+    }
+
+    @Override
+    public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+        if (waiting != null) {
+            waiting.add(msg, promise);
+        } else if (isUpgrade(msg)) {
+            answerUpgrade(ctx, (HttpResponse) msg, promise);
+        } else {
+            note(msg);
+            if (msg instanceof FileRegion) {
+                files++;
+                ctx.write(msg, promise.unvoid()).addListener(f -> files--);
+            } else {
+                ctx.write(msg, promise);
+            }
+        }
+    }
+
+    private static boolean isUpgrade(Object msg) {
+        return msg instanceof HttpResponse response
+                && response.status().code() == HttpResponseStatus.SWITCHING_PROTOCOLS.code();
+    }
+
+    private void answerUpgrade(ChannelHandlerContext ctx, HttpResponse answer, ChannelPromise promise) {
+        boolean expected = upgradeRequest != null && upgradeRequest.isAnsweredBy(answer);
+        if (upgradeRequest != null) {
+            upgrade = upgradeRequest.encode(answer);
+        }
+        upgraded = true;
+        CompletableFuture<Void> before = listener.beforeUpgrade();
+        if (before == null || !(answer instanceof FullHttpResponse)) {
+            noteEnd(answer);
+            ctx.write(answer, promise);
+        } else {
+            waiting = new PendingWriteQueue(ctx);
+            waiting.add(answer, promise);
+            before.whenComplete((nothing, failure) -> ctx.executor().execute(() -> writeWaiting(ctx)));
+        }
+        listener.answered(expected);
+    }
+
+    private void writeWaiting(ChannelHandlerContext ctx) {
+        if (waiting != null) {
+            PendingWriteQueue queue = waiting;
+            waiting = null;
+            unanswered--;
+            queue.removeAndWriteAll();
+            ctx.flush();
+        }
+    }
+
+    private void note(Object msg) {
+        if (msg instanceof HttpResponse response) {
+            informational = response.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+            if (!informational) {
+                closing |= !HttpUtil.isKeepAlive(response) || endsWithConnection(response);
+            }
+        } else if (msg instanceof WebSocketFrame frame) {
+            closing |= msg instanceof CloseWebSocketFrame;
+            fragmented = !frame.isFinalFragment() || (fragmented && isControl(frame));
+        }
+        noteEnd(msg);
+    }
+
+    private static boolean isControl(WebSocketFrame frame) {
+        return frame instanceof CloseWebSocketFrame
+                || frame instanceof PingWebSocketFrame
+                || frame instanceof PongWebSocketFrame;
+    }
+
+    private void noteEnd(Object msg) {
+        if (msg instanceof LastHttpContent) {
+            if (!informational) {
+                unanswered = Math.max(0, unanswered - 1);
+                headAsked &= unanswered > 0;
+                if (!upgraded) {
+                    listener.answered(false);
+                }
+            }
+            informational = false;
+        }
+    }
+
+    /** Returns whether only the end of the connection says where the response ends. */
+    private boolean endsWithConnection(HttpResponse response) {
+        int code = response.status().code();
+        return !headAsked
+                && code != HttpResponseStatus.NO_CONTENT.code()
+                && code != HttpResponseStatus.NOT_MODIFIED.code()
+                && !HttpUtil.isContentLengthSet(response)
+                && !HttpUtil.isTransferEncodingChunked(response);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        if (waiting != null) {
+            PendingWriteQueue queue = waiting;
+            waiting = null;
+            queue.removeAndFailAll(new ClosedChannelException());
+        }
+        ctx.fireChannelInactive();
+    }
+}

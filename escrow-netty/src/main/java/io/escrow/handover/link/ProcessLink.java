@@ -1,0 +1,185 @@
+package io.escrow.handover.link;
+
+import io.escrow.Deposit;
+import io.escrow.internal.EventLoops;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.unix.Socket;
+import io.netty.handler.codec.DecoderException;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.LengthFieldPrepender;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Carries the messages of two processes while connections move from one to the other in waves, as RECORDS.md specifies
+ * them. Messages that come in are for one thread; messages may be sent by any.
+ */
+public final class ProcessLink implements AutoCloseable {
+
+    /** Enumerates the messages of the process that hands over (O) and of the next one (N), in their order. */
+    public enum Kind {
+        /** O: begin. Carries {@link ProtocolVersion}. */
+        WELCOME(1),
+        /** O: not now, come back when it is your turn again. */
+        LATER(2),
+        /** N: all descriptors are here. Carries {@link ProtocolVersion}. */
+        READY(3),
+        /** O: a connection of this wave, at rest. */
+        MOVED(4),
+        /** O: this is the whole wave. */
+        WAVE(5),
+        /** N: from now on this wave is mine. Names those that are not, because they can't go on here. */
+        TAKEN(6),
+        /** O, any time: a connection has ended, or stays here. */
+        GONE(7),
+        /** O: that was all. */
+        DONE(8),
+        /** The other process has died, or has closed the link. */
+        END(9);
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
+
+        private static Kind of(int code) {
+            for (Kind kind : values()) {
+                if (kind.code == code) {
+                    return kind;
+                }
+            }
+            throw new DecoderException("message of kind " + code + " (expected: 1 to " + END.code + ")");
+        }
+    }
+
+    /**
+     * Holds one message.
+     *
+     * @param index the index of the connection's slot, where there is one
+     * @param content more about it, which needs no release; empty where there is no more
+     */
+    public record Message(Kind kind, int index, ByteBuf content) {}
+
+    /** The longest message: the record of a connection with what its peer has not taken yet. */
+    private static final int MAX_LENGTH = 1 << 30;
+
+    private static final int LENGTH_BYTES = 4;
+
+    private final BlockingQueue<Message> received = new LinkedBlockingQueue<>();
+    private final EpollDomainSocketChannel channel;
+
+    /** Uses a connected socket, which the link owns. */
+    public ProcessLink(EventLoop loop, int socket) {
+        channel = new EpollDomainSocketChannel(socket);
+        new Bootstrap()
+                .group(loop)
+                .channelFactory(() -> channel)
+                .handler(new ChannelInitializer<EpollDomainSocketChannel>() {
+                    @Override
+                    protected void initChannel(EpollDomainSocketChannel ch) {
+                        ch.pipeline()
+                                .addLast(new LengthFieldBasedFrameDecoder(MAX_LENGTH, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
+                                .addLast(new LengthFieldPrepender(LENGTH_BYTES))
+                                .addLast(new Receiver());
+                    }
+                })
+                .register();
+    }
+
+    /** Writes a message; it is sent when {@link #flush} is called. */
+    public ChannelFuture write(Kind kind, int index, byte[] bytes) {
+        ByteBuf out = channel.alloc().buffer(Byte.BYTES + Integer.BYTES + bytes.length);
+        out.writeByte(kind.code).writeInt(index).writeBytes(bytes);
+        return channel.write(out);
+    }
+
+    /** Sends a message at once. */
+    public ChannelFuture send(Kind kind, int index, byte[] bytes) {
+        ChannelFuture sent = write(kind, index, bytes);
+        flush();
+        return sent;
+    }
+
+    /** Sends a message without an index or a content at once. */
+    public ChannelFuture send(Kind kind) {
+        return send(kind, 0, Deposit.NO_BYTES);
+    }
+
+    /** Sends what was written. */
+    public void flush() {
+        channel.flush();
+    }
+
+    /** Waits for the next message; returns {@code null} if none comes in time. None comes after {@link Kind#END}. */
+    public Message receive(long nanos) {
+        try {
+            return received.poll(nanos, TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            throw interrupted(e);
+        }
+    }
+
+    /** Waits for the next message. */
+    public Message receive() {
+        try {
+            return received.take();
+        } catch (InterruptedException e) {
+            throw interrupted(e);
+        }
+    }
+
+    private static IllegalStateException interrupted(InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return new IllegalStateException("interrupted while connections move", e);
+    }
+
+    /** Returns the event loop of the socket. */
+    public EventLoop loop() {
+        return channel.eventLoop();
+    }
+
+    /** Lets nothing more through in either direction; what has arrived here can still be read. */
+    public void cut() {
+        EventLoops.call(loop(), () -> {
+                    if (channel.isOpen()) {
+                        // A socket of its own, so that the channel does not know, and reads on to the end.
+                        new Socket(channel.fd().intValue()).shutdown(true, true);
+                    }
+                    return null;
+                })
+                .exceptionally(failure -> null) // The channel has gone already.
+                .join();
+    }
+
+    @Override
+    public void close() {
+        channel.close();
+    }
+
+    private final class Receiver extends SimpleChannelInboundHandler<ByteBuf> {
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, ByteBuf in) {
+            received.add(new Message(Kind.of(in.readByte()), in.readInt(), Unpooled.copiedBuffer(in)));
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext ctx) {
+            received.add(new Message(Kind.END, 0, Unpooled.EMPTY_BUFFER));
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            ctx.close();
+        }
+    }
+}

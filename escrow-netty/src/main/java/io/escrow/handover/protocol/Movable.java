@@ -1,0 +1,70 @@
+package io.escrow.handover.protocol;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+
+/**
+ * Lets a handler take part in the move of its connection to the next process.
+ *
+ * <p>A handler without state of its own needs none of this. All methods are called on the channel's event loop.
+ */
+public interface Movable extends ChannelHandler {
+
+    /**
+     * Names the section of the record that holds this handler's state.
+     *
+     * @return a name that is unique within the pipeline, and the same in the next version of the program
+     */
+    String section();
+
+    /**
+     * Returns why this connection can't be moved at all, now or later.
+     *
+     * @param ctx the handler's context
+     * @return the reason, for the report; {@code null} if it can be moved, which is the default
+     */
+    default String whyImmovable(ChannelHandlerContext ctx) {
+        return null;
+    }
+
+    /**
+     * Returns whether this handler has no request half-read or half-processed. Asked again and again until the
+     * handover's deadline; while the answer is {@code false}, the connection goes on as usual.
+     *
+     * @param ctx the handler's context
+     * @return {@code true} by default
+     */
+    default boolean isAtRest(ChannelHandlerContext ctx) {
+        return true;
+    }
+
+    /**
+     * Returns whether a version of the program must know the state that {@link #save} writes. A version without a
+     * handler of this section then leaves the connection in the escrow, or with the process before, instead of going on
+     * without the state.
+     *
+     * @return {@code false} by default: such a version ignores the state
+     */
+    default boolean mustBeRestored() {
+        return false;
+    }
+
+    /**
+     * Writes the state that {@link #restore} needs. Called when the connection is at rest, and at each checkpoint; the
+     * handler stays in the pipeline, and in use if the handover fails.
+     *
+     * @param ctx the handler's context
+     * @param out where to write it; belongs to the caller
+     */
+    default void save(ChannelHandlerContext ctx, ByteBuf out) {}
+
+    /**
+     * Takes over the state that the handler of the same section had in the process before. Called once, before the
+     * connection's first read; not called when that handler saved nothing.
+     *
+     * @param ctx the handler's context
+     * @param in the state; belongs to the caller
+     */
+    default void restore(ChannelHandlerContext ctx, ByteBuf in) {}
+}

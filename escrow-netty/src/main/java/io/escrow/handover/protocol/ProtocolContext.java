@@ -1,0 +1,31 @@
+package io.escrow.handover.protocol;
+
+import io.netty.channel.ChannelPipeline;
+import java.util.concurrent.CompletableFuture;
+
+/** Gives a protocol access to one connection. Used on the connection's event loop. */
+public interface ProtocolContext {
+
+    /**
+     * Returns the pipeline of the connection.
+     *
+     * @return the pipeline
+     */
+    ChannelPipeline pipeline();
+
+    /**
+     * Returns whether the escrow has a duplicate of the connection, so that the connection outlives a crash of this
+     * process.
+     *
+     * @return {@code false} for a server that is not crash-safe, most of the time
+     */
+    boolean isEscrowed();
+
+    /**
+     * Renews what the escrow knows about the connection: asks the protocol and the {@link Movable} handlers for their
+     * state.
+     *
+     * @return a future that is done when the escrow has the state; it may be completed by another thread
+     */
+    CompletableFuture<Void> checkpoint();
+}

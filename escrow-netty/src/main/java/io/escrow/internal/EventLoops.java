@@ -1,0 +1,77 @@
+package io.escrow.internal;
+
+import io.netty.channel.Channel;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.UnixChannel;
+import io.netty.util.concurrent.EventExecutor;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+
+/** Runs tasks on the event loops of channels. */
+public final class EventLoops {
+
+    private EventLoops() {}
+
+    /** Calls a task on an event loop. */
+    public static <T> CompletableFuture<T> call(EventExecutor loop, Callable<T> task) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        loop.execute(() -> {
+            try {
+                result.complete(task.call());
+            } catch (Exception e) {
+                result.completeExceptionally(e);
+            }
+        });
+        return result;
+    }
+
+    /** Does something for each of many items on the event loop of its channel, in one task for each loop. */
+    public static <K, T> CompletableFuture<Map<K, T>> forEach(
+            Collection<K> items, Function<K, Channel> channel, Function<K, T> action) {
+        Map<EventExecutor, List<K>> byLoop = new LinkedHashMap<>();
+        items.forEach(item -> byLoop.computeIfAbsent(channel.apply(item).eventLoop(), loop -> new ArrayList<>())
+                .add(item));
+        CompletableFuture<Map<K, T>> all = CompletableFuture.completedFuture(new LinkedHashMap<>());
+        for (Map.Entry<EventExecutor, List<K>> e : byLoop.entrySet()) {
+            CompletableFuture<Map<K, T>> some = call(e.getKey(), () -> {
+                Map<K, T> results = new LinkedHashMap<>();
+                e.getValue().forEach(item -> results.put(item, action.apply(item)));
+                return results;
+            });
+            all = all.thenCombine(some, (sum, results) -> {
+                sum.putAll(results);
+                return sum;
+            });
+        }
+        return all;
+    }
+
+    /** Waits until everything that some event loops had to do, and what that led to, is done. */
+    public static CompletableFuture<Void> settle(Collection<EventExecutor> loops) {
+        return turn(loops).thenCompose(nothing -> turn(loops));
+    }
+
+    private static CompletableFuture<Void> turn(Collection<EventExecutor> loops) {
+        return CompletableFuture.allOf(loops.stream()
+                .map(loop -> CompletableFuture.runAsync(() -> {}, loop))
+                .toArray(CompletableFuture[]::new));
+    }
+
+    /** Returns the descriptor of a channel, still the channel's. */
+    public static FileDescriptor descriptor(Channel channel) {
+        return ((UnixChannel) channel).fd();
+    }
+
+    /** Takes a channel off its event loop; it stays open. */
+    public static CompletableFuture<Void> deregister(Channel channel) {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        channel.deregister().addListener(f -> done.complete(null));
+        return done;
+    }
+}

@@ -1,0 +1,50 @@
+package io.escrow;
+
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.escrow.testing.PackageRules;
+import org.junit.jupiter.api.Test;
+
+class LibraryPackagesTest {
+
+    private static final String VALUES = "io.escrow";
+    private static final String INTERNAL = "io.escrow.internal";
+    private static final String CODEC = "io.escrow.codec";
+    private static final String CLIENT = "io.escrow.client";
+    private static final String PROTOCOL = "io.escrow.handover.protocol";
+    private static final String STORE = "io.escrow.handover.store";
+    private static final String CONNECTION = "io.escrow.handover.connection";
+    private static final String LINK = "io.escrow.handover.link";
+    private static final String HTTP = "io.escrow.handover.http";
+    private static final String HANDOVER = "io.escrow.handover";
+    private static final String MICROMETER = "io.escrow.handover.micrometer";
+
+    private final PackageRules rules = new PackageRules()
+            .allow(VALUES)
+            .allow(INTERNAL, VALUES)
+            .allow(CODEC, VALUES, INTERNAL)
+            .allow(CLIENT, VALUES, INTERNAL, CODEC)
+            .allow(PROTOCOL)
+            .allow(STORE, VALUES, INTERNAL, CLIENT)
+            .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE)
+            .allow(LINK, VALUES, INTERNAL, STORE)
+            .allow(HTTP, PROTOCOL)
+            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, CONNECTION, LINK)
+            .allow(MICROMETER, HANDOVER)
+            .allowPair(EscrowClient.class, BlockingEscrow.class);
+
+    @Test
+    void packagesUseOnlyWhatTheyMay() {
+        rules.checkDirections();
+    }
+
+    @Test
+    void noPackagesDependOnEachOther() {
+        rules.checkNoCircleOfPackages();
+    }
+
+    @Test
+    void noClassesDependOnEachOther() {
+        rules.checkNoCircleOfClasses();
+    }
+}
