@@ -2,6 +2,9 @@ package io.escrow;
 
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
+import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.ServerHandover;
+import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.testing.PackageRules;
 import org.junit.jupiter.api.Test;
 
@@ -31,7 +34,14 @@ class LibraryPackagesTest {
             .allow(HTTP, PROTOCOL)
             .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, CONNECTION, LINK)
             .allow(MICROMETER, HANDOVER)
-            .allowPair(EscrowClient.class, BlockingEscrow.class);
+            .allowPair(EscrowClient.class, BlockingEscrow.class)
+            .allowPair(EscrowClient.class, EscrowClientBuilder.class)
+            .allowPair(CLIENT + ".Connector", CLIENT + ".HelloHandler")
+            .allowPair(ServerHandover.class, ServerHandoverBuilder.class)
+            .allowPair(HANDOVER + ".Phase", HANDOVER + ".HandoverPhaseEvent")
+            .allowPair(CONNECTION + ".Connection", CONNECTION + ".ConnectionHandler")
+            .allowPair(STORE + ".ChannelRecord", STORE + ".RecordParser")
+            .allowPair(STORE + ".ChannelSlot", STORE + ".EscrowTable");
 
     @Test
     void packagesUseOnlyWhatTheyMay() {

@@ -2,9 +2,9 @@ package io.escrow.examples;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.handover.ServerHandover;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.Movable;
-import io.escrow.handover.ServerHandover;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;

@@ -31,17 +31,30 @@ import java.util.concurrent.TimeUnit;
  * Makes one connection: tries until somebody listens and it is this client's turn, or the time is up, and starts a
  * daemon in between if it may. Lives on one event loop.
  */
-final class Connector {
+final class Connector<T> {
+
+    /** Makes the client of an open session. */
+    interface ClientFactory<T> {
+
+        /**
+         * Makes a client, on the event loop of the session.
+         *
+         * @param queued how long the client has waited for its turn
+         * @param ownGroup the event loops that end with the session; {@code null} if they are not the client's own
+         */
+        T make(Channel ch, RequestHandler handler, Frame.Hello daemon, Duration queued, EventLoopGroup ownGroup);
+    }
 
     private static final int EACCES = -13;
     private static final long RETRY_MILLIS = 20;
     private static final long LONGEST_RETRY_MILLIS = 500;
 
     private final ConnectOptions options;
+    private final ClientFactory<T> clients;
     private final Path path;
     private final EventLoopGroup ownGroup;
     private final EventLoop loop;
-    private final CompletableFuture<EscrowClient> result = new CompletableFuture<>();
+    private final CompletableFuture<T> result = new CompletableFuture<>();
     private boolean launched;
     private boolean toldWaiting;
     private boolean ownSession;
@@ -50,17 +63,18 @@ final class Connector {
     private long queuedSince;
     private boolean queued;
 
-    private Connector(ConnectOptions options, EventLoopGroup ownGroup) {
+    private Connector(ConnectOptions options, ClientFactory<T> clients, EventLoopGroup ownGroup) {
         this.options = options;
+        this.clients = clients;
         this.path = options.path();
         this.ownGroup = ownGroup;
         this.loop = (ownGroup == null ? options.group() : ownGroup).next();
     }
 
-    static CompletableFuture<EscrowClient> connect(ConnectOptions options) throws EscrowException {
+    static <T> CompletableFuture<T> connect(ConnectOptions options, ClientFactory<T> clients) throws EscrowException {
         checkPlatform();
         Wire.keepsFlags(); // here, because the first call loads a library, and an event loop must not wait
-        Connector connector = new Connector(options, options.group() == null ? newGroup() : null);
+        Connector<T> connector = new Connector<>(options, clients, options.group() == null ? newGroup() : null);
         connector.start();
         return connector.result;
     }
@@ -214,7 +228,7 @@ final class Connector {
         RequestHandler handler = new RequestHandler(ch, daemon.limits());
         ch.pipeline().addLast(handler);
         Duration waited = Duration.ofNanos(System.nanoTime() - queuedSince);
-        if (!result.complete(new EscrowClient(ch, handler, daemon, waited, ownGroup))) {
+        if (!result.complete(clients.make(ch, handler, daemon, waited, ownGroup))) {
             ch.close();
         }
     }

@@ -134,7 +134,8 @@ public final class EscrowClientBuilder {
         }
         try {
             return Connector.connect(
-                    new ConnectOptions(SocketPath.check(path), group, connectTimeout, onWaiting, launch, verbose));
+                    new ConnectOptions(SocketPath.check(path), group, connectTimeout, onWaiting, launch, verbose),
+                    EscrowClient::new);
         } catch (EscrowException e) {
             return CompletableFuture.failedFuture(e);
         }

@@ -16,12 +16,12 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
     private static final long TELL_AFTER_MILLIS = 200;
     private static final long TELL_AGAIN_MILLIS = 2_000;
 
-    private final Connector connector;
+    private final Connector<?> connector;
     private final Wire wire;
     private Future<?> telling;
     private boolean answered;
 
-    HelloHandler(Connector connector, Wire wire) {
+    HelloHandler(Connector<?> connector, Wire wire) {
         this.connector = connector;
         this.wire = wire;
     }

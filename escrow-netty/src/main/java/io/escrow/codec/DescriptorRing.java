@@ -74,7 +74,7 @@ final class DescriptorRing implements AutoCloseable {
      * @param socket the number of the socket
      * @return an {@link OwnedDescriptor}, or a {@link LostDescriptor} if the byte came and the descriptor did not fit;
      *     {@code null} at the end of the stream
-     * @throws RuntimeException {@link ExactReads#NOT_YET} if nothing has come yet
+     * @throws RuntimeException {@link NotYet} if nothing has come yet
      */
     Object receive(int socket) {
         message.putLong(IOVEC_POINTER, address + IOVEC).putLong(IOVEC_COUNT, 1);
@@ -104,7 +104,7 @@ final class DescriptorRing implements AutoCloseable {
 
     private Object received() {
         if (result == EAGAIN) {
-            throw ExactReads.NOT_YET;
+            throw NotYet.INSTANCE;
         }
         if (result == 0) {
             return null;

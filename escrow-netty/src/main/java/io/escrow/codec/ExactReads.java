@@ -10,7 +10,6 @@ import io.netty.channel.unix.Errors.NativeIoException;
 import io.netty.channel.unix.Socket;
 import io.netty.util.UncheckedBooleanSupplier;
 import java.io.IOException;
-import java.io.Serial;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import org.slf4j.Logger;
@@ -27,10 +26,6 @@ import org.slf4j.LoggerFactory;
 final class ExactReads implements RecvByteBufAllocator {
 
     private static final Logger logger = LoggerFactory.getLogger(ExactReads.class);
-
-    /** Ends a read loop in which a descriptor is due that has not come yet; level-triggered epoll comes back. */
-    @SuppressWarnings("StaticAssignmentOfThrowable") // it has no stack
-    static final RuntimeException NOT_YET = new NotYet();
 
     /** Netty's word for no descriptor with the byte, or several: all are closed. */
     private static final int EMSGSIZE = -90;
@@ -105,7 +100,7 @@ final class ExactReads implements RecvByteBufAllocator {
                         // Epoll said that something is there: a byte without a descriptor, which recvFd has swallowed.
                         throw new ProtocolException("a byte came where a descriptor was due");
                     }
-                    throw NOT_YET;
+                    throw NotYet.INSTANCE;
                 }
                 return number < 0 ? null : new OwnedDescriptor(number);
             } catch (NativeIoException e) {
@@ -138,7 +133,7 @@ final class ExactReads implements RecvByteBufAllocator {
             try {
                 int bytes = channel.fd().read(ByteBuffer.allocateDirect(1), 0, 1);
                 if (bytes == 0) {
-                    throw NOT_YET;
+                    throw NotYet.INSTANCE;
                 }
                 return bytes < 0 ? null : LostDescriptor.INSTANCE;
             } catch (IOException e) {
@@ -197,14 +192,5 @@ final class ExactReads implements RecvByteBufAllocator {
 
         @Override
         public void readComplete() {}
-    }
-
-    private static final class NotYet extends RuntimeException {
-        @Serial
-        private static final long serialVersionUID = 1;
-
-        NotYet() {
-            super("a descriptor is due", null, false, false);
-        }
     }
 }

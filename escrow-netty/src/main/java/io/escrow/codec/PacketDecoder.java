@@ -182,7 +182,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        if (cause != ExactReads.NOT_YET) {
+        if (cause != NotYet.INSTANCE) {
             ctx.fireExceptionCaught(cause);
         }
     }

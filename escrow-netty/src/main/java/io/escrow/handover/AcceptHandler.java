@@ -1,20 +1,19 @@
 package io.escrow.handover;
 
+import io.escrow.handover.connection.Connection;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
-import io.escrow.handover.connection.Connection;
 import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /** Puts a {@link Connection} at the head of the pipeline of each channel that a listener accepts. */
 final class AcceptHandler extends ChannelInboundHandlerAdapter {
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverContext server;
     private final String listener;

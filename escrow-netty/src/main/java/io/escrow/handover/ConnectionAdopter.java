@@ -5,7 +5,6 @@ import io.escrow.SlotKey;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
-import io.escrow.handover.store.UnreadableRecordException;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
@@ -21,7 +20,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Makes live connections of stored ones. Used by the thread of the start. */
 final class ConnectionAdopter {
@@ -42,7 +40,7 @@ final class ConnectionAdopter {
         }
     }
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverContext server;
     private final StartNotes notes;
@@ -78,12 +76,8 @@ final class ConnectionAdopter {
                 .thenCompose(record -> assemble(entry, record))
                 .exceptionally(failure -> {
                     entry.close();
-                    if (Futures.unwrap(failure) instanceof UnreadableRecordException unreadable) {
-                        notes.leave(name(entry.key()) + ": " + unreadable.text());
-                    } else {
-                        refuse(entry.key(), failure);
-                        server.table().discard(entry.key());
-                    }
+                    notes.leave(name(entry.key()) + ": "
+                            + Futures.toEscrowException(failure).text());
                     return null;
                 });
     }
@@ -146,18 +140,21 @@ final class ConnectionAdopter {
         Map<Connection, UnwantedException> unwanted = new LinkedHashMap<>();
         Map<Connection, Throwable> failures = restore(held, unwanted);
         Set<SlotKey> notRestored = new LinkedHashSet<>();
-        failures.keySet().forEach(connection -> notRestored.add(held.get(connection).slot()));
+        failures.keySet()
+                .forEach(connection -> notRestored.add(held.get(connection).slot()));
         boolean committed = commit.test(notRestored);
         Set<Connection> givenUp = committed ? failures.keySet() : held.keySet();
         letGo(givenUp);
         if (!committed) {
             return false;
         }
-        failures.forEach((connection, failure) -> notes.leave(
-                name(held.get(connection).slot()) + ": " + Futures.unwrap(failure).getMessage()));
+        failures.forEach(
+                (connection, failure) -> notes.leave(name(held.get(connection).slot()) + ": "
+                        + Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
         settle(held.values());
-        EventLoops.forEach(held.keySet(), Connection::channel, connection -> begin(connection, unwanted.get(connection)))
+        EventLoops.forEach(
+                        held.keySet(), Connection::channel, connection -> begin(connection, unwanted.get(connection)))
                 .join()
                 .forEach((connection, outcome) -> count(held.get(connection), outcome));
         return true;
@@ -170,7 +167,8 @@ final class ConnectionAdopter {
         EventLoops.forEach(
                         held.keySet(),
                         Connection::channel,
-                        connection -> restore(connection, held.get(connection).record().clean()))
+                        connection -> restore(
+                                connection, held.get(connection).record().clean()))
                 .join()
                 .forEach((connection, restored) -> {
                     Throwable failure = restored.join();

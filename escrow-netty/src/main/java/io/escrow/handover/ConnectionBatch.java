@@ -2,8 +2,8 @@ package io.escrow.handover;
 
 import io.escrow.EscrowException;
 import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
 import io.escrow.handover.store.ChannelRecord;
+import io.escrow.internal.EventLoops;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -52,15 +52,16 @@ final class ConnectionBatch {
     /** Brings to rest those that can be, and returns those that are busy. */
     List<Connection> ask(Collection<Connection> connections) throws EscrowException {
         List<Connection> busy = new ArrayList<>();
-        deadline.await(EventLoops.forEach(connections, Connection::channel, ConnectionBatch::ask)).forEach((connection, answer) -> {
-            if (answer.resting()) {
-                resting.add(connection);
-            } else if (answer.whyImmovable() != null) {
-                immovable.put(connection, answer.whyImmovable());
-            } else if (connection.channel().isActive()) {
-                busy.add(connection);
-            }
-        });
+        deadline.await(EventLoops.forEach(connections, Connection::channel, ConnectionBatch::ask))
+                .forEach((connection, answer) -> {
+                    if (answer.resting()) {
+                        resting.add(connection);
+                    } else if (answer.whyImmovable() != null) {
+                        immovable.put(connection, answer.whyImmovable());
+                    } else if (connection.channel().isActive()) {
+                        busy.add(connection);
+                    }
+                });
         return busy;
     }
 
@@ -94,14 +95,16 @@ final class ConnectionBatch {
 
     /** Takes those that are at rest off their loops, and apart. */
     void takeApart() throws EscrowException {
-        deadline.await(EventLoops.forEach(resting, Connection::channel, connection -> connection.channel().deregister()));
+        deadline.await(EventLoops.forEach(
+                resting, Connection::channel, connection -> connection.channel().deregister()));
         // Netty does it a little later.
         deadline.await(EventLoops.settle(server.loops()));
-        deadline.await(EventLoops.forEach(resting, Connection::channel, Connection::takeApart)).forEach((connection, saved) -> {
-            if (saved != null) {
-                apart.put(connection, saved);
-            }
-        });
+        deadline.await(EventLoops.forEach(resting, Connection::channel, Connection::takeApart))
+                .forEach((connection, saved) -> {
+                    if (saved != null) {
+                        apart.put(connection, saved);
+                    }
+                });
     }
 
     /** Gives up those that were taken apart: they are another process's. */
@@ -117,8 +120,8 @@ final class ConnectionBatch {
     /** Serves again, as if nothing had been asked. */
     static CompletableFuture<Void> comeBack(Collection<Connection> connections) {
         return CompletableFuture.allOf(connections.stream()
-                .map(connection ->
-                        EventLoops.call(connection.channel().eventLoop(), connection::comeBack).thenCompose(done -> done))
+                .map(connection -> EventLoops.call(connection.channel().eventLoop(), connection::comeBack)
+                        .thenCompose(done -> done))
                 .toArray(CompletableFuture[]::new));
     }
 }

@@ -22,8 +22,7 @@ final class CrashStore {
         List<CompletableFuture<Void>> stored = new ArrayList<>();
         listeners.forEach(listener -> stored.add(listener.store(false)));
         for (Connection connection : connections.all()) {
-            stored.add(EventLoops.call(
-                            connection.channel().eventLoop(), () -> Connections.storeForCrash(connection))
+            stored.add(EventLoops.call(connection.channel().eventLoop(), () -> Connections.storeForCrash(connection))
                     .thenCompose(done -> done));
         }
         return stored;

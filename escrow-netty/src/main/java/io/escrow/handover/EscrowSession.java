@@ -7,14 +7,13 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Holds a running server's session with the escrow, and makes it again when it is lost. May be used by any thread. */
 final class EscrowSession {
 
     private static final long RETRY_MILLIS = 500;
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverConfiguration configuration;
     private final EscrowTable table;

@@ -16,10 +16,7 @@ import java.util.Set;
  * @param listeners the listeners and datagram sockets, in the order in which they were described
  */
 record HandoverContext(
-        HandoverConfiguration configuration,
-        EscrowSession session,
-        Connections connections,
-        List<Listener> listeners) {
+        HandoverConfiguration configuration, EscrowSession session, Connections connections, List<Listener> listeners) {
 
     /** Makes the parts of a server that has no session, no connection and no open listener yet. */
     static HandoverContext of(HandoverConfiguration configuration) {

@@ -14,12 +14,11 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Hands a server over: rest, take apart, store, let go; or back again. One use, on a thread of its own. */
 final class HandoverTask {
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverContext server;
     private final List<Listener> listeners;
@@ -116,8 +115,8 @@ final class HandoverTask {
         for (Listener listener : listeners) {
             Channel channel = listener.channel();
             if (channel.isRegistered()) {
-                deadline.await(
-                        EventLoops.call(channel.eventLoop(), () -> channel.config().setAutoRead(false)));
+                deadline.await(EventLoops.call(
+                        channel.eventLoop(), () -> channel.config().setAutoRead(false)));
                 deadline.await(EventLoops.deregister(channel));
             }
         }
@@ -173,7 +172,9 @@ final class HandoverTask {
         Phase.Span phase = Phase.STORING.begin();
         List<CompletableFuture<Void>> stored = new ArrayList<>();
         stored.add(storeListeners());
-        all.apart().forEach((connection, saved) -> stored.add(connection.slot().store(EventLoops.descriptor(connection.channel()), saved)));
+        all.apart()
+                .forEach((connection, saved) ->
+                        stored.add(connection.slot().store(EventLoops.descriptor(connection.channel()), saved)));
         staying.keySet().forEach(connection -> stored.add(connection.slot().remove()));
         ProgressTicker ticker = ProgressTicker.follow(
                 server.client().eventLoop(), server.configuration().onProgress(), Progress.Step.STORING, stored);
@@ -204,7 +205,10 @@ final class HandoverTask {
             channel.closeFuture().addListener(f -> end.complete(null));
             channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
             channel.eventLoop()
-                    .schedule(() -> channel.close(), server.configuration().drain().toNanos(), TimeUnit.NANOSECONDS);
+                    .schedule(
+                            () -> channel.close(),
+                            server.configuration().drain().toNanos(),
+                            TimeUnit.NANOSECONDS);
             ends.add(end);
         }
         CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
@@ -217,7 +221,8 @@ final class HandoverTask {
     private void goBack() {
         Phase.Span phase = Phase.GOING_BACK.begin();
         EventLoops.settle(server.loops()).join();
-        CompletableFuture<Void> back = ConnectionBatch.comeBack(server.connections().all());
+        CompletableFuture<Void> back =
+                ConnectionBatch.comeBack(server.connections().all());
         listeners.stream().map(listener -> accept(listener.channel())).toList().forEach(CompletableFuture::join);
         back.join();
         phase.end(server.connections().all().size());
@@ -235,7 +240,9 @@ final class HandoverTask {
         for (Connection connection : server.connections().all()) {
             warn(
                     server.configuration().crashSafe()
-                            ? EventLoops.call(connection.channel().eventLoop(), () -> Connections.storeForCrash(connection))
+                            ? EventLoops.call(
+                                            connection.channel().eventLoop(),
+                                            () -> Connections.storeForCrash(connection))
                                     .thenCompose(stored -> stored)
                             : connection.slot().remove());
         }

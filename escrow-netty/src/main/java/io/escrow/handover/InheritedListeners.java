@@ -48,8 +48,8 @@ final class InheritedListeners {
     }
 
     private Optional<InheritedSocket> byName(ListenerConfiguration configuration) throws EscrowException {
-        Optional<InheritedSocket> named =
-                find(s -> s.name().equals(configuration.name()) || configuration.name().startsWith(s.name() + "#"));
+        Optional<InheritedSocket> named = find(s ->
+                s.name().equals(configuration.name()) || configuration.name().startsWith(s.name() + "#"));
         if (named.isEmpty() || isSame(configuration, named.get())) {
             return named;
         }

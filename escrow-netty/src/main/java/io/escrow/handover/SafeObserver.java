@@ -4,13 +4,12 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /** Keeps from the server what somebody else's observer throws. May be used by any thread. */
 final class SafeObserver implements HandoverObserver {
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverObserver observer;
     private final AtomicBoolean failed = new AtomicBoolean();

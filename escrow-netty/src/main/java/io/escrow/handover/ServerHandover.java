@@ -111,9 +111,8 @@ public final class ServerHandover implements AutoCloseable {
      */
     public CompletableFuture<Void> checkpoint(Channel channel) {
         return Futures.expose(EventLoops.call(channel.eventLoop(), () -> Connection.of(channel))
-                .thenCompose(connection -> connection == null
-                        ? CompletableFuture.<Void>completedFuture(null)
-                        : connection.checkpoint()));
+                .thenCompose(connection ->
+                        connection == null ? CompletableFuture.<Void>completedFuture(null) : connection.checkpoint()));
     }
 
     /**

@@ -4,12 +4,11 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Notes, and logs, what a start could not take over. May be used by any thread. */
 final class StartNotes {
 
-    private static final Logger logger = LoggerFactory.getLogger(ServerHandover.class);
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final Queue<String> refused = new ConcurrentLinkedQueue<>();
     private final Queue<String> left = new ConcurrentLinkedQueue<>();

@@ -19,7 +19,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
-import org.slf4j.LoggerFactory;
 
 /** Starts a server: adopts what the escrow holds, and inherits or binds what is not there. One use, on a thread of its own. */
 final class StartTask {
@@ -40,9 +39,7 @@ final class StartTask {
         this.server = HandoverContext.of(configuration);
         this.adopter = new ConnectionAdopter(server, notes);
         this.inherited = new InheritedListeners(
-                configuration.inherited(),
-                configuration.bindChangedAddress(),
-                LoggerFactory.getLogger(ServerHandover.class));
+                configuration.inherited(), configuration.bindChangedAddress(), HandoverLog.LOGGER);
     }
 
     /**
@@ -169,7 +166,9 @@ final class StartTask {
                     adopt(listener, held, useless);
                 }
                 if (!listener.isDatagram()) {
-                    listener.channel().pipeline().addFirst("escrow-acceptor", new AcceptHandler(server, listener.name()));
+                    listener.channel()
+                            .pipeline()
+                            .addFirst("escrow-acceptor", new AcceptHandler(server, listener.name()));
                 }
             }
             if (configuration.crashSafe()) {
@@ -211,7 +210,7 @@ final class StartTask {
                     entry.close();
                     notes.leave("listener in slot " + entry.key() + ": " + unreadable.text());
                 } else {
-                    discardListener(entry, Futures.unwrap(e).getMessage());
+                    throw e;
                 }
             }
         }
@@ -265,8 +264,8 @@ final class StartTask {
         List<CompletableFuture<ConnectionAdopter.Held>> all = new ArrayList<>();
         fetch(entry -> all.add(adopter.assemble(entry)));
         List<ConnectionAdopter.Held> held = new ArrayList<>();
-        ProgressTicker ticker =
-                ProgressTicker.follow(server.client().eventLoop(), configuration.onProgress(), Progress.Step.ADOPTING, all);
+        ProgressTicker ticker = ProgressTicker.follow(
+                server.client().eventLoop(), configuration.onProgress(), Progress.Step.ADOPTING, all);
         try {
             for (CompletableFuture<ConnectionAdopter.Held> assembled : all) {
                 ConnectionAdopter.Held connection = assembled.join();

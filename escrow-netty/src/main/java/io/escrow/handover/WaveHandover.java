@@ -1,15 +1,15 @@
 package io.escrow.handover;
 
+import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.Status;
-import io.escrow.Deposit;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
-import io.escrow.internal.EventLoops;
 import io.escrow.handover.store.ChannelSlot;
+import io.escrow.internal.EventLoops;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -69,8 +69,8 @@ final class WaveHandover {
         List<CompletableFuture<Void>> stored = new ArrayList<>();
         for (int from = 0; from < connections.size(); from += SLICE) {
             List<Connection> slice = connections.subList(from, Math.min(from + SLICE, connections.size()));
-            stored.addAll(
-                    deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow)).values());
+            stored.addAll(deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow))
+                    .values());
         }
         deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
         phase.end(connections.size());
@@ -120,7 +120,8 @@ final class WaveHandover {
         try {
             Object comer = comers.poll(deadline.left(), TimeUnit.NANOSECONDS);
             if (comer == null) {
-                throw new EscrowException(Status.ETIMEDOUT, "another process had the session with the escrow all the time");
+                throw new EscrowException(
+                        Status.ETIMEDOUT, "another process had the session with the escrow all the time");
             }
             return comer;
         } catch (InterruptedException e) {

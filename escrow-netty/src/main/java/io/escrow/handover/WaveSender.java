@@ -75,8 +75,8 @@ final class WaveSender {
 
     /** Returns whether the next process has taken all that can be moved; if not, it has gone. */
     boolean run() throws EscrowException {
-        ProgressTicker ticker =
-                new ProgressTicker(next.loop(), server.configuration().onProgress(), Progress.Step.STORING, moved::get, total);
+        ProgressTicker ticker = new ProgressTicker(
+                next.loop(), server.configuration().onProgress(), Progress.Step.STORING, moved::get, total);
         try {
             int size = FIRST_WAVE;
             while (!waiting.isEmpty() || !busy.isEmpty()) {
@@ -104,8 +104,8 @@ final class WaveSender {
         List<Connection> asked = new ArrayList<>();
         poll(busy, size, asked);
         poll(waiting, size, asked);
-        ConnectionBatch wave =
-                new ConnectionBatch(server, new Deadline(Duration.ofNanos(deadline.left()).plus(LAST_WAVE)));
+        ConnectionBatch wave = new ConnectionBatch(
+                server, new Deadline(Duration.ofNanos(deadline.left()).plus(LAST_WAVE)));
         List<Connection> stillBusy = wave.ask(asked);
         if (wave.resting() > 0) {
             stillBusy.addAll(wave.restless());
@@ -151,7 +151,10 @@ final class WaveSender {
         wave.letGo();
         moved.addAndGet(apart.size());
         ConnectionBatch.comeBack(left).join();
-        left.forEach(connection -> onStaying.accept(connection, "the next process could not take it: its descriptor did not arrive, or it could not be restored there"));
+        left.forEach(
+                connection -> onStaying.accept(
+                        connection,
+                        "the next process could not take it: its descriptor did not arrive, or it could not be restored there"));
         return true;
     }
 

@@ -2,9 +2,9 @@
  * Moves a running server's listeners and live connections to its next process.
  *
  * <p>{@link io.escrow.handover.ServerHandover} is all that a server sees: it adopts what the escrow holds or binds, and
- * hands over. Each connection has a {@link io.escrow.handover.Guard} at the head of its pipeline, which holds it still
- * while it changes hands; {@link io.escrow.handover.Dismantler} and {@link io.escrow.handover.Assembler} take a channel
- * apart and put it together; {@link io.escrow.handover.store.EscrowTable} keeps the result in slots. State of a connection
- * lives on its channel's event loop.
+ * hands over. Behind it, a start and a handover are one task each, on a thread of its own; what they share is the {@code
+ * HandoverContext}. A handover moves connections at once, through the escrow, or in waves, from process to process.
+ *
+ * <p>Uses the packages below this one, but not {@code io.escrow.handover.http}, which is found as a service.
  */
 package io.escrow.handover;

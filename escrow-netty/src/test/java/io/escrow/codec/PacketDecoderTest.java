@@ -173,7 +173,7 @@ class PacketDecoderTest {
 
     @Test
     void swallowsOnlyTheSignalThatDescriptorIsNotThereYet() {
-        channel.pipeline().fireExceptionCaught(ExactReads.NOT_YET);
+        channel.pipeline().fireExceptionCaught(NotYet.INSTANCE);
         channel.checkException();
 
         channel.pipeline().fireExceptionCaught(new ProtocolException("other"));

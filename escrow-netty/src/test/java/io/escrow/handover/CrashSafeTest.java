@@ -1,11 +1,11 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -104,7 +104,12 @@ class CrashSafeTest extends HandoverHarness {
                 .thenCompose(done -> done)
                 .join();
         assertEquals(
-                1, server.context().client().tag(server.context().table().connectionTag()).join().used());
+                1,
+                server.context()
+                        .client()
+                        .tag(server.context().table().connectionTag())
+                        .join()
+                        .used());
     }
 
     @Test
@@ -145,7 +150,8 @@ class CrashSafeTest extends HandoverHarness {
                 peer.close();
             }
         }
-        await().until(() -> server.connections() == 0 && server.context().connections().arriving() == 0);
+        await().until(() ->
+                server.connections() == 0 && server.context().connections().arriving() == 0);
         connect().assertEchoes(RECORD);
         awaitEscrowed(server, 1);
     }

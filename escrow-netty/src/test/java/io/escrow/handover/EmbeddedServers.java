@@ -1,11 +1,11 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;

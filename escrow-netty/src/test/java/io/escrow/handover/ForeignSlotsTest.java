@@ -14,7 +14,6 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -100,7 +99,10 @@ class ForeignSlotsTest extends HandoverHarness {
     @Test
     void aListenerHasADescriptor() throws Exception {
         try (BlockingEscrow escrow = connectToEscrow()) {
-            escrow.add(LISTENERS, 0, payload(0, ChannelRecord.builder("echo", true).build().encode()));
+            escrow.add(
+                    LISTENERS,
+                    0,
+                    payload(0, ChannelRecord.builder("echo", true).build().encode()));
         }
         ServerHandover server = start();
         List<String> refused = server.startReport().refused();
@@ -111,13 +113,20 @@ class ForeignSlotsTest extends HandoverHarness {
 
     @Test
     void ofTwoListenersTheLaterIsTaken() throws Exception {
-        store(LISTENERS, 0, payload(0, ChannelRecord.builder("echo", true).build().encode()));
+        store(
+                LISTENERS,
+                0,
+                payload(0, ChannelRecord.builder("echo", true).build().encode()));
         Socket socket = Socket.newSocketStream();
         try (BlockingEscrow escrow = connectToEscrow()) {
             socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             socket.listen(1);
             port = socket.localAddress().getPort();
-            escrow.add(LISTENERS, 1, socket, payload(0, ChannelRecord.builder("echo", true).build().encode()));
+            escrow.add(
+                    LISTENERS,
+                    1,
+                    socket,
+                    payload(0, ChannelRecord.builder("echo", true).build().encode()));
         } finally {
             socket.close();
         }

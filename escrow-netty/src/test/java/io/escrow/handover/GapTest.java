@@ -1,13 +1,13 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
-import io.escrow.handover.protocol.Movable;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.protocol.Movable;
+import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -133,7 +133,9 @@ class GapTest extends HandoverHarness {
         resting.send(RECORD);
         resting.shutdownOutput();
         await().until(() -> ((EpollSocketChannel) connection.channel()).isInputShutdown());
-        EventLoops.call(connection.channel().eventLoop(), connection::comeBack).join().join();
+        EventLoops.call(connection.channel().eventLoop(), connection::comeBack)
+                .join()
+                .join();
         resting.assertReceives(RECORD);
         resting.assertEnds();
         awaitConnections(server, 0);

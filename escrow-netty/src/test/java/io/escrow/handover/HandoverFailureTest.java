@@ -1,6 +1,5 @@
 package io.escrow.handover;
 
-import io.escrow.handover.protocol.Movable;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +9,7 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.handover.protocol.Movable;
 import io.escrow.testing.InMemoryEscrow;
 import io.escrow.testing.InMemoryEscrow.Capacity;
 import io.netty.channel.ChannelHandlerContext;

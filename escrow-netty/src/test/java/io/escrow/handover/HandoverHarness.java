@@ -1,7 +1,5 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +8,8 @@ import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -206,7 +206,8 @@ public abstract class HandoverHarness {
                     })
                     .join();
         }
-        List<Connection> connections = List.copyOf(server.context().connections().all());
+        List<Connection> connections =
+                List.copyOf(server.context().connections().all());
         server.context().connections().all().clear();
         EventLoops.forEach(connections, Connection::channel, HandoverHarness::closeDescriptor)
                 .join();
@@ -245,8 +246,12 @@ public abstract class HandoverHarness {
 
     /** Waits until the escrow of a running, crash-safe server has as many connections. */
     protected static void awaitEscrowed(ServerHandover server, int count) {
-        await().until(() ->
-                server.context().client().tag(server.context().table().connectionTag()).join().used() == count);
+        await().until(() -> server.context()
+                        .client()
+                        .tag(server.context().table().connectionTag())
+                        .join()
+                        .used()
+                == count);
     }
 
     /** Waits until a server has its session, or has it again. */

@@ -1,14 +1,14 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.internal.EventLoops;
-import io.escrow.handover.protocol.Movable;
-import io.escrow.handover.protocol.HandoverEvent;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.Movable;
+import io.escrow.internal.EventLoops;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -196,14 +197,16 @@ class MovableTest extends HandoverHarness {
         Peer busy = connect();
         Connection connection = onlyConnection(server);
         Counter counter = counter(connection);
-        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = true).join();
+        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = true)
+                .join();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         await().until(() -> !server.listeners().get(0).isRegistered());
         for (int i = 1; i <= 20; i++) {
             assertCount(busy, i);
         }
         assertFalse(handover.isDone());
-        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = false).join();
+        EventLoops.call(connection.channel().eventLoop(), () -> counter.busy = false)
+                .join();
         handover.join();
         start(counting());
         assertCount(busy, 21);
@@ -224,7 +227,8 @@ class MovableTest extends HandoverHarness {
         assertEquals(1, report.connections());
         assertEquals(1, report.staying().size());
         assertEquals("because", report.staying().get(0).reason());
-        assertEquals(connection.channel().remoteAddress(), report.staying().get(0).peer());
+        assertEquals(
+                connection.channel().remoteAddress(), report.staying().get(0).peer());
         await().until(() -> events.contains(HandoverEvent.DRAINING));
         ServerHandover next = start(counting());
         assertEquals(1, next.startReport().adopted());
@@ -263,10 +267,9 @@ class MovableTest extends HandoverHarness {
         bad.sendRaw((byte) 0);
         handOver(server);
         // In this version each connection fails that was not the first.
-        boolean[] first = {true};
+        AtomicBoolean first = new AtomicBoolean(true);
         server = start(server(bootstrap(ch -> {
-            boolean isFirst = first[0];
-            first[0] = false;
+            boolean isFirst = first.getAndSet(false);
             ch.pipeline()
                     .addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), isFirst ? new Counter() : new Failing());
         })));

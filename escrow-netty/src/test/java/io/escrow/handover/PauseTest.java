@@ -9,7 +9,6 @@ import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.EscrowTable;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

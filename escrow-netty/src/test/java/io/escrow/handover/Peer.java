@@ -1,6 +1,5 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

@@ -1,11 +1,11 @@
 package io.escrow.handover;
 
-import io.escrow.handover.protocol.Movable;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.Entry;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.handover.protocol.Movable;
 import io.escrow.handover.store.HandoverRecord;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;

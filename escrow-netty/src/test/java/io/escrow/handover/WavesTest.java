@@ -1,8 +1,5 @@
 package io.escrow.handover;
 
-import io.escrow.handover.protocol.Movable;
-import io.escrow.handover.link.ProcessLink;
-import io.escrow.handover.link.HandoverEndpoint;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -12,6 +9,9 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.link.HandoverEndpoint;
+import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.protocol.Movable;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.ChannelHandlerContext;

@@ -1,13 +1,12 @@
 package io.escrow.handover;
 
-import io.escrow.handover.connection.Connection;
-import io.escrow.handover.protocol.Movable;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
+import io.escrow.handover.protocol.Movable;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -178,7 +177,13 @@ class WebSocketHandoverTest {
             for (int i = 0; i < 3; i++) {
                 silence(clients);
                 // The count is application state: it is as fresh as the last checkpoint.
-                Channel channel = servers.current().context().connections().all().iterator().next().channel();
+                Channel channel = servers.current()
+                        .context()
+                        .connections()
+                        .all()
+                        .iterator()
+                        .next()
+                        .channel();
                 servers.current().checkpoint(channel).get();
                 servers.crash();
                 assertEquals(1, servers.current().startReport().foundAfterCrash());

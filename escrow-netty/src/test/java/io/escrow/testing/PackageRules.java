@@ -53,8 +53,19 @@ public final class PackageRules {
      * @return these rules
      */
     public PackageRules allowPair(Class<?> one, Class<?> other) {
-        pairs.put(one.getName(), one.getName());
-        pairs.put(other.getName(), one.getName());
+        return allowPair(one.getName(), other.getName());
+    }
+
+    /**
+     * Lets two classes depend on each other that are hidden in their package.
+     *
+     * @param one the full name of a class
+     * @param other the full name of the other class
+     * @return these rules
+     */
+    public PackageRules allowPair(String one, String other) {
+        pairs.put(one, one);
+        pairs.put(other, one);
         return this;
     }
 

@@ -76,8 +76,7 @@ final class ConnectionRestorer {
             ((DuplexChannel) channel).shutdownOutput();
         }
         byte[] state = gate == null ? null : record.get(ChannelRecord.PROTOCOL + gate.protocol());
-        CompletableFuture<Void> rebuilt =
-                state == null ? CompletableFuture.completedFuture(null) : gate.restore(state);
+        CompletableFuture<Void> rebuilt = state == null ? CompletableFuture.completedFuture(null) : gate.restore(state);
         return rebuilt.thenCompose(nothing -> {
             List<String> unknown = record.unknownRequired(this::isKnown);
             if (!unknown.isEmpty()) {

@@ -45,8 +45,9 @@ public final class ProtocolRegistry {
 
     private static String checkedName(Protocol protocol) {
         if (!protocol.name().matches(NAME)) {
-            throw new IllegalArgumentException("name of protocol " + protocol.getClass().getName() + ": \""
-                    + protocol.name() + "\" (expected: 1 to 100 printable ASCII characters)");
+            throw new IllegalArgumentException(
+                    "name of protocol " + protocol.getClass().getName() + ": \"" + protocol.name()
+                            + "\" (expected: 1 to 100 printable ASCII characters)");
         }
         return protocol.name();
     }

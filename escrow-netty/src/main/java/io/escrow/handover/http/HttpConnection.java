@@ -40,8 +40,8 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
         this.context = context;
         this.decoder = decoder;
         this.encoder = encoder;
-        boolean decoderFirst =
-                context.pipeline().names().indexOf(decoder.name()) <= context.pipeline().names().indexOf(encoder.name());
+        boolean decoderFirst = context.pipeline().names().indexOf(decoder.name())
+                <= context.pipeline().names().indexOf(encoder.name());
         this.firstHandler = (decoderFirst ? decoder : encoder).handler();
         context.pipeline().addAfter((decoderFirst ? encoder : decoder).name(), HttpTracker.NAME, tracker);
     }

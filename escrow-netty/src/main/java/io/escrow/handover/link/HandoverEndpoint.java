@@ -39,7 +39,8 @@ public final class HandoverEndpoint implements AutoCloseable {
      * @param slot a free slot
      * @param onLink called on the event loop with the link to each process that comes
      */
-    public static CompletableFuture<HandoverEndpoint> open(EventLoop loop, ChannelSlot slot, Consumer<ProcessLink> onLink) {
+    public static CompletableFuture<HandoverEndpoint> open(
+            EventLoop loop, ChannelSlot slot, Consumer<ProcessLink> onLink) {
         SocketPair pair;
         try {
             pair = SocketPair.open();
@@ -49,7 +50,9 @@ public final class HandoverEndpoint implements AutoCloseable {
         HandoverEndpoint endpoint = new HandoverEndpoint(loop, slot, pair.one());
         endpoint.register(onLink);
         FileDescriptor other = new FileDescriptor(pair.other());
-        return slot.store(other, ChannelRecord.builder(ChannelRecord.RENDEZVOUS, true).build())
+        return slot.store(
+                        other,
+                        ChannelRecord.builder(ChannelRecord.RENDEZVOUS, true).build())
                 .whenComplete((nothing, failure) -> {
                     closeQuietly(other);
                     if (failure != null) {

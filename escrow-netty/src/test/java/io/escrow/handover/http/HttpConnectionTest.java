@@ -9,8 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.handover.connection.Gates;
 import io.escrow.handover.connection.MessageGate;
-import io.escrow.handover.protocol.ProtocolConnection;
 import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.ProtocolConnection;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandler;

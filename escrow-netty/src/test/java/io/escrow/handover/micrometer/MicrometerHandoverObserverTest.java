@@ -60,7 +60,15 @@ class MicrometerHandoverObserverTest {
         observer.paused(Duration.ofMillis(10));
         observer.paused(Duration.ofMillis(20));
         observer.started(new StartReport(
-                List.of("http"), List.of(), List.of(), 2, 5, List.of("one"), List.of("two", "three"), Duration.ofMillis(7), PAUSES));
+                List.of("http"),
+                List.of(),
+                List.of(),
+                2,
+                5,
+                List.of("one"),
+                List.of("two", "three"),
+                Duration.ofMillis(7),
+                PAUSES));
 
         Timer pause =
                 registry.get("escrow.handover.pause").tag("server", "http").timer();
