@@ -129,7 +129,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         }
         int length = in.getInt(in.readerIndex());
         if (length < REST_OF_HEADER || length > limits.packetBytes() - 4) {
-            throw untrusted(
+            throw FrameReader.untrusted(
                     in,
                     "frame length: " + (length & 0xFFFFFFFFL) + " (expected: " + REST_OF_HEADER + ".."
                             + (limits.packetBytes() - 4) + ")");
@@ -138,7 +138,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             return null;
         }
         if (++framesInPacket > limits.packetFrames()) {
-            throw untrusted(in, "frames in a packet: more than " + limits.packetFrames());
+            throw FrameReader.untrusted(in, "frames in a packet: more than " + limits.packetFrames());
         }
         in.skipBytes(4);
         Opcode opcode = Opcode.of(in.readUnsignedByte());
@@ -147,13 +147,13 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         int index = in.readInt();
         int bodyLength = length - REST_OF_HEADER;
         if (opcode == null || (flags & REPLY) != (daemon ? 0 : REPLY)) {
-            throw untrusted(
+            throw FrameReader.untrusted(
                     in,
                     "opcode: " + in.getUnsignedByte(in.readerIndex() - 8) + " with flags " + flags
                             + (daemon ? " (expected: a request)" : " (expected: a reply)"));
         }
         if ((opcode == Opcode.GET || (flags & DESCRIPTOR) != 0) && ++descriptorsInPacket > limits.packetDescriptors()) {
-            throw untrusted(
+            throw FrameReader.untrusted(
                     in, "requests in a packet with a descriptor, or for one: more than " + limits.packetDescriptors());
         }
         Object descriptor = (flags & DESCRIPTOR) == 0 ? null : descriptors.poll();
@@ -161,12 +161,6 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         Frame frame = new FrameReader(in, opcode, flags, tag, index, bodyLength, daemon, limits).read(descriptor);
         in.readerIndex(end);
         return frame;
-    }
-
-    /** Drops the rest of the input, so that it is not decoded again. */
-    static ProtocolException untrusted(ByteBuf in, String text) {
-        in.readerIndex(in.writerIndex());
-        return new ProtocolException(text);
     }
 
     // Sending

@@ -132,8 +132,7 @@ record FrameReader(
         expectLeast(expected);
         int magic = in.readInt();
         if (magic != FrameCodec.MAGIC) {
-            throw FrameCodec.untrusted(
-                    in, String.format("magic of HEL: %08x (expected: %08x)", magic, FrameCodec.MAGIC));
+            throw untrusted(in, String.format("magic of HEL: %08x (expected: %08x)", magic, FrameCodec.MAGIC));
         }
         int version = in.readUnsignedShort();
         boolean keepsFlags = (in.readUnsignedShort() & FrameCodec.KEEPS_FLAGS) != 0;
@@ -154,7 +153,7 @@ record FrameReader(
                     in.readInt(),
                     more < 4 ? 0 : in.readInt());
         } catch (IllegalArgumentException e) {
-            throw FrameCodec.untrusted(in, "limits of HEL: " + e.getMessage());
+            throw untrusted(in, "limits of HEL: " + e.getMessage());
         }
     }
 
@@ -163,7 +162,7 @@ record FrameReader(
         int next = in.readInt();
         int count = in.readInt();
         if (count < 0 || count > Frame.ListRequest.PAGE) {
-            throw FrameCodec.untrusted(in, "slots in LST: " + count + " (expected: 0.." + Frame.ListRequest.PAGE + ")");
+            throw untrusted(in, "slots in LST: " + count + " (expected: 0.." + Frame.ListRequest.PAGE + ")");
         }
         expectLength(PAGE_HEADER_LENGTH + count * FrameCodec.SLOT_LENGTH);
         List<SlotInfo> slots = new ArrayList<>(count);
@@ -183,13 +182,19 @@ record FrameReader(
 
     private void expectLength(int expected) {
         if (length != expected) {
-            throw FrameCodec.untrusted(in, "length of " + opcode + ": " + length + " (expected: " + expected + ")");
+            throw untrusted(in, "length of " + opcode + ": " + length + " (expected: " + expected + ")");
         }
     }
 
     private void expectLeast(int least) {
         if (length < least) {
-            throw FrameCodec.untrusted(in, "length of " + opcode + ": " + length + " (expected: >= " + least + ")");
+            throw untrusted(in, "length of " + opcode + ": " + length + " (expected: >= " + least + ")");
         }
+    }
+
+    /** Drops the rest of the input, so that it is not decoded again. */
+    static ProtocolException untrusted(ByteBuf in, String text) {
+        in.readerIndex(in.writerIndex());
+        return new ProtocolException(text);
     }
 }
