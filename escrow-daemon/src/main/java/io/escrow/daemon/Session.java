@@ -1,12 +1,12 @@
 package io.escrow.daemon;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
-import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.escrow.daemon.events.SessionRecord;

@@ -24,7 +24,7 @@ class DaemonPackagesTest {
     private final PackageRules rules = new PackageRules()
             .allow(CONTROL_RECORDS)
             .allow(KERNEL, VALUES)
-            .allow(CONFIG, KERNEL, VALUES, CODEC)
+            .allow(CONFIG, KERNEL, VALUES)
             .allow(EVENTS, KERNEL, VALUES, CODEC)
             .allow(STORE, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
             .allow(SOCKET, CONFIG, KERNEL, VALUES)
@@ -42,7 +42,7 @@ class DaemonPackagesTest {
                     INTERNAL)
             .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
             .allow(CTL, CONTROL_RECORDS, VALUES)
-            .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, CODEC, INTERNAL);
+            .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, INTERNAL);
 
     @Test
     void packagesUseOnlyWhatTheyMay() {

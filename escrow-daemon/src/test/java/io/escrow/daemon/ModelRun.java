@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.BulkResult;
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
 import io.escrow.client.EscrowClient;
-import io.escrow.codec.Limits;
 import io.escrow.daemon.RandomRequests.Answered;
 import io.escrow.daemon.RandomRequests.Asked;
 import io.escrow.daemon.config.DaemonOptions;

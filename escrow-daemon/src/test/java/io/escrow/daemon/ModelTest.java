@@ -1,6 +1,6 @@
 package io.escrow.daemon;
 
-import io.escrow.codec.Limits;
+import io.escrow.Limits;
 import io.escrow.daemon.config.StoreLimits;
 import java.io.IOException;
 import java.nio.file.Path;

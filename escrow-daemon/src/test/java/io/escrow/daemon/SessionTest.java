@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.escrow.codec.Frame;
-import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.escrow.daemon.config.StoreLimits;

@@ -1,10 +1,10 @@
 package io.escrow.daemon;
 
+import io.escrow.Limits;
 import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.TagInfo;
-import io.escrow.codec.Limits;
 import io.escrow.daemon.config.StoreLimits;
 import java.util.ArrayList;
 import java.util.EnumSet;

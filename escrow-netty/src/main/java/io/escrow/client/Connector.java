@@ -1,10 +1,10 @@
 package io.escrow.client;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.codec.Frame;
-import io.escrow.codec.Limits;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
 import io.escrow.internal.Futures;

@@ -2,7 +2,7 @@ package io.escrow.client;
 
 import static java.util.Objects.requireNonNull;
 
-import io.escrow.codec.Limits;
+import io.escrow.Limits;
 import io.escrow.internal.Checks;
 import java.nio.file.Path;
 

@@ -2,10 +2,10 @@ package io.escrow.client;
 
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.Status;
 import io.escrow.codec.Frame;
 import io.escrow.codec.FrameCodec;
-import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.Channel;

@@ -1,6 +1,7 @@
 package io.escrow.codec;
 
 import io.escrow.Deposit;
+import io.escrow.Limits;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.netty.channel.unix.FileDescriptor;

@@ -1,5 +1,6 @@
 package io.escrow.codec;
 
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;

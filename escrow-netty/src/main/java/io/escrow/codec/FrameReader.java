@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.escrow.Deposit;
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.Status;

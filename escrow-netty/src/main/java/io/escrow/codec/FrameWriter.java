@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Limits;
 import io.escrow.SlotInfo;
 import io.netty.buffer.ByteBuf;
 

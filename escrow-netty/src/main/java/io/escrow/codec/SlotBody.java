@@ -1,6 +1,7 @@
 package io.escrow.codec;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.Status;
 import io.netty.buffer.ByteBuf;
 

@@ -1,5 +1,6 @@
 package io.escrow.codec;
 
+import io.escrow.Limits;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.FileDescriptor;

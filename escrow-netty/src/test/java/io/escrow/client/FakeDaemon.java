@@ -1,7 +1,7 @@
 package io.escrow.client;
 
+import io.escrow.Limits;
 import io.escrow.codec.Frame;
-import io.escrow.codec.Limits;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;

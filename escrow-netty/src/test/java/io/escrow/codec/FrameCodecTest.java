@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SlotInfo;
 import io.escrow.Status;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.testing.TestFile;
 import io.netty.buffer.ByteBuf;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.Limits;
 import io.escrow.testing.TestFile;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.testing.RawPeer;
 import io.escrow.testing.TestFile;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import io.escrow.Limits;
 import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.netty.channel.embedded.EmbeddedChannel;

@@ -2,8 +2,8 @@ package io.escrow.testing;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Limits;
 import io.escrow.SocketPath;
-import io.escrow.codec.Limits;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;

@@ -1,9 +1,9 @@
 package io.escrow.testing;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.Status;
 import io.escrow.codec.Frame;
-import io.escrow.codec.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.ChannelFutureListener;

@@ -1,8 +1,8 @@
 package io.escrow.daemon.config;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.Status;
-import io.escrow.codec.Limits;
 import io.escrow.daemon.kernel.OpenFiles;
 import java.util.Locale;
 

@@ -1,8 +1,8 @@
 package io.escrow.daemon.config;
 
 import io.escrow.EscrowException;
+import io.escrow.Limits;
 import io.escrow.SocketPath;
-import io.escrow.codec.Limits;
 import java.nio.file.Path;
 
 /**

@@ -1,6 +1,6 @@
 package io.escrow.daemon.main;
 
-import io.escrow.codec.Limits;
+import io.escrow.Limits;
 import io.escrow.daemon.config.DaemonOptions;
 import picocli.CommandLine.Option;
 

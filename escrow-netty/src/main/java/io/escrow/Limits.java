@@ -1,6 +1,4 @@
-package io.escrow.codec;
-
-import io.escrow.internal.Checks;
+package io.escrow;
 
 /**
  * Bounds what one side may send; the daemon tells them in its hello (PROTOCOL.md, "HEL").
@@ -41,12 +39,18 @@ public record Limits(
      * @param farewell 0 to 64 KiB
      */
     public Limits {
-        Checks.inRange("tags", tags, 1, MAX_TAGS);
-        Checks.inRange("payload", payload, 0, 16 * 1024 * 1024);
-        Checks.inRange("farewell", farewell, 0, 64 * 1024);
-        Checks.inRange("packet bytes", packetBytes, payload + farewell + 64, 64 * 1024 * 1024);
-        Checks.inRange("descriptors in a packet", packetDescriptors, 1, 1024);
-        Checks.inRange("frames in a packet", packetFrames, 1, 65_536);
-        Checks.inRange("packets in flight", packetsInFlight, 1, 64);
+        check("tags", tags, 1, MAX_TAGS);
+        check("payload", payload, 0, 16 * 1024 * 1024);
+        check("farewell", farewell, 0, 64 * 1024);
+        check("packet bytes", packetBytes, payload + farewell + 64, 64 * 1024 * 1024);
+        check("descriptors in a packet", packetDescriptors, 1, 1024);
+        check("frames in a packet", packetFrames, 1, 65_536);
+        check("packets in flight", packetsInFlight, 1, 64);
+    }
+
+    private static void check(String what, int value, int min, int max) {
+        if (value < min || value > max) {
+            throw new IllegalArgumentException(what + ": " + value + " (expected: " + min + ".." + max + ")");
+        }
     }
 }

@@ -1,4 +1,4 @@
-package io.escrow.codec;
+package io.escrow;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
