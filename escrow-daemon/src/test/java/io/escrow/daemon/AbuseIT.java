@@ -15,6 +15,7 @@ import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.daemon.RawClient.Answer;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.io.UncheckedIOException;

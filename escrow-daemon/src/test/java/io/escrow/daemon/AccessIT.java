@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.escrow.SocketPath;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.daemon.kernel.Accounts;
+import io.escrow.testing.TestProcess;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;

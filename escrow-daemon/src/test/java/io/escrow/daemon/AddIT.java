@@ -11,6 +11,7 @@ import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.SlotInfo;
 import io.escrow.TagInfo;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

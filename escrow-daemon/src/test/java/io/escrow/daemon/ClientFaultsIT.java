@@ -9,6 +9,7 @@ import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.daemon.Exchange.Moment;
 import io.escrow.daemon.Script.SlotContent;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;

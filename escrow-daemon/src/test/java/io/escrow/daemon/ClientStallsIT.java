@@ -9,6 +9,7 @@ import io.escrow.daemon.Exchange.Moment;
 import io.escrow.daemon.RawClient.Answer;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;

@@ -14,6 +14,7 @@ import io.escrow.control.SlotDetails;
 import io.escrow.control.SlotView;
 import io.escrow.control.StatusView;
 import io.escrow.testing.TestConnection;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -13,6 +13,7 @@ import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.daemon.Exchange.Moment;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;

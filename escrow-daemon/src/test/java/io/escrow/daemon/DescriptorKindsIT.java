@@ -10,6 +10,7 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.codec.Wire;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -3,6 +3,7 @@ package io.escrow.daemon;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.SlotInfo;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;

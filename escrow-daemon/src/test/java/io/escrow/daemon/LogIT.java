@@ -8,6 +8,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.daemon.main.Escrowd;
+import io.escrow.testing.TestProcess;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -15,6 +15,7 @@ import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.Waiting;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;

@@ -11,6 +11,7 @@ import io.escrow.Status;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.daemon.RawClient.Answer;
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;

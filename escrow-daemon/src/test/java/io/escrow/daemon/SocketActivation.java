@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -9,6 +9,7 @@ import io.escrow.client.BlockingEscrow;
 import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.BufferedReader;
 import java.io.IOException;

@@ -9,6 +9,7 @@ import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

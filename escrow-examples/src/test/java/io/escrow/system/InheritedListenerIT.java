@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -45,13 +45,13 @@ class InheritedListenerIT {
         String[] arguments = {"http-server", "--escrow=" + escrow, "--port=0", "--crash-safe"};
         try (JarProcess escrowd = JarProcess.escrowd(escrow);
                 JarProcess first = JarProcess.start(LISTEN_AND_EXEC, arguments)) {
-            int port = Integer.parseInt(first.awaitLine("port ").substring("port ".length()));
+            int port = Integer.parseInt(first.nextWith("port ").substring("port ".length()));
             // It waits until the server is there: the socket is.
             try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
                 BufferedReader answers =
                         new BufferedReader(new InputStreamReader(client.getInputStream(), StandardCharsets.UTF_8));
                 String one = ask(client, answers);
-                assertTrue(first.awaitLine("Serving port").startsWith("Serving port " + port + " "));
+                assertTrue(first.nextWith("Serving port").startsWith("Serving port " + port + " "));
                 assertEquals(1, count(first, "listener http is inherited descriptor 3 \"http\" (TCP listener, "));
                 assertEquals(
                         1, count(first, "closed, as no listener needs it: inherited descriptor 4 \"other.socket\""));
@@ -59,11 +59,11 @@ class InheritedListenerIT {
                 first.terminate();
                 assertEquals(0, first.awaitExit());
                 try (JarProcess second = JarProcess.start(arguments)) {
-                    second.awaitLine("Serving port " + port + " ");
+                    second.nextWith("Serving port " + port + " ");
                     String two = ask(client, answers);
                     second.kill();
                     try (JarProcess third = JarProcess.start(arguments)) {
-                        third.awaitLine("1 found after a crash");
+                        third.nextWith("1 found after a crash");
                         String three = ask(client, answers);
                         assertEquals(
                                 3, List.of(one, two, three).stream().distinct().count());
@@ -76,7 +76,7 @@ class InheritedListenerIT {
     }
 
     private static long count(JarProcess process, String text) {
-        return process.output().stream().filter(line -> line.contains(text)).count();
+        return process.lines().stream().filter(line -> line.contains(text)).count();
     }
 
     private static String ask(Socket client, BufferedReader answers) throws IOException {

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;

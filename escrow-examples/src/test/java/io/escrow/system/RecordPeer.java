@@ -1,4 +1,4 @@
-package io.escrow.daemon;
+package io.escrow.system;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;

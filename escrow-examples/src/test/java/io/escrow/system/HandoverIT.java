@@ -1,4 +1,4 @@
-package io.escrow.daemon;
+package io.escrow.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
@@ -47,19 +47,25 @@ class HandoverIT {
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final CompletableFuture<Void> failed = new CompletableFuture<>();
     private final List<RecordPeer> peers = new ArrayList<>();
-    private final List<TestProcess> servers = new ArrayList<>();
-    private TestDaemon daemon;
+    private final List<JarProcess> servers = new ArrayList<>();
+    private JarProcess daemon;
     private boolean inWaves;
     private int port;
 
+    private Path socket() {
+        return directory.resolve("s");
+    }
+
     @BeforeEach
     void startDaemon() throws IOException {
-        daemon = TestDaemon.start(directory);
+        daemon = JarProcess.escrowd(socket());
     }
 
     @AfterEach
     void endProcesses() throws IOException {
-        servers.forEach(TestProcess::kill);
+        for (JarProcess server : servers) {
+            server.close();
+        }
         daemon.close();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
@@ -68,11 +74,11 @@ class HandoverIT {
     @ValueSource(booleans = {false, true})
     void nothingIsLostThroughHandovers(boolean inWaves) throws Exception {
         this.inWaves = inWaves;
-        TestProcess server = start(false);
+        JarProcess server = start(false);
         connect(KINDS);
         for (int round = 0; round < ROUNDS; round++) {
             goOn();
-            TestProcess next;
+            JarProcess next;
             if (round % 2 == 0) {
                 next = launch(false);
                 next.awaitLine(RecordServer.WAITING);
@@ -93,7 +99,7 @@ class HandoverIT {
 
     @Test
     void connectionsOutliveKills() throws Exception {
-        TestProcess server = start(true);
+        JarProcess server = start(true);
         connect(List.of(RecordPeer.Kind.ASKING));
         // A connection that is accepted, but not in the escrow yet, dies with its process.
         await(RecordPeer::served);
@@ -110,14 +116,14 @@ class HandoverIT {
 
     @Test
     void connectionsOutliveKillsOfTheDaemonAndThenOfTheServer() throws Exception {
-        TestProcess server = start(true);
+        JarProcess server = start(true);
         connect(List.of(RecordPeer.Kind.ASKING));
         await(RecordPeer::served);
         for (int round = 0; round < ROUNDS; round++) {
             goOn();
             daemon.kill();
             goOn();
-            daemon = TestDaemon.start(directory, "--force");
+            daemon = JarProcess.escrowd(socket(), "--force");
             server.awaitLine(line -> line.contains("is on again: " + (CONNECTIONS + 1)), "that all are escrowed anew");
             server.kill();
             server = start(true);
@@ -132,12 +138,12 @@ class HandoverIT {
     @ValueSource(booleans = {false, true})
     void connectionsOutliveKillsInTheMiddleOfAHandover(boolean ofTheNext) throws Exception {
         inWaves = true;
-        TestProcess server = start(true);
+        JarProcess server = start(true);
         connect(List.of(RecordPeer.Kind.ASKING));
         await(RecordPeer::served);
         for (int round = 0; round < ROUNDS; round++) {
             goOn();
-            TestProcess next = launch(true);
+            JarProcess next = launch(true);
             next.awaitLine(RecordServer.WAITING);
             server.terminate();
             goOn(random.nextInt(300));
@@ -156,22 +162,19 @@ class HandoverIT {
         assertOnlyTheListenerIsLeft(start(true));
     }
 
-    private TestProcess start(boolean crashSafe) throws IOException {
-        TestProcess server = launch(crashSafe);
+    private JarProcess start(boolean crashSafe) throws IOException {
+        JarProcess server = launch(crashSafe);
         port = Integer.parseInt(server.awaitLine(RecordServer.SERVING).split(" ", 3)[1]);
         return server;
     }
 
-    private TestProcess launch(boolean crashSafe) throws IOException {
-        TestProcess server = new TestProcess(new ProcessBuilder(TestProcess.java(
-                "-Dlog.level=INFO",
-                "-cp",
-                System.getProperty("java.class.path"),
-                RecordServer.class.getName(),
-                directory.resolve("s").toString(),
+    private JarProcess launch(boolean crashSafe) throws IOException {
+        JarProcess server = JarProcess.main(
+                RecordServer.class,
+                socket().toString(),
                 String.valueOf(port),
                 String.valueOf(crashSafe),
-                String.valueOf(inWaves))));
+                String.valueOf(inWaves));
         servers.add(server);
         return server;
     }
@@ -205,12 +208,11 @@ class HandoverIT {
     }
 
     /** Looks into the escrow behind one more server, which has seen the end of the connections that it was handed. */
-    private void assertOnlyTheListenerIsLeft(TestProcess last) throws Exception {
+    private void assertOnlyTheListenerIsLeft(JarProcess last) throws Exception {
         last.terminate();
         last.awaitExit();
-        try (BlockingEscrow escrow = EscrowClient.builder()
-                .path(directory.resolve("s").toString())
-                .connectBlocking(Duration.ofSeconds(30))) {
+        try (BlockingEscrow escrow =
+                EscrowClient.builder().path(socket().toString()).connectBlocking(Duration.ofSeconds(30))) {
             assertEquals(1, escrow.tag(0).used());
             assertEquals(0, escrow.tag(1).used());
             assertEquals(0, escrow.tag(2).used());

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,4 +1,4 @@
-package io.escrow.daemon;
+package io.escrow.testing;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.concurrent.TimeUnit.NANOSECONDS;
@@ -20,17 +20,27 @@ import java.util.stream.Stream;
 public class TestProcess implements AutoCloseable {
 
     /** How long anything may take that is certain to happen. */
-    static final int PATIENCE_SECONDS = 60;
+    public static final int PATIENCE_SECONDS = 60;
 
-    static final String JAVA =
+    /** The Java that runs this process. */
+    public static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
     private final Process process;
     private final List<String> lines = new ArrayList<>();
     private final Thread reader;
+    private final int patienceSeconds;
     private boolean ended;
+    private int next;
 
+    /** Starts a process. */
     public TestProcess(ProcessBuilder builder) throws IOException {
+        this(builder, PATIENCE_SECONDS);
+    }
+
+    /** Starts a process that may take longer than others. */
+    public TestProcess(ProcessBuilder builder, int patienceSeconds) throws IOException {
+        this.patienceSeconds = patienceSeconds;
         process = builder.redirectErrorStream(true).start();
         reader = new Thread(this::readLines, "output of " + process.pid());
         reader.setDaemon(true);
@@ -38,9 +48,13 @@ public class TestProcess implements AutoCloseable {
     }
 
     /** Returns the start of a command line that runs Java. */
-    static List<String> java(String... arguments) {
+    public static List<String> java(String... arguments) {
         List<String> command = new ArrayList<>(List.of(
-                JAVA, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dio.netty.leakDetection.level=paranoid"));
+                JAVA,
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Dio.netty.leakDetection.level=paranoid",
+                "-Dio.netty.leakDetection.targetRecords=0"));
         command.addAll(List.of(arguments));
         return command;
     }
@@ -70,15 +84,28 @@ public class TestProcess implements AutoCloseable {
     }
 
     /** Waits for a line, printed already or not. */
-    final String awaitLine(String start) {
+    public final String awaitLine(String start) {
         return awaitLine(line -> line.startsWith(start), start);
     }
 
-    final String awaitLine(Predicate<String> wanted, String description) {
-        long deadline = System.nanoTime() + SECONDS.toNanos(PATIENCE_SECONDS);
+    /** Waits for a line of some kind, printed already or not. */
+    public final String awaitLine(Predicate<String> wanted, String description) {
+        int index = awaitLine(0, wanted, description);
+        return lines().get(index);
+    }
+
+    /** Waits for the next line of some kind: the first one behind the line that this method returned last. */
+    public final String nextLine(Predicate<String> wanted, String description) {
+        int index = awaitLine(next, wanted, description);
+        next = index + 1;
+        return lines().get(index);
+    }
+
+    private int awaitLine(int from, Predicate<String> wanted, String description) {
+        long deadline = System.nanoTime() + SECONDS.toNanos(patienceSeconds);
         synchronized (lines) {
-            for (int i = 0; ; i++) {
-                while (i == lines.size()) {
+            for (int i = from; ; i++) {
+                while (i >= lines.size()) {
                     long left = deadline - System.nanoTime();
                     if (ended || left <= 0) {
                         throw new AssertionError("no line \"" + description + "\" in " + lines);
@@ -90,14 +117,14 @@ public class TestProcess implements AutoCloseable {
                     }
                 }
                 if (wanted.test(lines.get(i))) {
-                    return lines.get(i);
+                    return i;
                 }
             }
         }
     }
 
     /** Sends a line to stdin. */
-    final void say(String line) throws IOException {
+    public final void say(String line) throws IOException {
         process.getOutputStream().write((line + "\n").getBytes(UTF_8));
         process.getOutputStream().flush();
     }
@@ -105,46 +132,53 @@ public class TestProcess implements AutoCloseable {
     /** Waits for the end, and for the last of the output. */
     public final int awaitExit() {
         try {
-            if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+            if (!process.waitFor(patienceSeconds, TimeUnit.SECONDS)) {
                 throw new AssertionError("process " + pid() + " does not end: " + lines());
             }
-            reader.join(SECONDS.toMillis(PATIENCE_SECONDS));
+            reader.join(SECONDS.toMillis(patienceSeconds));
             return process.exitValue();
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
     }
 
-    final long pid() {
+    /** Returns its process number. */
+    public final long pid() {
         return process.pid();
     }
 
-    final boolean isAlive() {
+    /** Returns whether it has not ended yet. */
+    public final boolean isAlive() {
         return process.isAlive();
     }
 
     /** Sends SIGKILL, and waits until the process is gone. */
-    final void kill() {
+    public void kill() {
         // Not the process's own method: that one throws away what was printed last.
         process.toHandle().destroyForcibly();
         awaitExit();
     }
 
     /** Sends SIGTERM. */
-    final void terminate() {
+    public final void terminate() {
         process.toHandle().destroy();
     }
 
     /** Sends SIGSTOP, and waits until every thread has stopped. */
-    final void pause() throws IOException {
+    public final void pause() throws IOException {
         signal("STOP");
         while (threadStates().anyMatch(state -> state != 'T')) {
             Thread.onSpinWait();
         }
     }
 
+    /** Returns the processes that it has started, and those that they have started. */
+    public final List<ProcessHandle> descendants() {
+        return process.descendants().toList();
+    }
+
     /** Sends SIGCONT. */
-    final void resume() throws IOException {
+    public final void resume() throws IOException {
         signal("CONT");
     }
 
@@ -167,7 +201,7 @@ public class TestProcess implements AutoCloseable {
     }
 
     /** Returns the process group. */
-    final long group() throws IOException {
+    public final long group() throws IOException {
         return Long.parseLong(stat(Path.of("/proc/" + pid()))[2]);
     }
 
@@ -178,12 +212,12 @@ public class TestProcess implements AutoCloseable {
     }
 
     /** Counts the open descriptors. */
-    final long descriptors() {
+    public final long descriptors() {
         return descriptors(pid());
     }
 
     /** Counts the open descriptors of a process. */
-    static long descriptors(long pid) {
+    public static long descriptors(long pid) {
         try (Stream<Path> open = Files.list(Path.of("/proc/" + pid + "/fd"))) {
             return open.count();
         } catch (IOException e) {

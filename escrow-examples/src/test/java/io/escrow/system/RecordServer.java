@@ -1,4 +1,4 @@
-package io.escrow.daemon;
+package io.escrow.system;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.ServerHandover;

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -23,8 +23,8 @@ class ExamplesIT {
     @Test
     void demoEndsWhatItHasStarted() throws Exception {
         try (JarProcess demo = JarProcess.start("demo", "--clients=2")) {
-            demo.awaitLine("killed the server, 1 of 3");
-            demo.awaitLine("served again");
+            demo.nextWith("killed the server, 1 of 3");
+            demo.nextWith("served again");
             List<ProcessHandle> children = demo.descendants();
             assertEquals(2, children.size());
             demo.terminate();
@@ -92,8 +92,8 @@ class ExamplesIT {
     private static List<String> run(int exitCode, String... arguments) throws IOException, InterruptedException {
         try (JarProcess example = JarProcess.start(arguments)) {
             int actual = example.awaitExit();
-            assertEquals(exitCode, actual, () -> example.output().toString());
-            return example.output();
+            assertEquals(exitCode, actual, () -> example.lines().toString());
+            return example.lines();
         }
     }
 }

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -38,7 +38,7 @@ class EchoServerIT {
     }
 
     @AfterEach
-    void endDaemon() {
+    void endDaemon() throws IOException {
         escrowd.close();
     }
 
@@ -56,7 +56,7 @@ class EchoServerIT {
                     // In the first round, none of them was accepted before.
                     assertEquals(port, port(server, restarts == 0 ? 0 : 4));
                     assertEcho("round " + restarts, idle);
-                    String before = clients.awaitLine(" records, ");
+                    String before = clients.nextWith(" records, ");
                     assertNotEquals(count(before), count(awaitProgress(clients, before)));
                 }
             }
@@ -99,8 +99,8 @@ class EchoServerIT {
             assertEcho("hello", socket);
             socket.shutdownOutput();
             assertEquals(-1, socket.getInputStream().read());
-            server.awaitLine("send: {DEL   1   0}");
-            server.awaitLine("recv: {REP   0");
+            server.nextWith("send: {DEL   1   0}");
+            server.nextWith("recv: {REP   0");
         }
         assertSlots(1, 0);
     }
@@ -112,7 +112,7 @@ class EchoServerIT {
             try (Socket socket = connect(port);
                     JarProcess next = server(port)) {
                 assertEcho("first", socket);
-                next.awaitLine("waiting for the session of process");
+                next.nextWith("waiting for the session of process");
                 assertEcho("still the first", socket);
                 server.kill();
                 assertEquals(port, port(next, 1));
@@ -125,11 +125,11 @@ class EchoServerIT {
     void clientTellsThatTheConnectionIsLost() throws Exception {
         try (JarProcess server = server(0);
                 JarProcess client = JarProcess.start("echo-client", "--port=" + port(server, 0))) {
-            client.awaitLine(" records, ");
+            client.nextWith(" records, ");
             escrowd.kill();
             server.kill();
             assertEquals(1, client.awaitExit());
-            String last = client.output().get(client.output().size() - 1);
+            String last = client.lines().get(client.lines().size() - 1);
             assertTrue(last.startsWith("echo-client: connection lost: "), last);
         }
     }
@@ -140,7 +140,7 @@ class EchoServerIT {
 
     /** Waits until a server serves, and returns its port. */
     private static int port(JarProcess server, int adopted) throws InterruptedException {
-        String line = server.awaitLine(EchoServer.READY);
+        String line = server.nextWith("Serving port ");
         assertTrue(line.endsWith("(connections taken out of the escrow: " + adopted + ")"), line);
         return Integer.parseInt(line.replaceAll("\\D*(\\d+).*", "$1"));
     }
@@ -159,7 +159,7 @@ class EchoServerIT {
     private static String awaitProgress(JarProcess client, String before) throws InterruptedException {
         String line;
         do {
-            line = client.awaitLine(" records, ");
+            line = client.nextWith(" records, ");
         } while (count(line).equals(count(before)));
         return line;
     }

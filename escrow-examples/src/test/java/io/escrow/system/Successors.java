@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import java.io.IOException;
 import java.net.URI;
@@ -8,6 +8,8 @@ import java.util.List;
 
 /** Runs an example's server, and one after the other its successors, with an escrow between them. */
 final class Successors implements AutoCloseable {
+
+    private static final String READY = "Serving port ";
 
     private final List<String> arguments;
     private final JarProcess escrowd;
@@ -21,7 +23,7 @@ final class Successors implements AutoCloseable {
         arguments.addAll(List.of(more));
         current = start(0);
         try {
-            port = Integer.parseInt(current.awaitLine(HandoverCommand.READY).replaceAll("\\D*(\\d+).*", "$1"));
+            port = Integer.parseInt(current.nextWith(READY).replaceAll("\\D*(\\d+).*", "$1"));
         } catch (AssertionError e) {
             close();
             throw e;
@@ -46,27 +48,27 @@ final class Successors implements AutoCloseable {
     String waitThenEnd() throws IOException, InterruptedException {
         JarProcess next = start(port);
         try {
-            next.awaitLine("waiting for the session");
+            next.nextWith("waiting for the session");
             endCurrent();
         } finally {
             current.close();
             current = next;
         }
-        return next.awaitLine(HandoverCommand.READY);
+        return next.nextWith(READY);
     }
 
     /** Ends the current process, and then starts the next one; returns how it came up. */
     String endThenStart() throws IOException, InterruptedException {
         endCurrent();
         current = start(port);
-        return current.awaitLine(HandoverCommand.READY);
+        return current.nextWith(READY);
     }
 
     /** Kills the current process, and then starts the next one; returns how it came up. */
     String killThenStart() throws IOException, InterruptedException {
         current.kill();
         current = start(port);
-        return current.awaitLine(HandoverCommand.READY);
+        return current.nextWith(READY);
     }
 
     /** Asks the current process to end, and waits until it has. */
@@ -74,12 +76,12 @@ final class Successors implements AutoCloseable {
         current.terminate();
         int code = current.awaitExit();
         if (code != 0) {
-            throw new AssertionError("exit code " + code + ": " + current.output());
+            throw new AssertionError("exit code " + code + ": " + current.lines());
         }
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         current.close();
         escrowd.close();
     }

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -25,8 +25,8 @@ class RestrictedIT {
     void readsWhatItMayNotOpen() throws Exception {
         boolean root = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid") == 0;
         try (JarProcess example = JarProcess.start("restricted")) {
-            assertEquals(0, example.awaitExit(), () -> example.output().toString());
-            List<String> output = example.output();
+            assertEquals(0, example.awaitExit(), () -> example.lines().toString());
+            List<String> output = example.lines();
             String user = output.get(0).replaceAll(".*, user (\\d+): escrowd", "$1");
             String other = root ? "65534" : user;
             assertEquals(root, user.equals("0"), output.toString());
@@ -45,17 +45,17 @@ class RestrictedIT {
         Path socket = directory.resolve("s");
         try (JarProcess daemon = JarProcess.escrowd(socket)) {
             try (JarProcess park = JarProcess.start("restricted", "park", socket.toString())) {
-                assertEquals(0, park.awaitExit(), () -> park.output().toString());
-                assertEquals(List.of("Parked /dev/null"), park.output());
+                assertEquals(0, park.awaitExit(), () -> park.lines().toString());
+                assertEquals(List.of("Parked /dev/null"), park.lines());
             }
             try (JarProcess use = JarProcess.start("restricted", "use", socket.toString())) {
-                assertEquals(0, use.awaitExit(), () -> use.output().toString());
+                assertEquals(0, use.awaitExit(), () -> use.lines().toString());
                 assertEquals(
-                        List.of("Allowed to open /dev/null, too (0 bytes)", "Read from its descriptor:"), use.output());
+                        List.of("Allowed to open /dev/null, too (0 bytes)", "Read from its descriptor:"), use.lines());
             }
             try (JarProcess use = JarProcess.start("restricted", "use", socket.toString())) {
-                assertEquals(1, use.awaitExit(), () -> use.output().toString());
-                assertEquals(List.of("use: ENOENT: Non-existent index in a GET request: 0/0"), use.output());
+                assertEquals(1, use.awaitExit(), () -> use.lines().toString());
+                assertEquals(List.of("use: ENOENT: Non-existent index in a GET request: 0/0"), use.lines());
             }
             assertEquals(List.of(), daemon.descendants());
         }

@@ -1,0 +1,84 @@
+package io.escrow.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.escrow.testing.TestProcess;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Runs what is in the packaged jar. When it is closed, it is killed, and must not have told of a leak. */
+final class JarProcess extends TestProcess {
+
+    private static final String JAR = System.getProperty("escrow-examples.jar");
+    private static final int PATIENCE_SECONDS = 150;
+
+    private JarProcess(List<String> starter, List<String> arguments) throws IOException {
+        super(builder(starter, arguments), PATIENCE_SECONDS);
+    }
+
+    private static ProcessBuilder builder(List<String> starter, List<String> arguments) {
+        List<String> command = new ArrayList<>(starter);
+        command.addAll(java(arguments.toArray(String[]::new)));
+        return new ProcessBuilder(command).redirectInput(new File("/dev/null"));
+    }
+
+    /** Runs an example. */
+    static JarProcess start(String... arguments) throws IOException {
+        return start(List.of(), arguments);
+    }
+
+    /** Runs an example by way of another command, which becomes the example. */
+    static JarProcess start(List<String> starter, String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of("-jar", JAR));
+        all.addAll(List.of(arguments));
+        return new JarProcess(starter, all);
+    }
+
+    /** Runs a class of the tests, which finds what it needs in the jar. */
+    static JarProcess main(Class<?> main, String... arguments) throws IOException {
+        String tests = main.getProtectionDomain().getCodeSource().getLocation().getPath();
+        List<String> all = new ArrayList<>(List.of("-cp", JAR + File.pathSeparator + tests, main.getName()));
+        all.addAll(List.of(arguments));
+        return new JarProcess(List.of(), all);
+    }
+
+    /** Runs the daemon, and returns when it listens. */
+    static JarProcess escrowd(Path socket, String... options) throws IOException {
+        List<String> all = new ArrayList<>(List.of("-cp", JAR, "io.escrow.daemon.main.Escrowd"));
+        all.addAll(List.of(options));
+        all.add(socket.toString());
+        JarProcess daemon = new JarProcess(List.of(), all);
+        daemon.nextWith("Listening on");
+        return daemon;
+    }
+
+    /** Waits for the next line with a text in it. */
+    String nextWith(String text) {
+        return nextLine(line -> line.contains(text), text);
+    }
+
+    /** Waits until a number of lines with a text in them have been printed. */
+    void awaitLines(String text, int count) {
+        while (lines().stream().filter(line -> line.contains(text)).count() < count) {
+            nextWith(text);
+        }
+    }
+
+    /** Kills the process and those that it has started. */
+    @Override
+    public void kill() {
+        descendants().forEach(ProcessHandle::destroyForcibly);
+        super.kill();
+    }
+
+    @Override
+    public void close() throws IOException {
+        super.close();
+        assertEquals(
+                List.of(),
+                lines().stream().filter(line -> line.contains("LEAK: ")).toList());
+    }
+}
