@@ -3,7 +3,7 @@ package io.escrow;
 import java.util.Map;
 
 /**
- * Tells how a bulk call ended: one slot that fails does not stop the others.
+ * Contains the result of a bulk call. A slot that fails does not stop the others.
  *
  * @param succeeded how many slots were stored, fetched or deleted
  * @param failures the slots that were refused, with the daemon's reason, in the order of the requests

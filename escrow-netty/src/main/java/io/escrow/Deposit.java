@@ -5,24 +5,24 @@ import static java.util.Objects.requireNonNull;
 import io.netty.channel.unix.FileDescriptor;
 
 /**
- * Says what to put into one slot.
+ * Describes what to put into one slot.
  *
  * @param tag the tag of the slot
  * @param index the index of the slot within its tag
- * @param descriptor the descriptor to store a duplicate of, or {@code null} for a payload only; it stays the caller's,
- *     who keeps it open until the request is answered and closes it afterwards
+ * @param descriptor the descriptor to store a duplicate of, or {@code null} for a payload only; it still belongs to the
+ *     caller, which keeps it open until the request is answered, and closes it afterwards
  * @param payload the payload, possibly empty; not copied, so the caller must leave it as it is until the answer
- * @param farewell what the daemon writes to the descriptor, if that is a connection, when nobody claims the slot
- *     ({@code --unclaimed-timeout} of escrowd), possibly empty; not copied either
+ * @param farewell the bytes that the daemon writes to the descriptor, if it is a connection, when no client claims the
+ *     slot in time ({@code --unclaimed-timeout} of escrowd); possibly empty, not copied either
  */
-@SuppressWarnings("ArrayRecordComponent") // deposits are compared by nobody
+@SuppressWarnings("ArrayRecordComponent") // deposits are never compared
 public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payload, byte[] farewell) {
 
     /** An empty payload or farewell. */
     public static final byte[] NO_BYTES = {};
 
     /**
-     * Checks that there are a payload and a farewell.
+     * Checks that the payload and the farewell are not {@code null}.
      *
      * @param tag see the record
      * @param index see the record
@@ -52,7 +52,7 @@ public record Deposit(int tag, int index, FileDescriptor descriptor, byte[] payl
      *
      * @param tag the tag of the slot
      * @param index the index of the slot within its tag
-     * @param descriptor the descriptor to store a duplicate of; stays the caller's
+     * @param descriptor the descriptor to store a duplicate of; still belongs to the caller
      */
     public Deposit(int tag, int index, FileDescriptor descriptor) {
         this(tag, index, descriptor, NO_BYTES);

@@ -6,10 +6,9 @@ import io.netty.channel.unix.FileDescriptor;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * Holds what came out of a slot: a duplicate of its descriptor, if it has one, and its payload.
+ * Holds what a slot contained: its payload, and a duplicate of its descriptor if it has one.
  *
- * <p>Owns the duplicate until {@link #takeDescriptor()} or {@link #close()}, whichever comes first. May be used by any
- * thread.
+ * <p>The entry owns the duplicate until {@link #takeDescriptor()} or {@link #close()} is called. Any thread may use it.
  */
 public final class Entry implements AutoCloseable {
 
@@ -27,7 +26,7 @@ public final class Entry implements AutoCloseable {
      * @param index the index of the slot within its tag
      * @param number the number that the descriptor had in the process that stored it; -1 without a descriptor
      * @param payload the payload, possibly empty; not copied
-     * @param descriptor the descriptor, from now on owned by this entry, or {@code null}
+     * @param descriptor the descriptor, owned by this entry from now on, or {@code null}
      */
     public Entry(int tag, int index, int number, byte[] payload, OwnedDescriptor descriptor) {
         this(tag, index, number, payload, Deposit.NO_BYTES, descriptor);
@@ -41,7 +40,7 @@ public final class Entry implements AutoCloseable {
      * @param number the number that the descriptor had in the process that stored it; -1 without a descriptor
      * @param payload the payload, possibly empty; not copied
      * @param farewell the farewell, possibly empty; not copied
-     * @param descriptor the descriptor, from now on owned by this entry, or {@code null}
+     * @param descriptor the descriptor, owned by this entry from now on, or {@code null}
      */
     public Entry(int tag, int index, int number, byte[] payload, byte[] farewell, OwnedDescriptor descriptor) {
         this.tag = tag;
@@ -98,7 +97,7 @@ public final class Entry implements AutoCloseable {
     }
 
     /**
-     * Returns what the daemon would write to the descriptor if nobody claimed the slot.
+     * Returns the bytes that the daemon would write to the descriptor if no client claimed the slot.
      *
      * @return the farewell itself, not a copy; empty if there is none
      */
@@ -107,9 +106,9 @@ public final class Entry implements AutoCloseable {
     }
 
     /**
-     * Tells whether a descriptor is here to be taken.
+     * Returns whether this entry has a descriptor that can be taken.
      *
-     * @return {@code false} for a payload only, and after the descriptor was taken or closed
+     * @return {@code false} if the slot had only a payload, or the descriptor was taken or closed
      */
     public boolean hasDescriptor() {
         return descriptor.get() != null;
@@ -118,7 +117,7 @@ public final class Entry implements AutoCloseable {
     /**
      * Takes the descriptor out of this entry.
      *
-     * @return the descriptor, from now on the caller's to close
+     * @return the descriptor, which the caller closes
      * @throws IllegalStateException if there is none, or it was taken or closed before
      */
     public FileDescriptor takeDescriptor() {

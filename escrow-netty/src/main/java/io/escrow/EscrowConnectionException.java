@@ -2,7 +2,7 @@ package io.escrow;
 
 import java.io.Serial;
 
-/** Says that the connection to the daemon ended before a request was answered. */
+/** Thrown when the connection to the daemon ends before a request is answered. */
 public class EscrowConnectionException extends EscrowException {
 
     @Serial
@@ -26,7 +26,7 @@ public class EscrowConnectionException extends EscrowException {
     }
 
     /**
-     * Tells whether the daemon may have carried out the request although its answer never came.
+     * Returns whether the daemon may have carried out the request although its answer never came.
      *
      * @return {@code false} when the request was certainly not sent
      */

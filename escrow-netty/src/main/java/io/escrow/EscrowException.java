@@ -3,7 +3,7 @@ package io.escrow;
 import java.io.IOException;
 import java.io.Serial;
 
-/** Says why a request failed: the daemon refused it, or it could not be asked. */
+/** Thrown when a request fails: the daemon refused it, or it could not be sent. */
 public class EscrowException extends IOException {
 
     @Serial

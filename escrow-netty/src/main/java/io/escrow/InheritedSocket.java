@@ -7,10 +7,10 @@ import java.io.IOException;
 import java.net.SocketAddress;
 
 /**
- * Tells what a descriptor is that this process was started with.
+ * Describes a descriptor that this process was started with.
  *
  * @param number the descriptor
- * @param name what whoever has opened it calls it; may be empty
+ * @param name the name that the program which opened it has given it; may be empty
  * @param kind what it is
  * @param address its own address: an {@link java.net.InetSocketAddress}, a {@link
  *     io.netty.channel.unix.DomainSocketAddress}, or {@code null} if the kind is {@link Kind#OTHER}
@@ -36,7 +36,7 @@ public record InheritedSocket(int number, String name, Kind kind, SocketAddress 
         UNIX_LISTENER("UNIX-domain listener"),
         /** A UDP socket. */
         UDP("UDP socket"),
-        /** Anything else, also a descriptor that is not open. */
+        /** Anything else, such as a descriptor that is not open. */
         OTHER("something else");
 
         private final String text;
@@ -52,16 +52,16 @@ public record InheritedSocket(int number, String name, Kind kind, SocketAddress 
     }
 
     /**
-     * Looks at a descriptor of this process, which is left as it is.
+     * Examines a descriptor of this process, and leaves it as it is.
      *
      * @param number the descriptor
-     * @param name what it is called
-     * @return what it is
+     * @param name the name of the descriptor; may be empty
+     * @return the kind and the address of the descriptor
      */
     public static InheritedSocket look(int number, String name) {
         Epoll.ensureAvailability();
         try {
-            // Asks for its address, and fails for everything that is not a socket.
+            // The constructor asks for the address, and fails for everything that is not a socket.
             Socket socket = new Socket(number);
             Kind kind = kind(socket);
             SocketAddress address = switch (kind) {

@@ -14,18 +14,18 @@ import java.util.TreeMap;
 import java.util.UUID;
 
 /**
- * Hands out the sockets that this process was started with, each once: those that systemd, or a program like it, has
- * opened for it and passed on (sd_listen_fds(3)).
+ * Hands out the sockets that this process was started with, each one once. Systemd, or a program like it, has opened
+ * them and passed them on (sd_listen_fds(3)).
  *
- * <p>Java can neither remove the variables that tell of them from the environment nor mark the descriptors
- * close-on-exec. So children see the variables, which name another process and mean nothing to them; and the descriptors
- * would stay open in a child that is started past {@link ProcessBuilder}, which closes everything above 2. May be used by
- * any thread.
+ * <p>Java can neither remove the variables that describe them from the environment, nor mark the descriptors
+ * close-on-exec. Child processes see the variables and ignore them, because the variables name another process. {@link
+ * ProcessBuilder} closes all descriptors above 2 in a child; a child that is started in another way has them open. Any
+ * thread may use this class.
  */
 public final class InheritedSockets {
 
     private static final int FIRST = 3;
-    /** More than anybody passes on, and few enough to be looked at one by one. */
+    /** More than any program passes on, and few enough to be examined one by one. */
     private static final int MOST = 4_096;
 
     private static final String LISTEN_PID = "LISTEN_PID";
@@ -38,21 +38,21 @@ public final class InheritedSockets {
     private final TreeMap<Integer, String> left;
 
     /**
-     * Takes over descriptors that this process has got in a way of its own.
+     * Takes over descriptors that this process has received in another way.
      *
-     * @param names the open descriptors, and what each is called; from now on only to be used by way of this object
+     * @param names the open descriptors and their names; the caller uses them only through this object from now on
      */
     public InheritedSockets(Map<Integer, String> names) {
         this.left = new TreeMap<>(names);
     }
 
     /**
-     * Returns what the environment says that this process was started with: the same object at each call, so that nothing
-     * is used twice.
+     * Returns the sockets that the environment of this process describes. Each call returns the same object, so that no
+     * socket is used twice.
      *
-     * @return the sockets; none if {@code LISTEN_PID} is not set, or is another process
-     * @throws EscrowException if {@code LISTEN_PID}, {@code LISTEN_FDS} or {@code LISTEN_FDNAMES} is not what it should
-     *     be; the text names the value
+     * @return the sockets; none if {@code LISTEN_PID} is not set, or names another process
+     * @throws EscrowException if {@code LISTEN_PID}, {@code LISTEN_FDS} or {@code LISTEN_FDNAMES} has a wrong value,
+     *     which the text names
      */
     public static synchronized InheritedSockets ofThisProcess() throws EscrowException {
         if (own == null) {
@@ -62,7 +62,7 @@ public final class InheritedSockets {
         return own;
     }
 
-    /** Returns the descriptors and their names that an environment tells of to the process of a number. */
+    /** Returns the descriptors, with their names, that an environment describes for a process. */
     static Map<Integer, String> parse(Map<String, String> environment, long pid) throws EscrowException {
         Map<Integer, String> names = new TreeMap<>();
         String meant = environment.get(LISTEN_PID);
@@ -90,14 +90,14 @@ public final class InheritedSockets {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // It is told as one that is out of range.
+            // It is reported as out of range.
         }
         throw new EscrowException(
                 Status.EINVAL, variable + ": \"" + value + "\" (expected: " + least + ".." + most + ")");
     }
 
     /**
-     * Looks at what nobody has taken yet.
+     * Examines the descriptors that were not taken yet.
      *
      * @return the descriptors, in ascending order
      */
@@ -108,12 +108,12 @@ public final class InheritedSockets {
     }
 
     /**
-     * Takes a socket. It does not block from then on, for everybody who shares it: Netty needs that, and systemd passes
-     * sockets on that do, unless {@code NonBlocking=} is set.
+     * Takes a socket, and makes it non-blocking for all processes that share it. Netty needs that, and systemd passes
+     * on blocking sockets unless {@code NonBlocking=} is set.
      *
      * @param number the descriptor
-     * @return the same number, from now on the caller's to close
-     * @throws EscrowException if it is not an open socket; then it is left
+     * @return the same number; the caller closes the descriptor
+     * @throws EscrowException if it is not an open socket; then it is not taken
      * @throws IllegalArgumentException if there is no such descriptor, or it was taken before
      */
     public synchronized int take(int number) throws EscrowException {
@@ -133,7 +133,7 @@ public final class InheritedSockets {
     }
 
     /**
-     * Closes what nobody has taken.
+     * Closes the descriptors that were not taken.
      *
      * @return what was closed
      */
@@ -150,9 +150,12 @@ public final class InheritedSockets {
         return closed;
     }
 
-    /** Java has no fcntl(2), but Netty sets the flag of every descriptor that it receives: so it is sent to ourselves. */
+    /**
+     * Java has no fcntl(2), but Netty sets the flag of each descriptor that it receives. So this process sends it to
+     * itself.
+     */
     private static void makeNonBlocking(int number) throws IOException {
-        new Socket(number); // Asks for its address, and fails for everything that is not a socket.
+        new Socket(number); // The constructor asks for the address, and fails for everything that is not a socket.
         DomainSocketAddress name = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
         Socket loop = Socket.newSocketDomainDgram();
         try {

@@ -1,7 +1,7 @@
 package io.escrow;
 
 /**
- * Bounds what one side may send; the daemon tells them in its hello (PROTOCOL.md, "HEL").
+ * Bounds what one side may send. The daemon sends its limits in its hello (PROTOCOL.md, "HEL").
  *
  * @param tags the number of tags, 1 to 65,536
  * @param payload the largest payload of a slot, in bytes
@@ -24,7 +24,7 @@ public record Limits(
     /** The largest number of tags: a tag has 16 bits. */
     public static final int MAX_TAGS = 65_536;
 
-    /** What a daemon allows unless told otherwise, and what counts before the hello. */
+    /** The default limits of a daemon, which also hold before the hello. */
     public static final Limits DEFAULT = new Limits(32, 32 * 1024, 1024 * 1024, 128, 1024, 2, 1024);
 
     /**

@@ -12,10 +12,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Closes a descriptor when the last of those who share it lets go.
+ * Counts the references to a descriptor, and closes it when the last one is released.
  *
- * <p>Starts with a count of one. One that is garbage collected with a count above zero is reported by Netty's leak
- * detector. May be used by any thread.
+ * <p>The count starts at one. Netty's leak detector reports an object that is garbage collected with a count above
+ * zero. Any thread may use it.
  */
 public final class OwnedDescriptor extends FileDescriptor implements ReferenceCounted {
 
@@ -38,8 +38,8 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
     /**
      * Gives the descriptor away without closing it.
      *
-     * @return the same number, now the caller's to close
-     * @throws IllegalReferenceCountException if somebody else holds it too, or it was let go of already
+     * @return the same number; the caller closes the descriptor
+     * @throws IllegalReferenceCountException if there are other references, or the last one was released already
      */
     public FileDescriptor detach() {
         if (!count.compareAndSet(1, 0)) {

@@ -7,13 +7,13 @@ package io.escrow;
  * @param index the index of the slot within its tag
  * @param payloadSize the size of its payload in bytes
  * @param hasDescriptor whether it holds a descriptor, or a payload only
- * @param peerGone whether that descriptor is a TCP or UNIX-domain stream connection whose peer has gone: hung up in both
- *     directions, or reset. One whose peer only sends no more is not gone
+ * @param peerGone whether that descriptor is a TCP or UNIX-domain stream connection whose peer has gone: it has hung up
+ *     in both directions, or the connection was reset. A peer that has only stopped sending has not gone
  */
 public record SlotInfo(int tag, int index, int payloadSize, boolean hasDescriptor, boolean peerGone) {
 
     /**
-     * Describes a slot whose peer, if it has one, is not known to have gone.
+     * Describes a slot whose peer has not gone, or was not looked at.
      *
      * @param tag see the record
      * @param index see the record

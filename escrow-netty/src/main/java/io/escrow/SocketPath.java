@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
-/** Checks the path of the daemon's socket, and finds what stands beside it. */
+/** Checks the path of the daemon's socket, and finds the files beside it. */
 public final class SocketPath {
 
     /** The longest path of a socket, in bytes: {@code sun_path} without its closing zero (unix(7)). */
@@ -26,9 +26,9 @@ public final class SocketPath {
      * Chooses and checks a path.
      *
      * @param given the path, or {@code null} to take it from {@value #ENVIRONMENT} in the environment
-     * @return the path, short enough, in a directory that exists
-     * @throws EscrowException naming what is wrong with it: no path at all, too long, no such directory, or something
-     *     other than a socket is there
+     * @return the path; it is short enough, and its directory exists
+     * @throws EscrowException if there is no path, it is too long, its directory does not exist, or something other
+     *     than a socket is there; the text says which
      */
     public static Path check(String given) throws EscrowException {
         String path = given == null ? System.getenv(ENVIRONMENT) : given;
@@ -54,10 +54,10 @@ public final class SocketPath {
     }
 
     /**
-     * Tells whether a socket is at a path, or what a symbolic link there leads to is one.
+     * Returns whether a path leads to a socket, possibly through a symbolic link.
      *
      * @param path the path
-     * @return {@code false} also when nothing is there
+     * @return {@code true} if it does; {@code false} also when the path does not exist
      */
     public static boolean isSocket(Path path) {
         try {
@@ -69,10 +69,10 @@ public final class SocketPath {
     }
 
     /**
-     * Tells whether somebody listens on a socket. Does not wait, also when the listener's backlog is full.
+     * Returns whether a process listens on a socket. Does not wait, even when the backlog of the listener is full.
      *
      * @param path the path of the socket
-     * @return whether a connection is possible, now or when the listener gets to it
+     * @return whether a connection is possible, now or when the listener accepts it
      */
     public static boolean isServed(Path path) {
         // Not by the JDK: it takes 106 bytes at most.
@@ -82,7 +82,7 @@ public final class SocketPath {
             probe.connect(new DomainSocketAddress(path.toFile()));
             return true;
         } catch (IOException e) {
-            // The words of strerror(3), in the language of this process, are all that tells which error it was.
+            // Only the text of strerror(3), in the language of this process, shows which error it was.
             String busy = new Errors.NativeIoException("connect", Errors.ERRNO_EAGAIN_NEGATIVE).getMessage();
             return busy.equals(e.getMessage());
         } finally {
@@ -99,9 +99,9 @@ public final class SocketPath {
     }
 
     /**
-     * Returns the socket on which the daemon of a socket answers operators.
+     * Returns the path of the socket on which a daemon answers operators.
      *
-     * @param socket the path of the socket
+     * @param socket the path of the daemon's socket
      * @return the path of the control socket
      */
     public static Path control(Path socket) {
@@ -109,10 +109,11 @@ public final class SocketPath {
     }
 
     /**
-     * Returns the file that the daemon of a socket holds locked as long as it lives. Its first line is the daemon's
-     * process number, its second the one of the client whose session is on, 0 when there is none or it is not known.
+     * Returns the file that a daemon keeps locked as long as it lives. The first line of the file is the process number
+     * of the daemon. The second line is the process number of the client that has the session; 0 if there is none, or
+     * its number is not known.
      *
-     * @param socket the path of the socket
+     * @param socket the path of the daemon's socket
      * @return the path of the lock file, which may not exist
      */
     public static Path lockFile(Path socket) {

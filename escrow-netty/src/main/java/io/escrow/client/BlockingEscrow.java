@@ -24,12 +24,12 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * Does what {@link EscrowClient} does, and waits for each answer.
+ * Makes the requests of an {@link EscrowClient}, and waits for each answer.
  *
- * <p>Every method throws an {@link EscrowException} when the request fails, with {@link Status#ETIMEDOUT} when the
- * timeout of this view passes first (the request may still be carried out), and an {@link IllegalStateException} when
- * it is called on an event loop of the client's group, which it would block. An interrupt is kept and reported as a
- * timeout is.
+ * <p>Every method throws an {@link EscrowException} when the request fails. The status is {@link Status#ETIMEDOUT} when
+ * the timeout of this view passes first or the thread is interrupted; the request may still be carried out then, and
+ * the interrupt of the thread stays set. A method that is called on an event loop of the client's group would block
+ * that loop, and throws an {@link IllegalStateException} instead.
  */
 public final class BlockingEscrow implements AutoCloseable {
 
@@ -42,11 +42,11 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Puts a descriptor and a payload into a slot, and closes what the slot held before.
+     * Puts a descriptor and a payload into a slot. Replaces what the slot held before.
      *
      * @param tag the tag
      * @param index the index
-     * @param descriptor the descriptor to store a duplicate of; stays the caller's
+     * @param descriptor the descriptor to store a duplicate of; still belongs to the caller
      * @param payload the payload, possibly empty
      * @throws EscrowException if the slot was not filled, or not in time
      */
@@ -55,7 +55,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Puts a payload without a descriptor into a slot, and closes what the slot held before.
+     * Puts a payload without a descriptor into a slot. Replaces what the slot held before.
      *
      * @param tag the tag
      * @param index the index
@@ -67,9 +67,9 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Puts a descriptor, a payload and a farewell into a slot, and closes what the slot held before.
+     * Puts a descriptor, a payload and a farewell into a slot. Replaces what the slot held before.
      *
-     * @param deposit what to put where
+     * @param deposit the slot and its content
      * @throws EscrowException if the slot was not filled, or not in time
      */
     public void add(Deposit deposit) throws EscrowException {
@@ -77,7 +77,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload of a filled slot, and leaves its descriptor and its farewell.
+     * Replaces the payload of a filled slot. Its descriptor and its farewell stay as they are.
      *
      * @param tag the tag
      * @param index the index
@@ -89,7 +89,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload and the farewell of a filled slot, and leaves its descriptor.
+     * Replaces the payload and the farewell of a filled slot. Its descriptor stays as it is.
      *
      * @param tag the tag
      * @param index the index
@@ -102,7 +102,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
+     * Fetches the payload of a slot and a duplicate of its descriptor. The slot stays as it is.
      *
      * @param tag the tag
      * @param index the index
@@ -114,7 +114,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Empties a slot and closes the duplicate that it held.
+     * Empties a slot, and closes the duplicate of the descriptor in it.
      *
      * @param tag the tag
      * @param index the index
@@ -136,7 +136,7 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Lists the used slots of a tag, and looks which peers have gone.
+     * Lists the used slots of a tag. The daemon looks which peers have gone.
      *
      * @param tag the tag
      * @return the slots, by ascending index
@@ -149,8 +149,8 @@ public final class BlockingEscrow implements AutoCloseable {
     /**
      * Stores many slots.
      *
-     * @param deposits what to store; asked for the next one on the event loop
-     * @return the result; slots that were refused are in it, not thrown
+     * @param deposits the slots to store; the next one is taken on the event loop
+     * @return the result, which contains the slots that were refused
      * @throws EscrowException if the connection ended, or the answers did not come in time
      */
     public BulkResult addAll(Iterator<Deposit> deposits) throws EscrowException {
@@ -158,11 +158,11 @@ public final class BlockingEscrow implements AutoCloseable {
     }
 
     /**
-     * Fetches all used slots of a tag, and leaves them as they are.
+     * Fetches all used slots of a tag. The slots stay as they are.
      *
      * @param tag the tag
-     * @param sink takes each entry and owns it from then on; called on the event loop, by ascending index
-     * @return the result; slots that were refused are in it, not thrown
+     * @param sink receives each entry and owns it; called on the event loop, by ascending index
+     * @return the result, which contains the slots that were refused
      * @throws EscrowException if the connection ended, or the answers did not come in time
      */
     public BulkResult getAll(int tag, Consumer<Entry> sink) throws EscrowException {
@@ -172,8 +172,8 @@ public final class BlockingEscrow implements AutoCloseable {
     /**
      * Empties many slots.
      *
-     * @param slots which slots; asked for the next one on the event loop
-     * @return the result; slots that were refused are in it, not thrown
+     * @param slots the slots to empty; the next one is taken on the event loop
+     * @return the result, which contains the slots that were refused
      * @throws EscrowException if the connection ended, or the answers did not come in time
      */
     public BulkResult deleteAll(Iterator<SlotKey> slots) throws EscrowException {
@@ -193,7 +193,7 @@ public final class BlockingEscrow implements AutoCloseable {
         return await(request.get(), timeout);
     }
 
-    /** Refuses to go on when this is a thread of the group: waiting would block what is waited for. */
+    /** Throws if this is a thread of the group: waiting would block the event loop that is waited for. */
     static void checkThread(EventExecutorGroup group) {
         for (EventExecutor loop : group) {
             if (loop.inEventLoop()) {
@@ -202,7 +202,7 @@ public final class BlockingEscrow implements AutoCloseable {
         }
     }
 
-    /** Waits for a future, and cancels it when the time is up. */
+    /** Waits for a future, and cancels it when the time has passed. */
     static <T> T await(CompletableFuture<T> future, Duration timeout) throws EscrowException {
         try {
             return future.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
@@ -215,7 +215,7 @@ public final class BlockingEscrow implements AutoCloseable {
             throw new EscrowException(Status.ETIMEDOUT, "interrupted while waiting for the answer", e);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof EscrowException cause) {
-                // With the stack of the caller, which the one from the event loop lacks.
+                // With the stack of the caller, which the exception from the event loop lacks.
                 cause.addSuppressed(e);
                 throw cause;
             }

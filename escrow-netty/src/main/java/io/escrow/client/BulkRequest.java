@@ -14,8 +14,8 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Many requests with one future. Takes each from its source when a packet has room for it, so that what waits costs no
- * memory.
+ * Makes many requests with one future. Takes each request from its source when a packet has room for it, so that
+ * requests that wait cost no memory.
  */
 final class BulkRequest<S> implements RequestSource {
 

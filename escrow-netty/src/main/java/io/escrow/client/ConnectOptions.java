@@ -6,7 +6,8 @@ import java.time.Duration;
 import java.util.function.Consumer;
 
 /**
- * How to connect: checked, and fixed when {@code connect()} is called, whatever becomes of the builder.
+ * Contains the checked settings of one connection. {@code connect()} makes it, and later changes of the builder do not
+ * affect it.
  *
  * @param group the caller's event loops; {@code null} for one of the client's own
  * @param launch how to start a daemon; {@code null} to start none

@@ -28,8 +28,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Makes one connection: tries until somebody listens and it is this client's turn, or the time is up, and starts a
- * daemon in between if it may. Lives on one event loop.
+ * Makes one connection: tries until a daemon listens and it is this client's turn, or the time has passed. Starts a
+ * daemon if the options say so. Runs on one event loop.
  */
 final class Connector<T> {
 
@@ -56,7 +56,7 @@ final class Connector<T> {
     private final EventLoop loop;
     private final CompletableFuture<T> result = new CompletableFuture<>();
     private boolean launched;
-    private boolean toldWaiting;
+    private boolean waitingReported;
     private boolean ownSession;
     private Channel channel;
     private long busyMillis = RETRY_MILLIS;
@@ -73,7 +73,7 @@ final class Connector<T> {
 
     static <T> CompletableFuture<T> connect(ConnectOptions options, ClientFactory<T> clients) throws EscrowException {
         checkPlatform();
-        Wire.keepsFlags(); // here, because the first call loads a library, and an event loop must not wait
+        Wire.keepsFlags(); // Here, because the first call loads a library, and an event loop must not wait for that.
         Connector<T> connector = new Connector<>(options, clients, options.group() == null ? newGroup() : null);
         connector.start();
         return connector.result;
@@ -134,11 +134,11 @@ final class Connector<T> {
         ch.pipeline().addLast(new HelloHandler(this, wire));
     }
 
-    /** Decides what to do when the socket could not be connected to. */
+    /** Decides what to do when connecting to the socket failed. */
     private void failed(Throwable cause) {
         if (isErrno(cause, Errors.ERRNO_EAGAIN_NEGATIVE)) {
             queued();
-            tellWaiting();
+            reportWaiting();
             retryWhenThereIsRoom();
         } else if (isErrno(cause, EACCES)) {
             result.completeExceptionally(
@@ -151,13 +151,13 @@ final class Connector<T> {
             launched = true;
             launch();
         } else {
-            String what = Files.exists(path) ? "nobody listens on \"" + path + "\"" : "no socket \"" + path + "\"";
+            String what = Files.exists(path) ? "no process listens on \"" + path + "\"" : "no socket \"" + path + "\"";
             result.completeExceptionally(new EscrowException(
                     Status.ECONNREFUSED, what + ": start escrowd, or let the client launch it", cause));
         }
     }
 
-    /** Compares the words of strerror(3), which are all that Netty's exception keeps, in whatever language they are. */
+    /** Compares the text of strerror(3), which depends on the language: Netty's exception keeps nothing else. */
     private static boolean isErrno(Throwable cause, int errno) {
         return String.valueOf(cause.getMessage()).contains(new Errors.NativeIoException("", errno).getMessage());
     }
@@ -178,7 +178,8 @@ final class Connector<T> {
         launcher.start();
         listening.whenCompleteAsync(
                 (nothing, failure) -> {
-                    // Another process may have started one at the same moment: then ours has failed, and theirs serves.
+                    // Another process may have started a daemon at the same moment. Then that one serves, and ours has
+                    // failed.
                     if (failure == null || SocketPath.isServed(path)) {
                         attempt();
                     } else {
@@ -192,16 +193,14 @@ final class Connector<T> {
         loop.schedule(this::attempt, RETRY_MILLIS, TimeUnit.MILLISECONDS);
     }
 
-    /** Tries again more and more seldom, and not all at the same moment: the queue may be full for hours. */
+    /** Tries again at growing, random intervals: the queue may be full for hours, and many clients may wait. */
     private void retryWhenThereIsRoom() {
         long millis = ThreadLocalRandom.current().nextLong(busyMillis / 2, busyMillis) + 1;
         busyMillis = Math.min(2 * busyMillis, LONGEST_RETRY_MILLIS);
         loop.schedule(this::attempt, millis, TimeUnit.MILLISECONDS);
     }
 
-    // Called by HelloHandler.
-
-    /** Notes when this client came to the queue. If it has to queue up again, it has waited since the first time. */
+    /** Notes when this client joined the queue. When it joins again, the first time counts. */
     void queued() {
         if (!queued) {
             queued = true;
@@ -209,18 +208,18 @@ final class Connector<T> {
         }
     }
 
-    void tellWaiting() {
-        if (toldWaiting || result.isDone()) {
+    void reportWaiting() {
+        if (waitingReported || result.isDone()) {
             return;
         }
         Waiting waiting = Waiting.on(path);
         if (waiting.holder() == ProcessHandle.current().pid() && !ownSession) {
-            // Most likely this very session, which a daemon that has just started is slow to answer. If it is another
-            // one of this process, the next call tells.
+            // Most likely this session, which a daemon that has just started is slow to answer. If another client of
+            // this process has the session, the next call reports it.
             ownSession = true;
             return;
         }
-        toldWaiting = true;
+        waitingReported = true;
         options.onWaiting().accept(waiting);
     }
 
@@ -246,7 +245,7 @@ final class Connector<T> {
     private void timeOut() {
         if (!result.isDone()) {
             Duration timeout = options.timeout();
-            String why = toldWaiting ? Waiting.on(path).toString() : "no answer";
+            String why = waitingReported ? Waiting.on(path).toString() : "no answer";
             result.completeExceptionally(new EscrowException(
                     Status.ETIMEDOUT, "not connected within " + timeout.toMillis() + " ms: " + why));
         }

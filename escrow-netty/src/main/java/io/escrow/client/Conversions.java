@@ -10,26 +10,26 @@ import io.escrow.codec.Wire;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.function.Consumer;
 
-/** Turns what callers give and get into frames and back. */
+/** Converts the values of callers to frames, and frames to values. */
 final class Conversions {
 
     private Conversions() {}
 
-    /** Makes a request, or a {@link Frame.Invalid} if the daemon would damage the descriptor. */
+    /** Makes a request, or a {@link Frame.Invalid} if storing would damage the descriptor. */
     static Frame addFrame(Deposit deposit, boolean daemonKeepsFlags) {
         FileDescriptor descriptor = deposit.descriptor();
         String loss = descriptor == null ? null : Wire.flagsLost(descriptor);
         if (loss != null && !daemonKeepsFlags) {
             return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring, which keeps the flags");
         }
-        // Without references, so that the encoder closes nothing: the descriptor is the caller's.
+        // Without references, so that the encoder does not close it: the descriptor belongs to the caller.
         FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
         int number = descriptor == null ? -1 : descriptor.intValue();
         return new Frame.Add(
                 deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), loss != null, borrowed);
     }
 
-    /** Gives the entry of an answer to its new owner, or closes it if that fails. */
+    /** Gives the entry of an answer to its new owner; closes it if the owner throws. */
     static void give(Frame answer, Consumer<Entry> sink) {
         Entry entry = entry(answer);
         try {
@@ -45,7 +45,7 @@ final class Conversions {
         return new TagInfo(info.used(), info.end(), info.payloadBytes());
     }
 
-    /** Makes an entry of the answer to a GET, and gives it the descriptor. */
+    /** Makes an entry of the answer to a GET. The entry owns the descriptor. */
     static Entry entry(Frame answer) {
         Frame.Add add = (Frame.Add) answer;
         return new Entry(add.tag(), add.index(), add.number(), add.payload(), add.farewell(), (OwnedDescriptor)

@@ -7,8 +7,8 @@ import io.escrow.internal.Checks;
 import java.nio.file.Path;
 
 /**
- * Describes how a client starts a daemon when nobody listens on its path. The daemon outlives the process that starts it.
- * Immutable.
+ * Describes how a client starts a daemon when no process listens on its path. The daemon outlives the process that
+ * starts it. Immutable.
  *
  * <p>The daemon is looked for on the class path, then where {@link #from} names it, then where {@value #ENVIRONMENT} in
  * the environment names it. When several clients start a daemon at the same moment, one daemon serves them all.

@@ -54,7 +54,7 @@ public final class EscrowClient implements AutoCloseable {
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
     /**
-     * Makes a client of an open session, on its event loop; shuts the group down on close unless it is {@code null}.
+     * Makes a client for an open session, on its event loop. Shuts the group down on close unless it is {@code null}.
      */
     EscrowClient(
             Channel channel, RequestHandler handler, Frame.Hello daemon, Duration queued, EventLoopGroup ownGroup) {
@@ -63,7 +63,7 @@ public final class EscrowClient implements AutoCloseable {
         this.limits = daemon.limits();
         this.daemonKeepsFlags = daemon.keepsFlags();
         this.queued = queued;
-        // Now: once its event loop is shut down, a future of Netty calls no listener any more.
+        // Registered now: once its event loop is shut down, a future of Netty calls no listener any more.
         channel.closeFuture().addListener(f -> {
             closed.complete(null);
             if (ownGroup != null) {
@@ -73,7 +73,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Starts to describe a connection.
+     * Begins the description of a connection.
      *
      * @return a builder with the defaults
      */
@@ -82,12 +82,12 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Puts a descriptor and a payload into a slot, and closes what the slot held before.
+     * Puts a descriptor and a payload into a slot. Replaces what the slot held before.
      *
      * @param tag the tag, 0 to {@link #tags()} minus one
      * @param index the index, 0 to 2^31-1
-     * @param descriptor the descriptor to store a duplicate of; stays the caller's, who keeps it open until the future
-     *     is done
+     * @param descriptor the descriptor to store a duplicate of; still belongs to the caller, which keeps it open until
+     *     the future is done
      * @param payload the payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
      * @return a future that is done when the slot is filled. Fails with {@link io.escrow.Status#EOPNOTSUPP} if the
      *     daemon can't receive the descriptor without changing the flags of its open file
@@ -97,7 +97,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Puts a payload without a descriptor into a slot, and closes what the slot held before.
+     * Puts a payload without a descriptor into a slot. Replaces what the slot held before.
      *
      * @param tag the tag, 0 to {@link #tags()} minus one
      * @param index the index, 0 to 2^31-1
@@ -109,9 +109,9 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Puts a descriptor, a payload and a farewell into a slot, and closes what the slot held before.
+     * Puts a descriptor, a payload and a farewell into a slot. Replaces what the slot held before.
      *
-     * @param deposit what to put where; the farewell has at most {@link #maxFarewell()} bytes
+     * @param deposit the slot and its content; the farewell has at most {@link #maxFarewell()} bytes
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit) {
@@ -119,11 +119,12 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Fills a slot as {@link #add(Deposit)} does, and tells when the request is sent: from then on the daemon carries it
-     * out even if this process dies, and the descriptor may be closed.
+     * Fills a slot as {@link #add(Deposit)} does, and calls back when the request is sent. From then on the daemon
+     * carries the request out even if this process dies, and the descriptor may be closed.
      *
-     * @param deposit what to put where
-     * @param onSent called on the event loop when the packet is in the daemon's socket; not called if it never is
+     * @param deposit the slot and its content
+     * @param onSent called on the event loop when the packet is in the daemon's socket; not called if the packet is
+     *     never sent
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
@@ -132,7 +133,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload of a filled slot, and leaves its descriptor and its farewell.
+     * Replaces the payload of a filled slot. Its descriptor and its farewell stay as they are.
      *
      * @param tag the tag
      * @param index the index
@@ -145,7 +146,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Replaces the payload and the farewell of a filled slot, and leaves its descriptor.
+     * Replaces the payload and the farewell of a filled slot. Its descriptor stays as it is.
      *
      * @param tag the tag
      * @param index the index
@@ -160,12 +161,12 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Fetches a duplicate of what a slot holds, and leaves the slot as it is.
+     * Fetches the payload of a slot and a duplicate of its descriptor. The slot stays as it is.
      *
      * @param tag the tag
      * @param index the index
-     * @return a future of the entry, which the caller closes; when the future is cancelled or timed out, the client
-     *     does. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty, and with {@link
+     * @return a future of the entry, which the caller closes; if the future was cancelled or has timed out, the client
+     *     closes it. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty, and with {@link
      *     io.escrow.Status#EOPNOTSUPP} if this process can't receive the descriptor without changing the flags of its
      *     open file
      */
@@ -174,7 +175,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Empties a slot and closes the duplicate that it held.
+     * Empties a slot, and closes the duplicate of the descriptor in it.
      *
      * @param tag the tag
      * @param index the index
@@ -195,7 +196,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Lists the used slots of a tag, and looks which peers have gone.
+     * Lists the used slots of a tag. The daemon looks which peers have gone.
      *
      * @param tag the tag
      * @return a future of the slots, by ascending index
@@ -207,19 +208,19 @@ public final class EscrowClient implements AutoCloseable {
     /**
      * Stores many slots.
      *
-     * @param deposits what to store; asked for the next one, on the event loop, when a packet has room for it
-     * @return a future of the result, done when all are answered
+     * @param deposits the slots to store; the next one is taken, on the event loop, when a packet has room for it
+     * @return a future of the result; done when all requests are answered
      */
     public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
         return submit(new BulkRequest<>(deposits, Deposit::key, this::addFrame, EscrowClient::ignore));
     }
 
     /**
-     * Fetches many slots, and leaves them as they are.
+     * Fetches many slots. The slots stay as they are.
      *
-     * @param slots which slots; asked for the next one, on the event loop, when a packet has room for it
-     * @param sink takes each entry and owns it from then on; called on the event loop, in the order of the slots
-     * @return a future of the result, done when all are answered
+     * @param slots the slots; the next one is taken, on the event loop, when a packet has room for it
+     * @param sink receives each entry and owns it; called on the event loop, in the order of the slots
+     * @return a future of the result; done when all requests are answered
      */
     public CompletableFuture<BulkResult> getAll(Iterator<SlotKey> slots, Consumer<Entry> sink) {
         return submit(new BulkRequest<>(
@@ -227,11 +228,11 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Fetches all used slots of a tag, and leaves them as they are.
+     * Fetches all used slots of a tag. The slots stay as they are.
      *
      * @param tag the tag
-     * @param sink takes each entry and owns it from then on; called on the event loop, by ascending index
-     * @return a future of the result, done when all are answered
+     * @param sink receives each entry and owns it; called on the event loop, by ascending index
+     * @return a future of the result; done when all requests are answered
      */
     public CompletableFuture<BulkResult> getAll(int tag, Consumer<Entry> sink) {
         return Futures.then(
@@ -242,8 +243,8 @@ public final class EscrowClient implements AutoCloseable {
     /**
      * Empties many slots.
      *
-     * @param slots which slots; asked for the next one, on the event loop, when a packet has room for it
-     * @return a future of the result, done when all are answered
+     * @param slots the slots; the next one is taken, on the event loop, when a packet has room for it
+     * @return a future of the result; done when all requests are answered
      */
     public CompletableFuture<BulkResult> deleteAll(Iterator<SlotKey> slots) {
         return submit(
@@ -260,7 +261,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Returns how large a payload may be.
+     * Returns the limit of payloads.
      *
      * @return the limit in bytes
      */
@@ -269,7 +270,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Returns how large a farewell may be.
+     * Returns the limit of farewells.
      *
      * @return the limit in bytes; 0 if the daemon keeps none
      */
@@ -278,9 +279,9 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Tells how long it took until it was this client's turn.
+     * Returns how long this client waited for its turn.
      *
-     * @return the time in the daemon's queue, from the connection to the greeting
+     * @return the time in the daemon's queue, from the connection to the answer to the greeting
      */
     public Duration queued() {
         return queued;
@@ -296,7 +297,7 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Returns a view of this client that waits for each answer.
+     * Returns a blocking view of this client.
      *
      * @param timeout how long each call may take
      * @return the view; closing it closes this client
@@ -306,7 +307,8 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Tells when the session ends, whoever ends it.
+     * Returns a stage that completes when the session ends, for whatever reason. It never fails, and users can't cancel
+     * it.
      *
      * @return a stage that completes when the connection is closed
      */
@@ -315,8 +317,8 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Ends the session, so that the next client is served. Does not wait; {@link #closed()} tells when it is done.
-     * Futures that are not done fail. What was stored stays stored.
+     * Ends the session, so that the daemon serves the next client. Does not wait: {@link #closed()} completes when the
+     * session has ended. Futures that are not done fail. Stored slots stay stored.
      */
     @Override
     public void close() {

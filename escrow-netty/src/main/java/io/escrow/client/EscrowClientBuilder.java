@@ -15,12 +15,12 @@ import org.slf4j.LoggerFactory;
 /**
  * Describes a connection to an escrow daemon. Used by one thread at a time.
  *
- * <p>{@link #connect()} checks and copies all settings. So a builder can be changed and used again, and its clients share
- * nothing but the event loops that they were given.
+ * <p>{@link #connect()} checks and copies all settings. So a builder can be changed and used again, and its clients
+ * share nothing but the event loops that they were given.
  *
  * <p>A wrong value is an error of the program: the method that gets it throws an {@link IllegalArgumentException} at
- * once. What is wrong with the machine or its configuration, such as the path or a missing native library, makes the
- * future of {@link #connect()} fail with an {@link EscrowException}.
+ * once. Anything wrong with the machine or its configuration, such as a path that is too long or a missing native
+ * library, makes the future of {@link #connect()} fail with an {@link EscrowException}.
  */
 public final class EscrowClientBuilder {
 
@@ -66,7 +66,7 @@ public final class EscrowClientBuilder {
     /**
      * Uses the caller's event loops instead of one of the client's own.
      *
-     * @param group a group on the epoll transport; stays the caller's to shut down
+     * @param group a group on the epoll transport; the caller shuts it down
      * @return this builder
      * @throws IllegalArgumentException if the group has another transport
      */
@@ -99,7 +99,7 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Starts a daemon when nobody listens on the path. Without this, {@link #connect()} fails then.
+     * Starts a daemon when no process listens on the path. Without this, {@link #connect()} fails then.
      *
      * @param launch which daemon to start, and how
      * @return this builder
@@ -123,7 +123,7 @@ public final class EscrowClientBuilder {
     /**
      * Connects, and waits for its turn when another client has the session.
      *
-     * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when nobody
+     * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when no process
      *     listens, the daemon can't be started, or the client's turn did not come in time; at once when the path or the
      *     platform is not usable. Cancelling the future ends the attempt; a daemon that was started goes on
      * @throws IllegalStateException if the event loops were shut down

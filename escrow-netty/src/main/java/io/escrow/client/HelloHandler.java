@@ -10,15 +10,15 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
-/** Says hello, and waits in the daemon's queue for the answer: it comes when it is this client's turn. */
+/** Sends the greeting, and waits in the daemon's queue for the answer, which comes when it is this client's turn. */
 final class HelloHandler extends ChannelInboundHandlerAdapter {
 
-    private static final long TELL_AFTER_MILLIS = 200;
-    private static final long TELL_AGAIN_MILLIS = 2_000;
+    private static final long REPORT_AFTER_MILLIS = 200;
+    private static final long REPORT_AGAIN_MILLIS = 2_000;
 
     private final Connector<?> connector;
     private final Wire wire;
-    private Future<?> telling;
+    private Future<?> reports;
     private boolean answered;
 
     HelloHandler(Connector<?> connector, Wire wire) {
@@ -30,20 +30,20 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
     public void channelActive(ChannelHandlerContext ctx) {
         connector.queued();
         ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis()), ctx.voidPromise());
-        telling = ctx.executor()
+        reports = ctx.executor()
                 .scheduleWithFixedDelay(
-                        connector::tellWaiting, TELL_AFTER_MILLIS, TELL_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
+                        connector::reportWaiting, REPORT_AFTER_MILLIS, REPORT_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (msg instanceof Frame.Hello hello) {
             answered = true;
-            telling.cancel(false);
+            reports.cancel(false);
             wire.limits(hello.limits());
             connector.opened(ctx.channel(), hello);
         } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {
-            // It came while this process stood still: to the end of the queue.
+            // Its turn came while this process was stopped. It goes to the end of the queue.
             ctx.close();
         } else if (msg instanceof Frame.Reply reply) {
             answered = true;
@@ -59,7 +59,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
-        telling.cancel(false);
+        reports.cancel(false);
         if (!answered) {
             connector.lost();
         }

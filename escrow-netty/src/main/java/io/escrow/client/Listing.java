@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
-/** Lists the slots of a tag page by page: the request for a page is made when the page before it has come. */
+/** Lists the slots of a tag page by page. Asks for each page when the page before it has come. */
 final class Listing {
 
     private final CompletableFuture<List<SlotInfo>> future = new CompletableFuture<>();

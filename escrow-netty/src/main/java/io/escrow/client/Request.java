@@ -4,7 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.codec.Frame;
 import io.netty.util.ReferenceCountUtil;
 
-/** One request on its way: what to send, and what to do with the answer. Used on the event loop only. */
+/** Holds the frame of one request, and handles the answer. Used on the event loop only. */
 abstract class Request {
 
     private final Frame frame;
@@ -26,7 +26,7 @@ abstract class Request {
         lastOfPacket = true;
     }
 
-    /** Tells whether a frame is of the kind that answers this request when it was carried out. */
+    /** Returns whether a frame is of the kind that answers this request when it was carried out. */
     final boolean isAnsweredBy(Frame answer) {
         if (frame instanceof Frame.Get) {
             return answer instanceof Frame.Add;
@@ -38,15 +38,15 @@ abstract class Request {
         return answer instanceof Frame.Reply;
     }
 
-    /** Tells whether nobody waits for the answer any more, so that it need not be sent. */
+    /** Returns whether the caller gave the request up, so that it need not be sent. */
     abstract boolean isAbandoned();
 
-    /** Tells whether {@link #sent()} is to be called. */
+    /** Returns whether {@link #sent()} must be called. */
     boolean asksWhenSent() {
         return false;
     }
 
-    /** Hears that the packet with this request was given to the kernel. */
+    /** Called when the packet with this request was given to the kernel. */
     void sent() {}
 
     /** Takes the answer, and owns the descriptor in it. */
@@ -54,7 +54,7 @@ abstract class Request {
 
     abstract void fail(EscrowException cause);
 
-    /** Disposes of an answer that nobody waits for. */
+    /** Releases an answer that no caller waits for. */
     static void discard(Frame answer) {
         if (answer instanceof Frame.Add add) {
             ReferenceCountUtil.release(add.descriptor());

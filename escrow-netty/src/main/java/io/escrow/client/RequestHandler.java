@@ -20,10 +20,9 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Packs the requests that wait into packets, keeps a few packets in flight, and gives each answer to its request, in
- * order.
+ * Packs waiting requests into packets, keeps a few packets in flight, and gives each answer to its request, in order.
  *
- * <p>{@link #submit} may be called by any thread; everything else happens on the channel's event loop.
+ * <p>Any thread may call {@link #submit}. Everything else happens on the channel's event loop.
  */
 final class RequestHandler extends ChannelInboundHandlerAdapter {
 
@@ -44,7 +43,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         this.limits = limits;
     }
 
-    /** Queues requests. What is submitted while packets are under way goes into the next one. */
+    /** Queues requests. Requests that are submitted while packets are under way go into the next one. */
     void submit(RequestSource source) {
         submitted.add(source);
         if (scheduled.compareAndSet(false, true)) {
@@ -80,7 +79,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void sendPackets() {
-        // A channel is closed some time before it tells: what is not sent until then, certainly never is.
+        // A channel is closed some time before channelInactive: what is not sent by then is certainly never sent.
         while (channel.isActive() && packetsInFlight < limits.packetsInFlight() && fillPacket()) {
             packetsInFlight++;
             channel.flush();
@@ -107,7 +106,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             sent.add(request);
             last = request;
             if (request.asksWhenSent()) {
-                tellWhenSent(request, channel.write(frame));
+                callWhenSent(request, channel.write(frame));
             } else {
                 channel.write(frame, channel.voidPromise());
             }
@@ -119,7 +118,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         return true;
     }
 
-    private static void tellWhenSent(Request request, ChannelFuture written) {
+    private static void callWhenSent(Request request, ChannelFuture written) {
         written.addListener(f -> {
             if (f.isSuccess()) {
                 request.sent();
@@ -182,7 +181,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
 
     private void answer(Frame answer) throws EscrowException {
         if (answer instanceof Frame.Reply end && endsSession(end.status())) {
-            // This answers nothing: the daemon says why it ends the session.
+            // This is no answer to a request: the daemon says why it ends the session.
             throw new EscrowException(end.status(), end.text());
         }
         Request request = sent.poll();
@@ -207,7 +206,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Tells whether a status is never that of a request, or comes when nothing was asked. */
+    /** Returns whether a status ends the session: no request has such a status, or there is no request. */
     private boolean endsSession(Status status) {
         return status == Status.ECANCELED || status == Status.ETIMEDOUT || (sent.isEmpty() && status != Status.OK);
     }

@@ -2,12 +2,12 @@ package io.escrow.client;
 
 import io.escrow.EscrowException;
 
-/** Stands in the queue of requests and gives them out when a packet has room. Used on the event loop only. */
+/** Waits in the queue, and gives out its requests when a packet has room. Used on the event loop only. */
 interface RequestSource {
 
     /** Returns the next request to send, or {@code null} when there is no more. */
     Request next();
 
-    /** Ends this source: what it has not given out yet can't be sent any more. */
+    /** Ends this source: the requests that it has not given out yet can't be sent any more. */
     void fail(EscrowException cause);
 }

@@ -6,7 +6,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** A request with a future of its own. One whose future is done before it was sent, is not sent at all. */
+/** Makes one request with one future. If the future is done before the request was sent, the request is not sent. */
 final class SingleRequest<T> extends Request implements RequestSource {
 
     private final CompletableFuture<T> future = new CompletableFuture<>();
@@ -18,8 +18,8 @@ final class SingleRequest<T> extends Request implements RequestSource {
     /**
      * Makes a request.
      *
-     * @param convert makes the result out of the answer
-     * @param discard disposes of a result that nobody waits for any more
+     * @param convert makes the result from the answer
+     * @param discard releases a result that no caller waits for any more
      * @param onSent called when the request is sent; {@code null} for nothing
      */
     SingleRequest(Frame frame, Function<Frame, T> convert, Consumer<T> discard, Runnable onSent) {

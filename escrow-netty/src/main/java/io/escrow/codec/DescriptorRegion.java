@@ -11,11 +11,11 @@ import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
 
 /**
- * Sends one descriptor when the socket takes it.
+ * Sends one descriptor when the socket has room for it.
  *
  * <p>A plain {@link FileDescriptor} message ends the channel's output when the socket is full, and the channel itself
- * when the descriptor is closed. A region waits for the socket; for a descriptor that can't be sent it sends a stand-in
- * and marks the frame that the descriptor belongs to, which is behind it in the same packet and not sent yet.
+ * when the descriptor is closed. A region waits for the socket. In place of a descriptor that can't be sent, it sends
+ * {@code /dev/null} and marks the frame of the descriptor, which comes later in the same packet and was not sent yet.
  */
 final class DescriptorRegion extends AbstractReferenceCounted implements FileRegion {
 

@@ -16,10 +16,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * Receives descriptors as they are: by recvmsg(2), through Netty's io_uring, which is the only way from Java to a system
- * call that is not followed by F_SETFL. Descriptors received so are close-on-exec.
+ * Receives descriptors without changing their open files: by recvmsg(2) through Netty's io_uring. Java has no other way
+ * to a system call after which Netty does not call F_SETFL. The descriptors are close-on-exec.
  *
- * <p>Not a loop: each call carries one operation out, at once, on the thread that made the ring.
+ * <p>There is no event loop: each call carries out one operation at once, on the thread that made the ring.
  */
 final class DescriptorRing implements AutoCloseable {
 
@@ -41,7 +41,7 @@ final class DescriptorRing implements AutoCloseable {
     private static final int CONTROL = 80;
     private static final int CONTROL_DATA = CONTROL + 16;
     private static final int SIZE = CONTROL + 24;
-    /** As much as one descriptor takes: were there room for two, two might come. */
+    /** The size of one descriptor: with room for two, two might be received. */
     private static final int ONE_DESCRIPTOR = 20;
 
     private final ByteBuffer message = ByteBuffer.allocateDirect(SIZE).order(ByteOrder.nativeOrder());
@@ -72,7 +72,7 @@ final class DescriptorRing implements AutoCloseable {
      * Receives one descriptor.
      *
      * @param socket the number of the socket
-     * @return an {@link OwnedDescriptor}, or a {@link LostDescriptor} if the byte came and the descriptor did not fit;
+     * @return an {@link OwnedDescriptor}, or a {@link LostDescriptor} if the byte came and the descriptor did not;
      *     {@code null} at the end of the stream
      * @throws RuntimeException {@link NotYet} if nothing has come yet
      */
@@ -156,7 +156,7 @@ final class DescriptorRing implements AutoCloseable {
         }
     }
 
-    /** Lets the handler submit what there is, and not wait. */
+    /** Makes the handler submit what is there without waiting. */
     private enum Now implements IoHandlerContext {
         INSTANCE;
 

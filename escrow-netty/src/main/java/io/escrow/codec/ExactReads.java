@@ -16,18 +16,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads exactly what the packet under way still needs: descriptors when descriptors are due, else no byte too many.
+ * Reads exactly what the packet under way still needs: descriptors while descriptors are due, and otherwise not one
+ * byte too many.
  *
- * <p>A plain read that runs into the byte of a descriptor loses the descriptor silently, and after the peer has hung up
- * Netty reads on whatever auto-read, read mode or {@code continueReading()} say (see {@code
- * EpollRecvByteAllocatorHandle}). What Netty always does before it reads is to ask for a buffer. So that is where
- * descriptors are taken from the socket, and where the size of the next read is set.
+ * <p>A plain read that reaches the byte of a descriptor loses the descriptor silently. After the peer has hung up,
+ * Netty reads on, whatever auto-read, read mode or {@code continueReading()} say (see {@code
+ * EpollRecvByteAllocatorHandle}). But before each read Netty asks for a buffer. At that moment this class takes the
+ * descriptors that are due from the socket, and sets the size of the read.
  */
 final class ExactReads implements RecvByteBufAllocator {
 
     private static final Logger logger = LoggerFactory.getLogger(ExactReads.class);
 
-    /** Netty's word for no descriptor with the byte, or several: all are closed. */
+    /** Netty's error for a byte that came with no descriptor, or with several, which are all closed. */
     private static final int EMSGSIZE = -90;
     /** F_SETFL fails: the descriptor was opened with O_PATH. */
     private static final int EBADF = -9;
@@ -47,7 +48,7 @@ final class ExactReads implements RecvByteBufAllocator {
     }
 
     /**
-     * Makes a channel read as a decoder needs it. To be called before the channel reads anything.
+     * Makes a channel read as a decoder needs it. Call it before the channel reads anything.
      *
      * @param channel the channel
      * @param packets the decoder that the reads are for; the first handler of the channel's pipeline
@@ -81,7 +82,7 @@ final class ExactReads implements RecvByteBufAllocator {
             return alloc.ioBuffer(size, size);
         }
 
-        /** Passes one descriptor on; returns false at the end of the stream. */
+        /** Passes one descriptor on; returns {@code false} at the end of the stream. */
         private boolean receiveDescriptor() {
             Object received = packets.keepFlags() ? receiveAsIs() : receive();
             if (received == null) {
@@ -114,7 +115,7 @@ final class ExactReads implements RecvByteBufAllocator {
             }
         }
 
-        /** Receives a descriptor without changing its open file, and loses it rather than change it. */
+        /** Receives a descriptor without changing its open file; if that is not possible, the descriptor is lost. */
         private Object receiveAsIs() {
             if (ring == null) {
                 try {
@@ -128,7 +129,7 @@ final class ExactReads implements RecvByteBufAllocator {
             return ring.receive(channel.fd().intValue());
         }
 
-        /** Reads the byte of a descriptor as any other, which makes the kernel close the descriptor. */
+        /** Reads the byte of a descriptor as a plain byte, which makes the kernel close the descriptor. */
         private Object drop() {
             try {
                 int bytes = channel.fd().read(ByteBuffer.allocateDirect(1), 0, 1);

@@ -10,17 +10,17 @@ import java.nio.file.Path;
 import java.util.StringJoiner;
 
 /**
- * Knows what receiving does to an open file. Netty's {@code recvFd} sets O_NONBLOCK by F_SETFL, which replaces the flags
- * of the open file for everybody who shares it: sockets of Netty have that flag anyway, and files on a disk ignore it,
- * but O_APPEND is lost, and pipes, terminals and devices don't block any more. Only {@link DescriptorRing} receives
- * without that.
+ * Finds what an open file loses when its descriptor is received. Netty's {@code recvFd} sets O_NONBLOCK by F_SETFL,
+ * which replaces the flags of the open file for all processes that share it. Netty's sockets have that flag anyway, and
+ * files on a disk ignore it. But O_APPEND is lost, and pipes, terminals and devices don't block any more. Only {@link
+ * DescriptorRing} receives descriptors without that.
  */
 final class FileFlags {
 
     private static final int O_NONBLOCK = 0004000;
     private static final int O_PATH = 010000000;
 
-    /** What F_SETFL can clear, but for O_NONBLOCK; the numbers are those of x86_64 and aarch64. */
+    /** The flags that F_SETFL can clear, without O_NONBLOCK. The numbers are those of x86_64 and aarch64. */
     private enum Lost {
         O_APPEND(0002000),
         O_ASYNC(0020000),
@@ -42,7 +42,7 @@ final class FileFlags {
     private FileFlags() {}
 
     /**
-     * Tells whether this process can receive descriptors without changing the flags of their open files, which takes
+     * Returns whether this process can receive descriptors without changing the flags of their open files, which takes
      * io_uring and Netty's native library for it. The first call loads that library.
      *
      * @return whether it can
@@ -52,11 +52,11 @@ final class FileFlags {
     }
 
     /**
-     * Tells what a descriptor loses that is received by Netty's {@code recvFd}.
+     * Returns what a descriptor loses when Netty's {@code recvFd} receives it.
      *
      * @param descriptor the descriptor, which is left as it is
-     * @return a sentence that names the descriptor and what it loses; {@code null} if that is nothing that anybody could
-     *     notice, or the descriptor is closed
+     * @return words that name the descriptor and what it loses; {@code null} if no process could notice the loss, or
+     *     the descriptor is closed
      */
     static String loss(FileDescriptor descriptor) {
         int number = descriptor.intValue();
@@ -83,20 +83,23 @@ final class FileFlags {
             }
         }
         if (lost.length() > 0) {
-            return "would lose " + lost + " for everybody who has it";
+            return "would lose " + lost + " for all processes that share it";
         }
         return (flags & O_NONBLOCK) != 0 || ignoresNonBlock(number)
                 ? null
-                : "would become non-blocking for everybody who has it";
+                : "would become non-blocking for all processes that share it";
     }
 
-    /** Tells it without a system call for the descriptors of channels, which are all that many servers store. */
+    /**
+     * Returns whether a descriptor is a socket. Needs no system call for descriptors of channels; many servers store no
+     * others.
+     */
     private static boolean isSocket(FileDescriptor descriptor) {
         if (descriptor instanceof Socket) {
             return true;
         }
         try {
-            // Asks for the address of the socket, and fails for everything else.
+            // The constructor asks for the address, and fails for everything that is not a socket.
             return new Socket(descriptor.intValue()).isOpen();
         } catch (ChannelException e) {
             return false;

@@ -52,13 +52,14 @@ public sealed interface Frame {
      *
      * @param version the version of the protocol
      * @param keepsFlags whether the sender receives descriptors without changing the flags of their open files
-     * @param connectedAt when the client connected, in milliseconds since 1970; 0 in an answer, or when it does not tell
+     * @param connectedAt when the client connected, in milliseconds since 1970; 0 in an answer, and when the client
+     *     does not say it
      * @param limits the limits of the daemon; {@code null} in a request
      */
     record Hello(int version, boolean keepsFlags, long connectedAt, Limits limits) implements Frame {
 
         /**
-         * Greets as one who does not tell when it connected.
+         * Makes a greeting that does not say when the client connected.
          *
          * @param version see the record
          * @param keepsFlags see the record
@@ -69,7 +70,7 @@ public sealed interface Frame {
         }
 
         /**
-         * Greets as one who can't keep flags.
+         * Makes the greeting of a side that can't keep flags.
          *
          * @param version see the record
          * @param limits see the record
@@ -79,7 +80,7 @@ public sealed interface Frame {
         }
 
         /**
-         * Greets as a daemon in this process does.
+         * Returns the greeting of a daemon in this process.
          *
          * @param limits the limits of the daemon
          * @return the answer
@@ -89,7 +90,7 @@ public sealed interface Frame {
         }
 
         /**
-         * Greets as a client in this process does.
+         * Returns the greeting of a client in this process.
          *
          * @param connectedAt when it connected, in milliseconds since 1970
          * @return the request
@@ -116,10 +117,11 @@ public sealed interface Frame {
      * @param index the index
      * @param number the number of the descriptor in its owner, or -1
      * @param payload the payload, possibly empty
-     * @param farewell what is written to the descriptor when nobody claims the slot; empty for nothing
+     * @param farewell the bytes that the daemon writes to the descriptor when no client claims the slot; empty for none
      * @param keepFlags whether receiving the descriptor must not change the flags of its open file
-     * @param descriptor the descriptor, or {@code null}; a received one is an {@link io.escrow.OwnedDescriptor}, which
-     *     whoever receives the frame releases; of one that is sent, one reference passes to the encoder
+     * @param descriptor the descriptor, or {@code null}; in a received frame it is an {@link
+     *     io.escrow.OwnedDescriptor}, which the receiver of the frame releases; in a frame that is sent, one reference
+     *     passes to the encoder
      */
     @SuppressWarnings("ArrayRecordComponent") // frames are not compared
     record Add(
@@ -248,7 +250,7 @@ public sealed interface Frame {
 
     /**
      * Answers a {@link ListRequest}: {@code next i32, count i32}, then for each slot {@code index i32, payloadLength
-     * i32, flags u32}. Of the flags, 1 says that the slot holds a descriptor, and 2 that its peer has gone.
+     * i32, flags u32}. Flag 1 means that the slot holds a descriptor, flag 2 that the peer of the descriptor has gone.
      *
      * @param tag the tag
      * @param next where the next page starts, or -1 when this was the last

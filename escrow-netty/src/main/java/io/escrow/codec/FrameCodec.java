@@ -14,16 +14,16 @@ import java.util.Queue;
 /**
  * Turns the bytes of packets into {@link Frame}s and back (PROTOCOL.md, "Frames").
  *
- * <p>A frame with a descriptor takes the next one of those that came through the pipeline before it. A frame whose
- * fields are wrong becomes a {@link Frame.Invalid}; what makes the stream itself doubtful throws a {@link
- * ProtocolException}.
+ * <p>A frame with a descriptor takes the next of the descriptors that came through the pipeline before it. A frame with
+ * wrong fields becomes a {@link Frame.Invalid}. When the stream itself can't be trusted any more, a {@link
+ * ProtocolException} is thrown.
  */
 public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     static final int HEADER_LENGTH = 12;
     static final int FLAGS_OFFSET = 5;
 
-    /** The frame comes with a descriptor: the next one of its packet. */
+    /** The frame has a descriptor: the next one of its packet. */
     static final int DESCRIPTOR = 0x01;
     /** The descriptor could not be sent, and /dev/null came in its place. */
     static final int STAND_IN = 0x02;
@@ -31,7 +31,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int KEEP_FLAGS = 0x04;
     /** The body begins with a farewell. */
     static final int FAREWELL = 0x08;
-    /** The daemon is to look which peers have gone. */
+    /** The daemon looks which peers have gone. */
     static final int LOOK = 0x10;
     /** The daemon sends this frame. */
     static final int REPLY = 0x80;

@@ -92,7 +92,8 @@ record FrameReader(
         }
         if ((flags & FrameCodec.STAND_IN) != 0) {
             return new Frame.Invalid(
-                    Status.EBADF, "the descriptor for " + slot + " could not be sent: closed, or of a kind that can't");
+                    Status.EBADF,
+                    "the descriptor for " + slot + " could not be sent: closed, or of a kind that can't be sent");
         }
         if ((flags & FrameCodec.DESCRIPTOR) != 0 && descriptor == null) {
             return new Frame.Invalid(Status.EINVAL, "the descriptor announced for " + slot + " did not come");

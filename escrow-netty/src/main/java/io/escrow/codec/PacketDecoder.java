@@ -13,13 +13,14 @@ import java.util.List;
  * Collects a packet and passes it on when it is whole: its descriptors one by one, then its frames as one buffer, then
  * {@link PacketEnd} (PROTOCOL.md, "Packets").
  *
- * <p>Reads nothing by itself: {@link ExactReads} asks it how many descriptors or bytes are due, so that no read ever
- * runs past the bytes and into a descriptor. What was collected of a packet whose sender is gone is closed and dropped.
+ * <p>The decoder reads nothing by itself: {@link ExactReads} asks it how many descriptors or bytes are due, so that no
+ * read reaches beyond the bytes and into a descriptor. When the sender goes in the middle of a packet, what was
+ * collected is closed and dropped.
  */
 final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     private static final int PRELUDE_LENGTH = 8;
-    /** Beside the number of descriptors: receiving them must not change the flags of their open files. */
+    /** Flag in the number of descriptors: receiving them must not change the flags of their open files. */
     static final int KEEP_FLAGS = 1 << 31;
 
     private enum State {
@@ -59,7 +60,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         return state == State.DESCRIPTORS ? descriptorCount - descriptors.size() : 0;
     }
 
-    /** Tells whether the descriptors that are due must be received without changing the flags of their open files. */
+    /** Returns whether the descriptors that are due must be received without changing the flags of their open files. */
     boolean keepFlags() {
         return keepFlags;
     }

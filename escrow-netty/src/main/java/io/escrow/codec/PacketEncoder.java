@@ -14,10 +14,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Gathers the frames and descriptors that are written until the next flush into packets (PROTOCOL.md, "Packets").
+ * Collects the frames and descriptors that are written before a flush into packets (PROTOCOL.md, "Packets").
  *
- * <p>A frame is written as a buffer, followed by its descriptor if it has one. A packet that would grow past its limits
- * is closed and the next one begun. Each promise completes with its packet.
+ * <p>A frame is written as a buffer, followed by its descriptor if it has one. When a packet would exceed its limits,
+ * the next one begins. Each promise completes with its packet.
  */
 final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 

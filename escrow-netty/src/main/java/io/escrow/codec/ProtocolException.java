@@ -3,7 +3,7 @@ package io.escrow.codec;
 import io.netty.handler.codec.DecoderException;
 import java.io.Serial;
 
-/** Says that the bytes on the wire can't be trusted any more: the session ends. */
+/** Thrown when the bytes on the wire can't be trusted any more. The session ends. */
 public final class ProtocolException extends DecoderException {
 
     @Serial

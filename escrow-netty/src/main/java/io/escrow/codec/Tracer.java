@@ -6,7 +6,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.PrintStream;
 
-/** Prints every frame as one line: {@code send: {ADD   0   0   5    0} (5)   0}, as the C escrow does. */
+/** Prints every frame as one line: {@code send: {ADD   0   0   5    0} (5)   0}. */
 public final class Tracer extends ChannelDuplexHandler {
 
     private final PrintStream out;
@@ -14,7 +14,7 @@ public final class Tracer extends ChannelDuplexHandler {
     /**
      * Makes a tracer.
      *
-     * @param out where the lines go; never closed
+     * @param out the stream to print on; never closed
      */
     public Tracer(PrintStream out) {
         this.out = out;

@@ -8,7 +8,10 @@ import io.netty.channel.unix.FileDescriptor;
 /** Sets up a channel so that whole packets come in as frames, and frames go out in packets. */
 public final class Wire {
 
-    /** How many writes Netty does before it gives others a turn: at least a packet of descriptors. */
+    /**
+     * How many writes Netty does for one channel before the next channel has its turn: at least a packet of
+     * descriptors.
+     */
     private static final int WRITES_PER_TURN = 512;
 
     private final PacketDecoder packetDecoder;
@@ -53,15 +56,15 @@ public final class Wire {
      * Returns what a descriptor loses if the process that receives it can't keep the flags of its open file.
      *
      * @param descriptor the descriptor, which is left as it is
-     * @return words that name the descriptor and what it loses; {@code null} if nobody could notice the loss, or the
-     *     descriptor is closed
+     * @return words that name the descriptor and what it loses; {@code null} if no process could notice the loss, or
+     *     the descriptor is closed
      */
     public static String flagsLost(FileDescriptor descriptor) {
         return FileFlags.loss(descriptor);
     }
 
     /**
-     * Tells how much of the packet under way has been received. To be called on the channel's event loop.
+     * Returns how much of the packet under way has been received. Call it on the channel's event loop.
      *
      * @return bytes plus descriptors; 0 between packets
      */
@@ -72,7 +75,7 @@ public final class Wire {
     /**
      * Sets the bounds of packets and frames in both directions.
      *
-     * @param limits the bounds that the daemon's hello told
+     * @param limits the bounds from the daemon's hello
      */
     public void limits(Limits limits) {
         packetDecoder.limits(limits);

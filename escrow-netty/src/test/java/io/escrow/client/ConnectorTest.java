@@ -55,7 +55,7 @@ class ConnectorTest {
 
         assertFails(
                 Status.ECONNREFUSED,
-                "nobody listens on \"" + path + "\": start escrowd, or let the client launch it",
+                "no process listens on \"" + path + "\": start escrowd, or let the client launch it",
                 builder().connect());
     }
 

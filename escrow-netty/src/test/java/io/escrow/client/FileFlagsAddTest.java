@@ -68,8 +68,8 @@ class FileFlagsAddTest {
         assertNull(channel.readOutbound());
         CompletionException e = assertThrows(CompletionException.class, refused::join);
         assertEquals(
-                "EOPNOTSUPP: descriptor " + device.intValue() + " (/dev/null) would become non-blocking for everybody"
-                        + " who has it: escrowd can't use io_uring, which keeps the flags",
+                "EOPNOTSUPP: descriptor " + device.intValue() + " (/dev/null) would become non-blocking for all"
+                        + " processes that share it: escrowd can't use io_uring, which keeps the flags",
                 assertInstanceOf(EscrowException.class, e.getCause()).getMessage());
     }
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The kinds that Java can open; DescriptorKindsIT has more. */
 class FileFlagsTest {
 
-    private static final String NON_BLOCKING = "would become non-blocking for everybody who has it";
+    private static final String NON_BLOCKING = "would become non-blocking for all processes that share it";
 
     @TempDir
     Path directory;
@@ -42,7 +42,7 @@ class FileFlagsTest {
 
             assertEquals(
                     "descriptor " + descriptor.intValue() + " (" + file
-                            + ") would lose O_APPEND for everybody who has it",
+                            + ") would lose O_APPEND for all processes that share it",
                     FileFlags.loss(descriptor));
             assertEquals(0, log.size());
         }

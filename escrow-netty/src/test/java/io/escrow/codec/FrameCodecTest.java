@@ -212,7 +212,7 @@ class FrameCodecTest {
         0000000c 09010001 00000007 00000000                   | EINVAL   | a descriptor came with UPD (expected: only with ADD)
         0000000c 08010001 00000000 00000001                   | EINVAL   | a descriptor came with LST (expected: only with ADD)
         00000010 02010001 00000007 00000005 00000041          | EMSGSIZE | payload length: 65 (expected: <= 64)
-        00000010 02030001 00000007 00000005 00000000          | EBADF    | the descriptor for slot 1/7 could not be sent: closed, or of a kind that can't
+        00000010 02030001 00000007 00000005 00000000          | EBADF    | the descriptor for slot 1/7 could not be sent: closed, or of a kind that can't be sent
         """)
     void closesDescriptorOfInvalidFrame(String hex, Status status, String text) throws IOException {
         TestFile file = new TestFile(directory, "a");
