@@ -20,17 +20,17 @@ import org.junit.jupiter.api.Test;
 
 class FuturesTest {
 
-    private static final EscrowException REFUSED = new EscrowException(Status.ENOENT, "empty");
+    private final EscrowException refused = new EscrowException(Status.ENOENT, "empty");
 
     @Test
     void exposedFutureFailsInCallbacksAsInGet() {
         CompletableFuture<String> exposed = Futures.expose(
-                CompletableFuture.<String>failedFuture(REFUSED).thenCompose(CompletableFuture::completedFuture));
+                CompletableFuture.<String>failedFuture(refused).thenCompose(CompletableFuture::completedFuture));
 
         CompletableFuture<Throwable> inCallback = new CompletableFuture<>();
         exposed.whenComplete((result, failure) -> inCallback.complete(failure));
-        assertSame(REFUSED, inCallback.join());
-        assertSame(REFUSED, assertThrows(ExecutionException.class, exposed::get).getCause());
+        assertSame(refused, inCallback.join());
+        assertSame(refused, assertThrows(ExecutionException.class, exposed::get).getCause());
     }
 
     @Test
@@ -58,7 +58,7 @@ class FuturesTest {
 
     @Test
     void eitherStepFailsBoth() {
-        CompletableFuture<Integer> failed = CompletableFuture.failedFuture(REFUSED);
+        CompletableFuture<Integer> failed = CompletableFuture.failedFuture(refused);
         assertFailedWithRefused(Futures.then(failed, CompletableFuture::completedFuture));
         assertFailedWithRefused(Futures.then(CompletableFuture.completedFuture(1), i -> failed.thenApply(j -> j)));
     }
@@ -99,16 +99,16 @@ class FuturesTest {
         assertFalse(begun.isDone());
     }
 
-    private static void assertFailedWithRefused(CompletableFuture<Integer> future) {
+    private void assertFailedWithRefused(CompletableFuture<Integer> future) {
         CompletableFuture<Throwable> inCallback = new CompletableFuture<>();
         future.whenComplete((result, failure) -> inCallback.complete(failure));
-        assertSame(REFUSED, inCallback.join());
+        assertSame(refused, inCallback.join());
     }
 
     @Test
     void unwrapsAtAnyDepth() {
-        assertSame(REFUSED, Futures.unwrap(new CompletionException(new ExecutionException(REFUSED))));
-        assertSame(REFUSED, Futures.unwrap(REFUSED));
+        assertSame(refused, Futures.unwrap(new CompletionException(new ExecutionException(refused))));
+        assertSame(refused, Futures.unwrap(refused));
         CompletionException bare = new CompletionException("no cause", null);
         assertSame(bare, Futures.unwrap(bare));
     }
@@ -124,7 +124,7 @@ class FuturesTest {
 
     @Test
     void findsStatusOfFailure() {
-        assertEquals(Status.ENOENT, Futures.statusOf(REFUSED));
+        assertEquals(Status.ENOENT, Futures.statusOf(refused));
         assertEquals(Status.EADDRINUSE, Futures.statusOf(new NativeIoException("bind", -98)));
         assertEquals(Status.EIO, Futures.statusOf(new NativeIoException("bind", -99)));
         assertEquals(Status.EACCES, Futures.statusOf(new AccessDeniedException("a")));
