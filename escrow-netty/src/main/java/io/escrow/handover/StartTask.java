@@ -195,26 +195,39 @@ final class StartTask {
         Map<String, Stored> stored = new LinkedHashMap<>();
         for (Entry entry : entries) {
             try {
-                ChannelRecord record = server.table().read(entry).join();
-                if (entry.hasDescriptor()) {
-                    Stored older = stored.put(record.listener(), new Stored(entry, record));
-                    if (older != null) {
-                        // The process that has bound it anew has died before it could free the slot of the old one.
-                        discardListener(older.entry(), "another slot holds a listener of that name");
-                    }
-                } else {
-                    discardListener(entry, "it has no descriptor");
-                }
+                sort(entry, server.table().read(entry).join(), stored);
             } catch (CompletionException e) {
                 if (Futures.unwrap(e) instanceof UnreadableRecordException unreadable) {
-                    entry.close();
-                    notes.leave("listener in slot " + entry.key() + ": " + unreadable.text());
+                    leaveListener(entry, unreadable.text());
                 } else {
                     throw e;
                 }
             }
         }
         return stored;
+    }
+
+    private void sort(Entry entry, ChannelRecord record, Map<String, Stored> stored) {
+        List<String> unknown = record.unknownRequired(section -> false);
+        if (!unknown.isEmpty()) {
+            leaveListener(
+                    entry,
+                    "this version does not know the state " + String.join(", ", unknown)
+                            + ": a version that does can adopt it");
+        } else if (entry.hasDescriptor()) {
+            Stored older = stored.put(record.listener(), new Stored(entry, record));
+            if (older != null) {
+                // The process that has bound it anew has died before it could free the slot of the old one.
+                discardListener(older.entry(), "another slot holds a listener of that name");
+            }
+        } else {
+            discardListener(entry, "it has no descriptor");
+        }
+    }
+
+    private void leaveListener(Entry entry, String reason) {
+        entry.close();
+        notes.leave("listener in slot " + entry.key() + ": " + reason);
     }
 
     private void discardListener(Entry entry, String reason) {

@@ -5,23 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
-import io.escrow.client.EscrowClient;
-import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.protocol.Movable;
-import io.escrow.handover.store.ChannelRecord;
-import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.unix.FileDescriptor;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -111,61 +103,10 @@ class WavesTest extends HandoverHarness {
         assertUnharmed(peers);
     }
 
-    /** Takes the session and talks as a server would, up to some point. */
-    private final class FakeSuccessor implements AutoCloseable {
-        private final CompletableFuture<EscrowClient> connecting;
-        private final Map<Integer, Entry> entries = new HashMap<>();
-        private EscrowClient client;
-        private FileDescriptor meetingPoint;
-        private ProcessLink link;
-
-        /** Queues behind who came before. */
-        FakeSuccessor() {
-            CompletableFuture<Object> waits = new CompletableFuture<>();
-            connecting = escrow().onWaiting(waits::complete).connect();
-            fakes.add(this);
-            waits.join();
-        }
-
-        ProcessLink.Kind meet() throws Exception {
-            client = connecting.join();
-            List<Entry> listeners = new ArrayList<>();
-            client.getAll(0, listeners::add).join();
-            EscrowTable table = new EscrowTable(0);
-            table.begin(client).join();
-            for (Entry entry : listeners) {
-                if (table.read(entry).join().listener().equals(ChannelRecord.RENDEZVOUS)) {
-                    meetingPoint = entry.takeDescriptor();
-                }
-                entry.close();
-            }
-            link = HandoverEndpoint.meet(group.next(), meetingPoint.intValue());
-            return link.receive().kind();
-        }
-
-        /** Waits for a whole wave. */
-        void awaitWave() {
-            client.getAll(1, entry -> entries.put(entry.index(), entry)).join();
-            link.send(ProcessLink.Kind.READY, 0, new byte[0]);
-            while (link.receive().kind() != ProcessLink.Kind.WAVE) {}
-        }
-
-        @Override
-        public void close() {
-            try {
-                if (link != null) {
-                    link.close();
-                    meetingPoint.close();
-                }
-                entries.values().forEach(Entry::close);
-                connecting.thenAccept(EscrowClient::close);
-                if (client != null) {
-                    client.closed().toCompletableFuture().join();
-                }
-            } catch (java.io.IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        }
+    private FakeSuccessor successor() {
+        FakeSuccessor fake = new FakeSuccessor(escrow(), group.next());
+        fakes.add(fake);
+        return fake;
     }
 
     @ParameterizedTest
@@ -174,7 +115,7 @@ class WavesTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
-        FakeSuccessor dying = new FakeSuccessor();
+        FakeSuccessor dying = successor();
         CompletableFuture<ServerHandover> starting = waves().start();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         assertEquals(ProcessLink.Kind.WELCOME, dying.meet());
@@ -195,7 +136,7 @@ class WavesTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
-        FakeSuccessor dying = new FakeSuccessor();
+        FakeSuccessor dying = successor();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         dying.meet();
         if (inTheMiddleOfAWave) {
@@ -212,7 +153,7 @@ class WavesTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
-        FakeSuccessor slow = new FakeSuccessor();
+        FakeSuccessor slow = successor();
         CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofMillis(500));
         slow.meet();
         slow.awaitWave();
@@ -243,8 +184,8 @@ class WavesTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
-        FakeSuccessor idle = new FakeSuccessor();
-        FakeSuccessor late = new FakeSuccessor();
+        FakeSuccessor idle = successor();
+        FakeSuccessor late = successor();
         assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(500)));
         idle.connecting.join();
         idle.close();
@@ -265,7 +206,7 @@ class WavesTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = connect(MANY);
         awaitConnections(server, MANY);
-        FakeSuccessor dying = new FakeSuccessor();
+        FakeSuccessor dying = successor();
         CompletableFuture<ServerHandover> starting = waves().start();
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         dying.meet();
