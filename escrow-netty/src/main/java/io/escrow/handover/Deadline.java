@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.internal.Futures;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -46,10 +47,7 @@ final class Deadline {
             Thread.currentThread().interrupt();
             throw new EscrowException(Status.ETIMEDOUT, "the handover was interrupted", e);
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof EscrowException cause) {
-                throw cause;
-            }
-            throw new EscrowException(Status.EINVAL, "the handover failed: " + e.getCause(), e.getCause());
+            throw Futures.toEscrowException(e);
         }
     }
 }

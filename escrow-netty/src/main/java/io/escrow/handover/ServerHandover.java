@@ -107,7 +107,7 @@ public final class ServerHandover implements AutoCloseable {
      *
      * @param channel a connection of this server
      * @return a future that is done when the escrow has the state; already done when the server is not crash-safe.
-     *     Cancelling it changes nothing but the future
+     *     Fails with an {@link EscrowException}. Cancelling it changes nothing but the future
      */
     public CompletableFuture<Void> checkpoint(Channel channel) {
         return Futures.expose(EventLoops.call(channel.eventLoop(), () -> Connection.of(channel))

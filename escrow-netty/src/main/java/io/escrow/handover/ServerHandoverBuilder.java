@@ -303,8 +303,8 @@ public final class ServerHandoverBuilder {
      *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was. Cancelling the future
      *     ends the wait for the turn; when it is this server's turn, {@code cancel} does nothing and returns {@code
      *     false}
-     * @throws IllegalArgumentException if there is no listener, or a bootstrap lacks its group or its handler, or has
-     *     event loops of another transport than epoll
+     * @throws IllegalArgumentException if there is no listener, a bootstrap lacks its group or its handler, or has
+     *     event loops of another transport than epoll, or a protocol has no valid name of its own
      */
     public CompletableFuture<ServerHandover> start() {
         if (listeners.isEmpty()) {

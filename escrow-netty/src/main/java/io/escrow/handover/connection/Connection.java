@@ -5,6 +5,7 @@ import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
+import io.escrow.internal.Futures;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -169,7 +170,7 @@ public final class Connection implements ProtocolContext {
 
     @Override
     public CompletableFuture<Void> checkpoint() {
-        return owner.checkpoint(this);
+        return Futures.expose(owner.checkpoint(this));
     }
 
     /** Changes the state; nothing else does. */

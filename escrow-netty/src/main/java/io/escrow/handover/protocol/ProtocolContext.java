@@ -25,7 +25,8 @@ public interface ProtocolContext {
      * Renews what the escrow knows about the connection: asks the protocol and the {@link Movable} handlers for their
      * state.
      *
-     * @return a future that is done when the escrow has the state; it may be completed by another thread
+     * @return a future that is done when the escrow has the state; it may be completed by another thread. Fails with an
+     *     {@code io.escrow.EscrowException}. Cancelling it changes nothing but the future
      */
     CompletableFuture<Void> checkpoint();
 }
