@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.client.EscrowClient;
 import io.netty.channel.ChannelHandlerContext;
@@ -12,8 +13,6 @@ import java.util.BitSet;
  * Stands in the pipeline of the listener, on the event loop of the escrow's client.
  */
 final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
-
-    private static final byte[] NO_PAYLOAD = {};
 
     private final EscrowClient escrow;
     private final int tag;
@@ -37,7 +36,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
         EpollSocketChannel connection = (EpollSocketChannel) msg;
         int index = used.nextClearBit(0);
         used.set(index);
-        escrow.add(tag, index, connection.fd(), NO_PAYLOAD).whenComplete((stored, failure) -> {
+        escrow.add(tag, index, connection.fd(), Deposit.NO_BYTES).whenComplete((stored, failure) -> {
             if (failure == null) {
                 serve(connection, index);
             } else {

@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
@@ -39,7 +40,6 @@ final class EchoServer implements Callable<Integer> {
     private static final int LISTENERS = 0;
     private static final int CONNECTIONS = 1;
 
-    private static final byte[] NO_PAYLOAD = {};
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
     @Parameters(paramLabel = "PATH", description = "path of the escrow's socket; a daemon is started if there is none")
@@ -92,7 +92,7 @@ final class EchoServer implements Callable<Integer> {
         Channel listener = adoptListener(waiting, bootstrap);
         if (listener == null) {
             listener = bind(bootstrap);
-            waiting.add(LISTENERS, 0, ((EpollServerSocketChannel) listener).fd(), NO_PAYLOAD);
+            waiting.add(LISTENERS, 0, ((EpollServerSocketChannel) listener).fd(), Deposit.NO_BYTES);
         }
         waiting.getAll(CONNECTIONS, connections::adopt).orThrow();
         listener.config().setAutoRead(true);
