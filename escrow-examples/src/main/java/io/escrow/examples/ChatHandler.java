@@ -13,32 +13,32 @@ import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import java.util.function.Consumer;
 
-/** One member of the chat. Its name and its room are its state, and go where its connection goes. */
+/** One member of the chat. The name and the room of the member are saved and restored with the connection. */
 final class ChatHandler extends SimpleChannelInboundHandler<TextWebSocketFrame> implements Movable {
 
     private static final String LOBBY = "lobby";
 
     private final ChatRooms rooms;
-    private final Consumer<Channel> checkpoint;
+    private final Consumer<Channel> saveState;
     private String nick;
     private String room;
 
-    /** Makes a member who calls {@code checkpoint} when its state changes. */
-    ChatHandler(ChatRooms rooms, Consumer<Channel> checkpoint) {
+    /** Makes a handler that calls {@code saveState} whenever its state changes. */
+    ChatHandler(ChatRooms rooms, Consumer<Channel> saveState) {
         this.rooms = rooms;
-        this.checkpoint = checkpoint;
+        this.saveState = saveState;
     }
 
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event instanceof WebSocketServerProtocolHandler.HandshakeComplete) {
-            // An adopted connection shakes hands once more, unknown to its peer: who it is will be restored.
+            // The library repeats the handshake of an adopted connection, without its peer. Then restore() follows.
             if (!ServerHandover.isRestoring(ctx.channel())) {
                 nick = "guest-" + ctx.channel().id().asShortText();
                 enter(ctx, LOBBY);
             }
         } else if (event == HandoverEvent.HANDED_OVER && room != null) {
-            // It has left this process, not the room.
+            // The member stays in the room, in the next process. So nobody is told.
             rooms.leave(room, ctx.channel());
             room = null;
         }
@@ -51,7 +51,7 @@ final class ChatHandler extends SimpleChannelInboundHandler<TextWebSocketFrame> 
         if (words[0].equals("/nick") && words.length == 2) {
             rooms.say(room, "* " + nick + " is now " + words[1]);
             nick = words[1];
-            checkpoint.accept(ctx.channel());
+            saveState.accept(ctx.channel());
         } else if (words[0].equals("/join") && words.length == 2) {
             leave(ctx);
             enter(ctx, words[1]);
@@ -64,7 +64,7 @@ final class ChatHandler extends SimpleChannelInboundHandler<TextWebSocketFrame> 
         room = newRoom;
         rooms.enter(room, ctx.channel());
         rooms.say(room, "* " + nick + " has joined " + room);
-        checkpoint.accept(ctx.channel());
+        saveState.accept(ctx.channel());
     }
 
     private void leave(ChannelHandlerContext ctx) {

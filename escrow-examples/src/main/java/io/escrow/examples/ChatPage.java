@@ -16,7 +16,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 
-/** Answers requests that are not for a WebSocket with a page that opens one. */
+/** Answers requests for {@code /} with a page that opens a WebSocket. */
 final class ChatPage extends SimpleChannelInboundHandler<FullHttpRequest> {
 
     private static final ByteBuf PAGE = Unpooled.unreleasableBuffer(Unpooled.wrappedBuffer(load()));

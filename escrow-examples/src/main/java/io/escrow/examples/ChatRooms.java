@@ -8,7 +8,7 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Knows who is in which room. May be used by any thread. */
+/** The rooms and their members. Any thread may call the methods. */
 final class ChatRooms {
 
     private final Map<String, ChannelGroup> rooms = new ConcurrentHashMap<>();
@@ -25,7 +25,7 @@ final class ChatRooms {
         });
     }
 
-    /** Sends a text to everybody in a room. */
+    /** Sends a text to all members of a room. */
     void say(String room, String text) {
         ChannelGroup members = rooms.get(room);
         if (members != null) {

@@ -1,29 +1,46 @@
 package io.escrow.examples;
 
-import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.InheritedSockets;
+import io.escrow.handover.ServerHandover;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
-import java.net.InetSocketAddress;
+import java.io.IOException;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 
-/** Serves WebSocket chat rooms, and a page to try them. Who is who, and where, is moved with the connections. */
+/**
+ * Serves chat rooms over WebSocket, and a page to try them. The state of each connection is a name and a room; {@link
+ * ChatHandler} saves and restores it.
+ */
 @Command(
         name = "chat-server",
-        description = "Serves chat rooms over WebSocket at /chat, and a page for a browser at /. A message is sent to"
-                + " everybody in the room; /nick NAME and /join ROOM do what they say. Hands over on SIGTERM.")
-final class ChatServer extends HandoverCommand {
+        description =
+                "Serves chat rooms over WebSocket at /chat, and a page for a browser at /. A message is sent to"
+                        + " everybody in the room. /nick NAME changes your name, and /join ROOM your room. Hands over on SIGTERM.")
+final class ChatServer implements Callable<Integer> {
 
     private static final int MAX_MESSAGE = 64 * 1024;
 
+    @Mixin
+    private final HandoverOptions options = new HandoverOptions();
+
     private final ChatRooms rooms = new ChatRooms();
+    private final CompletableFuture<ServerHandover> started = new CompletableFuture<>();
 
     @Override
-    ServerHandoverBuilder describe(ServerHandoverBuilder builder, InetSocketAddress address) {
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
+        EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
         ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel channel) {
@@ -31,14 +48,26 @@ final class ChatServer extends HandoverCommand {
                         .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_MESSAGE))
                         .addLast(new WebSocketServerProtocolHandler("/chat"), new ChatPage())
                         .addLast(new WebSocketFrameAggregator(MAX_MESSAGE))
-                        .addLast(new ChatHandler(rooms, ChatServer.this::checkpoint));
+                        .addLast(new ChatHandler(rooms, ChatServer.this::saveState));
             }
         });
-        return builder.listen("chat", bootstrap, address);
+
+        ServerHandover server = ServerHandover.with(options.escrow())
+                .listen("chat", bootstrap, options.address())
+                .inheritListeners(InheritedSockets.ofThisProcess()) // from systemd, if there are any
+                .crashSafe(options.crashSafe())
+                .drain(options.drain())
+                .start()
+                .get();
+        started.complete(server);
+        HandoverOnSigterm.install(server);
+        group.terminationFuture().await();
+        return 0;
     }
 
-    /** Has the escrow know about a change, should this process crash. */
-    private void checkpoint(Channel channel) {
-        running().thenAccept(server -> server.checkpoint(channel));
+    /** Updates the state of a connection in the escrow, so that a crash of this process does not lose it. */
+    private void saveState(Channel channel) {
+        // The first connections may have changed their state before start() is done.
+        started.thenAccept(server -> server.checkpoint(channel));
     }
 }

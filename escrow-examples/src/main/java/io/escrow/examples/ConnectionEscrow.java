@@ -9,8 +9,8 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.util.BitSet;
 
 /**
- * Puts each connection into the escrow as it is accepted, before it is served, and empties its slot when it is closed.
- * Stands in the pipeline of the listener, on the event loop of the escrow's client.
+ * Puts each accepted connection into the escrow before it is served, and empties its slot when it is closed. This handler
+ * belongs in the pipeline of the listener, on the event loop of the escrow's client.
  */
 final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
 
@@ -30,7 +30,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
         listener = ctx;
     }
 
-    /** Takes an accepted connection. It is not registered yet, so nothing closes its descriptor before it is sent. */
+    /** Receives an accepted connection. It is not registered yet, so its descriptor cannot be closed before it is sent. */
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         EpollSocketChannel connection = (EpollSocketChannel) msg;
@@ -47,7 +47,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
         });
     }
 
-    /** Goes on with a connection that the last process had. */
+    /** Continues a connection of the previous process. */
     void adopt(Entry entry) {
         EpollSocketChannel connection =
                 new EpollSocketChannel(entry.takeDescriptor().intValue());
@@ -56,7 +56,7 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
             used.set(entry.index());
             serve(connection, entry.index());
         } else {
-            // Its peer reset it meanwhile: the channel would never tell.
+            // The peer has reset it in the meantime. A registered channel would not report that.
             connection.unsafe().closeForcibly();
             escrow.delete(tag, entry.index());
         }
@@ -67,11 +67,11 @@ final class ConnectionEscrow extends ChannelInboundHandlerAdapter {
             escrow.delete(tag, index);
             used.clear(index);
         });
-        // To the acceptor of ServerBootstrap, which registers it and builds its pipeline.
+        // ServerBootstrap registers the connection and builds its pipeline.
         listener.fireChannelRead(connection);
     }
 
-    /** Returns how many connections were adopted; to be called when the call that adopts them is done. */
+    /** Returns how many connections were adopted. To be called after the call that adopts them. */
     int adopted() {
         return adopted;
     }

@@ -4,7 +4,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.util.concurrent.TimeUnit;
 
-/** Passes everything on a little later, as if a server had something to do before it answers. */
+/** Delays everything that is read, as if the server needed some work for each answer. */
 final class DelayHandler extends ChannelInboundHandlerAdapter {
 
     private final int millis;

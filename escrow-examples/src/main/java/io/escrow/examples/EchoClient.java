@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.examples.records.RecordClients;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -8,11 +9,11 @@ import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** A client that sends to an echo server for ever, and verifies what comes back. */
+/** Sends records to an echo server for ever, and verifies that they come back. */
 @Command(
         name = "echo-client",
         description = "Sends numbered records to echo-server for ever and verifies that they come back. Ends when the"
-                + " connection is lost or a byte is wrong; a pause is neither.")
+                + " connection is lost or a byte is wrong, but not when there is a pause.")
 final class EchoClient implements Callable<Integer> {
 
     private static final int REPORT_SECONDS = 1;
@@ -40,7 +41,7 @@ final class EchoClient implements Callable<Integer> {
                 System.out.printf(
                         "%,d records, %,d bytes verified; %,d were read and not answered, and sent again%s%n",
                         verified,
-                        verified * NumberedRecord.LENGTH,
+                        clients.verifiedBytes(),
                         clients.lost(),
                         silentSeconds == 0 ? "" : "; no answer for " + silentSeconds + " s");
             }
@@ -48,7 +49,7 @@ final class EchoClient implements Callable<Integer> {
         }
     }
 
-    /** Waits until it is time for the next report. */
+    /** Waits until the next report is due. Fails when a client fails. */
     private static boolean ended(RecordClients clients) throws InterruptedException, ExecutionException {
         try {
             clients.failure().get(REPORT_SECONDS, TimeUnit.SECONDS);

@@ -21,14 +21,14 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        // A peer that does not read its answers is not read either.
+        // Stops reading from a peer that does not read its answers.
         ctx.channel().config().setAutoRead(ctx.channel().isWritable());
     }
 
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event == ChannelInputShutdownEvent.INSTANCE) {
-            // The peer sends no more: end when the last answer is out.
+            // The peer sends no more. The connection ends when the last answer is sent.
             ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(answered -> end(ctx));
         }
     }
@@ -38,7 +38,7 @@ final class EchoHandler extends ChannelInboundHandlerAdapter {
         end(ctx);
     }
 
-    /** Shuts the connection down for everybody: while the escrow holds a duplicate, close() alone sends no FIN. */
+    /** Ends the connection. While the escrow holds a duplicate, close() alone would not send a FIN. */
     private static void end(ChannelHandlerContext ctx) {
         ((DuplexChannel) ctx.channel()).shutdown().addListener(down -> ctx.close());
     }

@@ -26,15 +26,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * A server that survives {@code kill -9}: it keeps its listener and its connections in escrow, and takes them back when
- * it starts again.
+ * A server that survives {@code kill -9}: it puts its listener and its connections into the escrow, and takes them back
+ * when it starts again. It uses the slots of the escrow by itself, without {@code ServerHandover}.
  */
 @Command(
         name = "echo-server",
-        description = "Echoes what it receives. Kill it with SIGKILL and start it again: it goes on where it was.")
+        description = "Echoes what it receives. Kill it with SIGKILL and start it again: its connections continue.")
 final class EchoServer implements Callable<Integer> {
 
-    /** How the line begins that tells that it serves. */
+    /** How the line begins that the server prints when it is ready; the port follows. */
     static final String READY = "Serving port ";
 
     private static final int LISTENERS = 0;
@@ -42,7 +42,9 @@ final class EchoServer implements Callable<Integer> {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
-    @Parameters(paramLabel = "PATH", description = "path of the escrow's socket; a daemon is started if there is none")
+    @Parameters(
+            paramLabel = "PATH",
+            description = "path of the escrow's socket; a daemon is started if none is running")
     private String path;
 
     @Option(names = "--port", description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
@@ -54,29 +56,26 @@ final class EchoServer implements Callable<Integer> {
     @Option(
             names = "--delay",
             paramLabel = "MILLIS",
-            description = "answer later, as a server does that has some work to do; default: ${DEFAULT-VALUE}")
+            description = "wait this long before each answer, as if it needed some work; default: ${DEFAULT-VALUE}")
     private int delay;
-
-    // All channels, the escrow's too, share one event loop: so nothing here needs a lock.
-    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
 
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException {
+        // All channels share one event loop, the channel to the escrow too. So nothing here needs a lock.
+        EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
         EscrowClient escrow = EscrowClient.builder()
                 .path(path)
                 .group(group)
                 .launch(DaemonLaunch.onDemand().replaceDeadSocket(true))
                 .verbose(!quiet)
-                // The next version may start while this one runs: it waits here for its turn.
+                // The next version may start while this one is running. It then waits here for its turn.
                 .connectTimeout(Duration.ofDays(1))
                 .connect()
                 .get();
-        BlockingEscrow waiting = escrow.toBlocking(TIMEOUT);
-
         ConnectionEscrow connections = new ConnectionEscrow(escrow, CONNECTIONS);
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)
-                // Nothing is accepted before the connections of the last time have their places again.
+                // Nothing is accepted before the connections of the previous process have their slots again.
                 .option(ChannelOption.AUTO_READ, false)
                 .handler(connections)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
@@ -89,30 +88,32 @@ final class EchoServer implements Callable<Integer> {
                         channel.pipeline().addLast(new EchoHandler());
                     }
                 });
-        Channel listener = adoptListener(waiting, bootstrap);
+
+        BlockingEscrow blocking = escrow.toBlocking(TIMEOUT);
+        Channel listener = adoptListener(blocking, bootstrap);
         if (listener == null) {
             listener = bind(bootstrap);
-            waiting.add(LISTENERS, 0, ((EpollServerSocketChannel) listener).fd(), Deposit.NO_BYTES);
+            blocking.add(LISTENERS, 0, ((EpollServerSocketChannel) listener).fd(), Deposit.NO_BYTES);
         }
-        waiting.getAll(CONNECTIONS, connections::adopt).orThrow();
+        blocking.getAll(CONNECTIONS, connections::adopt).orThrow();
         listener.config().setAutoRead(true);
 
         int actualPort = ((InetSocketAddress) listener.localAddress()).getPort();
         System.out.println(
                 READY + actualPort + " (connections taken out of the escrow: " + connections.adopted() + ")");
         escrow.closed()
-                .thenRun(() ->
-                        System.err.println("echo-server: the escrow is gone; what is open will not survive a restart"));
+                .thenRun(() -> System.err.println(
+                        "echo-server: the session with the escrow has ended; connections will not survive a restart"));
         listener.closeFuture().sync();
         return 0;
     }
 
-    /** Takes the listener out of the escrow; returns {@code null} if it is not there. */
+    /** Takes the listener out of the escrow. Returns {@code null} if the escrow has none. */
     private static Channel adoptListener(BlockingEscrow escrow, ServerBootstrap bootstrap)
             throws EscrowException, InterruptedException {
         try (Entry entry = escrow.get(LISTENERS, 0)) {
             int descriptor = entry.takeDescriptor().intValue();
-            // It is bound and listens already.
+            // The socket is bound and listening already, so register() is enough.
             return bootstrap
                     .channelFactory(() -> new EpollServerSocketChannel(descriptor))
                     .register()
@@ -132,7 +133,8 @@ final class EchoServer implements Callable<Integer> {
                 .bind(port)
                 .await();
         if (!bound.isSuccess()) {
-            throw new IOException("port " + port + ": " + bound.cause().getMessage(), bound.cause());
+            throw new IOException(
+                    "cannot listen on port " + port + ": " + bound.cause().getMessage(), bound.cause());
         }
         return bound.channel();
     }

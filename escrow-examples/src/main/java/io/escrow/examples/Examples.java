@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.examples.bench.Bench;
 import io.netty.channel.epoll.Epoll;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -7,10 +8,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** The command line of the examples: each is a subcommand. */
+/** The command line of the examples: each example is a subcommand. */
 @Command(
         name = "escrow-examples",
-        description = "Shows what an escrow does for a server.",
+        description = "Servers that keep their connections when they are restarted, and benchmarks.",
         subcommands = {
             EchoServer.class,
             EchoClient.class,
@@ -23,7 +24,7 @@ import picocli.CommandLine.Option;
         },
         usageHelpAutoWidth = true,
         exitCodeListHeading = "Exit status:%n",
-        exitCodeList = {" 0:it went well", " 1:it did not, as a line on stderr says", " 2:bad usage"})
+        exitCodeList = {" 0:success", " 1:failure; a line on stderr gives the reason", " 2:bad usage"})
 public final class Examples {
 
     @Option(
@@ -39,7 +40,7 @@ public final class Examples {
     /**
      * Runs an example.
      *
-     * @param args the name of the example and its arguments; {@code --help} prints what they may be
+     * @param args the name of the example and its arguments; {@code --help} describes them
      */
     public static void main(String[] args) {
         if (!Epoll.isAvailable()) {
@@ -49,13 +50,13 @@ public final class Examples {
         }
         System.exit(new CommandLine(new Examples())
                 .setParameterExceptionHandler((e, given) ->
-                        complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
+                        printError(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler(
-                        (e, line, result) -> complain(line, message(e), CommandLine.ExitCode.SOFTWARE))
+                        (e, line, result) -> printError(line, message(e), CommandLine.ExitCode.SOFTWARE))
                 .execute(args));
     }
 
-    private static int complain(CommandLine line, String text, int exitCode) {
+    private static int printError(CommandLine line, String text, int exitCode) {
         System.err.println(line.getCommandName() + ": " + text);
         return exitCode;
     }

@@ -19,16 +19,16 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** Answers requests, one after the other, some of them later. */
+/** Answers requests in the order in which they arrive, some of them after a time. */
 final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
-    private static final String WHO =
+    private static final String NAME =
             "escrow-examples " + HttpHandler.class.getPackage().getImplementationVersion() + ", process "
                     + ProcessHandle.current().pid() + "\n";
 
     private static final int DRAIN_IDLE_SECONDS = 1;
 
-    /** Done when what was asked before is answered. */
+    /** Done when all requests so far are answered. */
     private CompletableFuture<Void> answered = CompletableFuture.completedFuture(null);
 
     private boolean draining;
@@ -39,12 +39,12 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
         CompletableFuture<Void> ready = CompletableFuture.completedFuture(null);
         FullHttpResponse response;
         switch (request.method() + " " + uri.path()) {
-            case "GET /" -> response = response(HttpResponseStatus.OK, text(WHO));
+            case "GET /" -> response = response(HttpResponseStatus.OK, text(NAME));
             case "GET /slow" -> {
                 CompletableFuture<Void> later = new CompletableFuture<>();
                 ctx.executor().schedule(() -> later.complete(null), millis(uri), TimeUnit.MILLISECONDS);
                 ready = later;
-                response = response(HttpResponseStatus.OK, text("slow answer of " + WHO));
+                response = response(HttpResponseStatus.OK, text("slow answer of " + NAME));
             }
             case "POST /echo" ->
                 response = response(HttpResponseStatus.OK, request.content().retain());
@@ -53,7 +53,7 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
         boolean keepAlive = HttpUtil.isKeepAlive(request);
         HttpVersion version = request.protocolVersion();
         answered = answered.thenCombine(ready, (before, now) -> null).thenRun(() -> {
-            // As the version of the request has it: a client of HTTP/1.0 must be told that the connection stays.
+            // The header depends on the version: a client of HTTP/1.0 must be told that the connection stays open.
             HttpUtil.setKeepAlive(response.headers(), version, keepAlive && !draining);
             ctx.writeAndFlush(response);
         });
@@ -80,7 +80,7 @@ final class HttpHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event == HandoverEvent.DRAINING) {
             draining = true;
-            // A request may be on its way.
+            // A request may be under way already. It is still answered, with Connection: close.
             ctx.executor().schedule(() -> answered.thenRun(ctx::close), DRAIN_IDLE_SECONDS, TimeUnit.SECONDS);
         }
         ctx.fireUserEventTriggered(event);

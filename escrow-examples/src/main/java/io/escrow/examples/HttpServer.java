@@ -1,45 +1,58 @@
 package io.escrow.examples;
 
+import io.escrow.InheritedSockets;
+import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpServerKeepAliveHandler;
 import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Serves HTTP/1.1. The kit knows when such a connection is at rest: nothing here has to do with it. */
+/**
+ * Serves HTTP/1.1. The pipeline is the usual one: the library recognises it, and moves each connection between two
+ * requests.
+ */
 @Command(
         name = "http-server",
-        description = "Serves HTTP/1.1: GET / says which process answers, POST /echo returns the body, GET /slow?ms=500"
-                + " takes its time. Hands over on SIGTERM.")
-final class HttpServer extends HandoverCommand {
+        description = "Serves HTTP/1.1: GET / returns the number of the process, POST /echo returns the body, and GET"
+                + " /slow?ms=500 answers after that time. Hands over on SIGTERM.")
+final class HttpServer implements Callable<Integer> {
 
     private static final int MAX_BODY = 1024 * 1024;
 
+    @Mixin
+    private final HandoverOptions options = new HandoverOptions();
+
     @Option(
             names = "--tls",
-            description = "serve HTTPS with a certificate made at start; such connections can't be moved: they are"
-                    + " answered with Connection: close when the server is handed over")
+            description = "serve HTTPS, with a certificate that is made at the start; such connections cannot be moved:"
+                    + " in a handover they are answered with Connection: close")
     private boolean tls;
 
     @Option(
             names = "--waves",
             paramLabel = "MILLIS",
-            description = "when the next process waits already, move connections in waves that pause for about so long"
-                    + " each, and serve the others meanwhile; default: all at once")
+            description = "if the next process is already waiting, move the connections in waves that pause for about"
+                    + " this time each, while the other connections are served; default: all connections at once")
     private Integer waves;
 
     @Override
-    ServerHandoverBuilder describe(ServerHandoverBuilder builder, InetSocketAddress address)
-            throws IOException, InterruptedException {
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
         SslContext ssl = tls ? SelfSigned.context() : null;
+        EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
         ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel channel) {
@@ -51,9 +64,17 @@ final class HttpServer extends HandoverCommand {
                         .addLast(new HttpObjectAggregator(MAX_BODY), new HttpHandler());
             }
         });
+
+        ServerHandoverBuilder handover = ServerHandover.with(options.escrow())
+                .listen("http", bootstrap, options.address())
+                .inheritListeners(InheritedSockets.ofThisProcess()) // from systemd, if there are any
+                .crashSafe(options.crashSafe())
+                .drain(options.drain());
         if (waves != null) {
-            builder.waves(Duration.ofMillis(waves));
+            handover.waves(Duration.ofMillis(waves));
         }
-        return builder.listen("http", bootstrap, address);
+        HandoverOnSigterm.install(handover.start().get());
+        group.terminationFuture().await();
+        return 0;
     }
 }

@@ -12,7 +12,7 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollSocketChannel;
 import java.time.Duration;
 
-/** Shows the least that is needed. The README prints what is between the marks; a test compares them. */
+/** The shortest program that keeps a connection. A test checks that the README quotes what is between the marks. */
 final class QuickStart {
 
     private QuickStart() {}

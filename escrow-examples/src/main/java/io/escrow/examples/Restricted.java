@@ -1,5 +1,7 @@
 package io.escrow.examples;
 
+import io.escrow.examples.process.ChildProcess;
+import io.escrow.examples.process.ChildProcesses;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,56 +11,64 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /**
- * An escrow as a door: a process that may open a file leaves it there, and one that may not takes it out and reads it.
+ * Shows how a process uses a file that it may not open: a process that may open the file puts it into an escrow, and the
+ * other process takes it out and reads it.
  */
 @Command(
         name = "restricted",
         description =
-                "Shows how a process uses a file that it may not open. Run by root, that process is another user's.",
+                "Shows how a process uses a file that it may not open. If root runs this, that process runs as another user.",
         subcommands = {RestrictedPark.class, RestrictedUse.class})
 final class Restricted implements Callable<Integer> {
 
     private static final int ROOT = 0;
     private static final String SECRET = "the combination is 4-8-15-16-23-42";
 
+    @Spec
+    private CommandSpec spec;
+
     @Option(
             names = "--uid",
             paramLabel = "N",
-            description = "who may not open the file, when root runs this; default: ${DEFAULT-VALUE}, which is nobody")
+            description =
+                    "user who may not open the file, if root runs this; default: ${DEFAULT-VALUE}, which is nobody")
     private int uid = 65_534;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
         int self = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-        try (Stage stage = Stage.open()) {
-            ChildProcess daemon = stage.startEscrowd(
+        try (ChildProcesses children = ChildProcesses.open()) {
+            ChildProcess daemon = children.startEscrowd(
                     "--mode=" + (self == ROOT ? "0666" : "0600"),
                     "--allow-user=" + (self == ROOT ? uid : self),
-                    stage.socket());
-            say(daemon, self, "escrowd");
+                    children.socket());
+            print(daemon, self, "escrowd");
 
-            Path secret = stage.file("secret");
+            Path secret = children.file("secret");
             Files.writeString(secret, SECRET + "\n");
             permit(secret, "rw-------");
-            ChildProcess parking = start(stage, List.of(), secret.toFile(), classPath(), "park");
-            say(parking, self, parking.readyLine());
+            ChildProcess parking = start(children, List.of(), secret.toFile(), classPath(), "park");
+            print(parking, self, parking.readyLine());
 
             ChildProcess using;
             if (self == ROOT) {
-                // To the socket, which the daemon guards; nothing else in there may be read.
+                // The other user may reach the socket, to which the daemon controls access, but not list the directory.
                 permit(secret.getParent(), "rwx--x--x");
-                using = start(stage, setpriv(), new File("/dev/null"), copyOfClassPath(stage), "use");
-                say(using, uid, using.awaitLine(RestrictedUse.NOT_ALLOWED));
+                using = start(children, setpriv(), new File("/dev/null"), copyOfClassPath(children), "use");
+                print(using, uid, using.awaitLine(RestrictedUse.NOT_ALLOWED));
             } else {
-                System.out.println("Not root, so user " + self + " is both: nobody may open the file from now on");
+                System.out.println(
+                        "Not root, so both processes run as user " + self + ": the file is now closed to everybody");
                 permit(secret, "---------");
-                using = start(stage, List.of(), new File("/dev/null"), classPath(), "use");
-                say(using, self, using.awaitLine(RestrictedUse.NOT_ALLOWED));
+                using = start(children, List.of(), new File("/dev/null"), classPath(), "use");
+                print(using, self, using.awaitLine(RestrictedUse.NOT_ALLOWED));
             }
-            say(using, self == ROOT ? uid : self, RestrictedUse.CONTENT + " " + using.readyLine());
+            print(using, self == ROOT ? uid : self, RestrictedUse.CONTENT + " " + using.readyLine());
         }
         return 0;
     }
@@ -67,25 +77,30 @@ final class Restricted implements Callable<Integer> {
         return List.of("setpriv", "--reuid=" + uid, "--regid=" + uid, "--clear-groups");
     }
 
-    private static ChildProcess start(Stage stage, List<String> prefix, File input, String classPath, String command)
+    /** Starts {@code restricted park} or {@code restricted use}, as another user if there is a prefix. */
+    private ChildProcess start(
+            ChildProcesses children, List<String> prefix, File input, String classPath, String command)
             throws IOException, InterruptedException {
+        String examples = spec.root().userObject().getClass().getName();
         List<String> line = new ArrayList<>(prefix);
-        List<String> arguments = List.of("restricted", command, stage.socket());
-        line.addAll(Stage.java(classPath, List.of("-XX:+UseSerialGC"), Examples.class.getName(), arguments));
-        return stage.start(command.equals("park") ? RestrictedPark.PARKED : SECRET, input, line);
+        line.addAll(ChildProcesses.java(
+                List.of("-XX:+UseSerialGC"),
+                List.of("-cp", classPath, examples),
+                List.of("restricted", command, children.socket())));
+        return children.start(command.equals("park") ? RestrictedPark.PARKED : SECRET, input, line);
     }
 
     private static String classPath() {
         return System.getProperty("java.class.path");
     }
 
-    /** Puts the jar where another user may read it. */
-    private static String copyOfClassPath(Stage stage) throws IOException {
+    /** Copies the jar to a place where the other user may read it. */
+    private static String copyOfClassPath(ChildProcesses children) throws IOException {
         Path jar = Path.of(classPath());
         if (!Files.isRegularFile(jar)) {
             return classPath();
         }
-        Path copy = Files.copy(jar, stage.file("examples.jar"));
+        Path copy = Files.copy(jar, children.file("examples.jar"));
         permit(copy, "rw-r--r--");
         return copy.toString();
     }
@@ -94,7 +109,7 @@ final class Restricted implements Callable<Integer> {
         Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(permissions));
     }
 
-    private static void say(ChildProcess process, int user, String text) {
+    private static void print(ChildProcess process, int user, String text) {
         System.out.println("process " + process.pid() + ", user " + user + ": " + text);
     }
 }

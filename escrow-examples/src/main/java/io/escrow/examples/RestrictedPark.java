@@ -13,11 +13,11 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/** The privileged side: has something open, and leaves it in the escrow. */
-@Command(name = "park", description = "Puts its own standard input into an escrow, for \"use\" to take out.")
+/** The privileged side: puts an open file into the escrow. */
+@Command(name = "park", description = "Puts its standard input into an escrow, from which \"use\" takes it.")
 final class RestrictedPark implements Callable<Integer> {
 
-    /** How the line begins that tells that it is done. */
+    /** How the line begins that this command prints when it is done. */
     static final String PARKED = "Parked ";
 
     static final int TAG = 0;
@@ -31,7 +31,7 @@ final class RestrictedPark implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        // What is behind standard input: a file, a pipe, a terminal, or a socket.
+        // The name of a file, a pipe, a terminal, or a socket.
         String what = Files.readSymbolicLink(Path.of("/proc/self/fd/" + STDIN)).toString();
         try (BlockingEscrow escrow = EscrowClient.builder().path(path).connectBlocking(TIMEOUT)) {
             escrow.add(TAG, INDEX, new FileDescriptor(STDIN), what.getBytes(UTF_8));

@@ -17,8 +17,8 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/** The side that may open nothing: takes what is open out of the escrow. */
-@Command(name = "use", description = "Takes what was parked out of an escrow, and prints what it reads from it.")
+/** The side without permission: takes an open file out of the escrow, and reads it. */
+@Command(name = "use", description = "Takes what \"park\" has put into an escrow, and prints what can be read from it.")
 final class RestrictedUse implements Callable<Integer> {
 
     static final String NOT_ALLOWED = "Not allowed to open ";
@@ -37,11 +37,12 @@ final class RestrictedUse implements Callable<Integer> {
                 System.out.println(CONTENT);
                 print(descriptor);
             } catch (ClosedChannelException e) {
-                throw new IOException("what was parked is not open for reading", e); // as Netty tells EBADF
+                throw new IOException(
+                        "the parked descriptor is not open for reading", e); // Netty's exception for EBADF
             } finally {
                 descriptor.close();
             }
-            // It is read to its end, for everybody: an open file has one position.
+            // All duplicates of a descriptor share one position, so nobody else can read the file again.
             escrow.delete(RestrictedPark.TAG, RestrictedPark.INDEX);
         }
         return 0;

@@ -14,7 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.net.ssl.KeyManagerFactory;
 
-/** Makes a certificate that is good for trying TLS out, and for nothing else. */
+/** Makes a self-signed certificate to try TLS with. Do not use it for anything else. */
 final class SelfSigned {
 
     private static final String PASSWORD = "password";
@@ -34,7 +34,7 @@ final class SelfSigned {
             factory.init(keys, PASSWORD.toCharArray());
             return SslContextBuilder.forServer(factory).build();
         } catch (GeneralSecurityException e) {
-            throw new IOException("no certificate could be made", e);
+            throw new IOException("cannot make a certificate: " + e.getMessage(), e);
         } finally {
             Files.deleteIfExists(store);
             Files.delete(directory);
@@ -51,7 +51,7 @@ final class SelfSigned {
         Process keytool = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output = new String(keytool.getInputStream().readAllBytes(), UTF_8);
         if (keytool.waitFor() != 0) {
-            throw new IOException("keytool: " + output);
+            throw new IOException("keytool cannot make a key: " + output);
         }
     }
 }

@@ -86,7 +86,9 @@ class ExamplesIT {
     void clientWithoutServerTellsWhy() throws Exception {
         List<String> output = run(1, "echo-client", "--port=1");
         assertEquals(1, output.size(), output.toString());
-        assertTrue(output.get(0).startsWith("echo-client: no connection to the server: "), output.toString());
+        assertTrue(
+                output.get(0).startsWith("echo-client: no connection to the server at 127.0.0.1:1: "),
+                output.toString());
     }
 
     private static List<String> run(int exitCode, String... arguments) throws IOException, InterruptedException {

@@ -31,7 +31,7 @@ class RestrictedIT {
             String other = root ? "65534" : user;
             assertEquals(root, user.equals("0"), output.toString());
             assertTrue(output.get(1).matches(".*, user " + user + ": Parked .*/secret"), output.toString());
-            assertEquals(!root, output.get(2).startsWith("Not root, so user " + user + " is both"));
+            assertEquals(!root, output.get(2).startsWith("Not root, so both processes run as user " + user + ":"));
             int last = output.size() - 1;
             assertTrue(output.get(last - 1).matches(".*, user " + other + ": Not allowed to open .*/secret"));
             assertTrue(output.get(last).endsWith(", user " + other + ": Read from its descriptor: " + SECRET));

@@ -1,0 +1,113 @@
+package io.escrow.examples.bench;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.examples.process.ChildProcess;
+import io.escrow.examples.process.ChildProcesses;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.function.ToDoubleFunction;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Measures how fast slots are filled, fetched and emptied, and the memory that waiting requests take. */
+@Command(
+        name = "store",
+        description =
+                "Measures how many slots a second are filled, fetched and emptied, and the memory that waiting requests"
+                        + " take.")
+final class BenchStore implements Callable<Integer> {
+
+    private static final int WARM_UP_PASSES = 12;
+    private static final int BULK_PASSES = 3;
+
+    @Mixin
+    private final SlotOptions options = new SlotOptions(64, 5);
+
+    /** The rates of all passes, in slots a second. */
+    private final Map<StoreLoad.Way, Map<StoreLoad.Operation, List<Double>>> rates = new EnumMap<>(StoreLoad.Way.class);
+
+    @Override
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
+        try (ChildProcesses children = ChildProcesses.open()) {
+            ChildProcess daemon = children.startEscrowd(children.socket());
+            try (EscrowClient client = EscrowClient.builder()
+                            .path(children.socket())
+                            .connect()
+                            .get();
+                    StoreLoad load = StoreLoad.open(client, options)) {
+                measureRates(load);
+                printRates();
+                new StoreMemory(client, load, daemon.pid()).print();
+            }
+        }
+        return 0;
+    }
+
+    private void measureRates(StoreLoad load) throws IOException, InterruptedException, ExecutionException {
+        printProgress("warming up");
+        for (int pass = 0; pass < WARM_UP_PASSES; pass++) {
+            pass(load, StoreLoad.Way.BULK);
+        }
+        for (StoreLoad.Way way : StoreLoad.Way.values()) {
+            pass(load, way);
+        }
+        rates.clear();
+        for (int round = 1; round <= options.rounds(); round++) {
+            printProgress("round " + round + " of " + options.rounds());
+            for (StoreLoad.Way way : StoreLoad.Way.values()) {
+                for (int pass = 0; pass < (way == StoreLoad.Way.BULK ? BULK_PASSES : 1); pass++) {
+                    pass(load, way);
+                }
+            }
+        }
+    }
+
+    private void pass(StoreLoad load, StoreLoad.Way way) throws IOException, InterruptedException, ExecutionException {
+        for (StoreLoad.Operation operation : StoreLoad.Operation.values()) {
+            long start = System.nanoTime();
+            load.run(way, operation);
+            double rate = options.slots() * 1e9 / (System.nanoTime() - start);
+            rates.computeIfAbsent(way, w -> new EnumMap<>(StoreLoad.Operation.class))
+                    .computeIfAbsent(operation, o -> new ArrayList<>())
+                    .add(rate);
+        }
+    }
+
+    private static void printProgress(String text) {
+        System.err.println("bench: " + text);
+    }
+
+    private void printRates() {
+        System.out.printf(
+                "%,d slots, each with a socket and %,d bytes; slots a second, median of %d rounds%n%n",
+                options.slots(), options.payload(), options.rounds());
+        System.out.printf("%-44s %12s %12s %12s%n", "", "add", "get", "delete");
+        for (StoreLoad.Way way : StoreLoad.Way.values()) {
+            printRow(way.text, "%,12.0f", operation -> median(way, operation));
+        }
+        for (StoreLoad.Way way : List.of(StoreLoad.Way.CHAINED, StoreLoad.Way.BLOCKING)) {
+            printRow(
+                    "bulk : " + way.text,
+                    "%12.1f",
+                    operation -> median(StoreLoad.Way.BULK, operation) / median(way, operation));
+        }
+    }
+
+    private static void printRow(String text, String format, ToDoubleFunction<StoreLoad.Operation> value) {
+        StringBuilder row = new StringBuilder(String.format("%-44s", text));
+        for (StoreLoad.Operation operation : StoreLoad.Operation.values()) {
+            row.append(' ').append(String.format(format, value.applyAsDouble(operation)));
+        }
+        System.out.println(row);
+    }
+
+    private double median(StoreLoad.Way way, StoreLoad.Operation operation) {
+        List<Double> sorted = rates.get(way).get(operation).stream().sorted().toList();
+        return sorted.get(sorted.size() / 2);
+    }
+}

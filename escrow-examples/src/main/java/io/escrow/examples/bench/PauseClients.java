@@ -1,0 +1,164 @@
+package io.escrow.examples.bench;
+
+import io.netty.bootstrap.Bootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.HdrHistogram.Histogram;
+
+/**
+ * Clients of an echo server, on one event loop. Some of them send the time at fixed intervals. They do not wait for
+ * answers in between, so that each pause is measured in full.
+ */
+final class PauseClients implements AutoCloseable {
+
+    private static final int TIMEOUT_SECONDS = 30;
+
+    private final EventLoopGroup group =
+            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("clients", true), EpollIoHandler.newFactory());
+    private final List<Client> clients = new ArrayList<>();
+    private final List<Client> sending = new ArrayList<>();
+    private Future<?> ticker;
+    private int next;
+    private int closed;
+
+    void connect(int port, int count) throws InterruptedException, IOException {
+        while (clients.size() < count) {
+            Client client = new Client();
+            var connected = new Bootstrap()
+                    .group(group)
+                    .channelFactory(EpollSocketChannel::new)
+                    .handler(client)
+                    .connect("127.0.0.1", port)
+                    .await();
+            if (!connected.isSuccess()) {
+                throw new IOException(
+                        "only " + clients.size() + " of " + count + " connections could be opened (see ulimit -n): "
+                                + connected.cause().getMessage());
+            }
+            clients.add(client);
+        }
+    }
+
+    /** Starts to send on the first connections, on each of them once in every interval. */
+    void startSending(int count, int intervalMillis) {
+        sending.addAll(clients.subList(0, count));
+        int each = Math.max(1, count / intervalMillis);
+        ticker = group.next()
+                .scheduleAtFixedRate(
+                        () -> {
+                            for (int i = 0; i < each; i++) {
+                                sending.get(next++ % count).send();
+                            }
+                        },
+                        0,
+                        1,
+                        TimeUnit.MILLISECONDS);
+    }
+
+    /** Begins anew with what {@link #longestWaits} returns. */
+    void resetLongestWaits() throws InterruptedException, ExecutionException {
+        group.next().submit(() -> sending.forEach(client -> client.longest = 0)).get();
+    }
+
+    /** Returns the longest time, in microseconds, that each sending connection has waited for an answer. */
+    Histogram longestWaits() throws InterruptedException, ExecutionException {
+        return group.next()
+                .submit(() -> {
+                    Histogram histogram = new Histogram(3);
+                    sending.forEach(client -> histogram.recordValue(client.longest / 1000));
+                    return histogram;
+                })
+                .get();
+    }
+
+    /** Sends on each connection, and waits for the answers. Returns the number of connections that are open. */
+    int askAll() throws InterruptedException, ExecutionException, TimeoutException {
+        List<CompletableFuture<Void>> answers = new ArrayList<>();
+        group.next()
+                .submit(() -> {
+                    for (Client client : clients) {
+                        if (client.channel.isActive()) {
+                            client.answer = new CompletableFuture<>();
+                            answers.add(client.answer);
+                            client.send();
+                        }
+                    }
+                })
+                .get();
+        CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)).get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+        return group.next().submit(() -> clients.size() - closed).get();
+    }
+
+    @Override
+    public void close() {
+        if (ticker != null) {
+            ticker.cancel(false);
+        }
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+
+    /** Only the event loop calls the methods. */
+    private final class Client extends ChannelInboundHandlerAdapter {
+        private Channel channel;
+        private ByteBuf partial;
+        private long longest;
+        private CompletableFuture<Void> answer;
+
+        void send() {
+            if (channel.isActive()) {
+                channel.writeAndFlush(channel.alloc().buffer(Long.BYTES).writeLong(System.nanoTime()));
+            }
+        }
+
+        @Override
+        public void handlerAdded(ChannelHandlerContext ctx) {
+            channel = ctx.channel();
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            ByteBuf in = (ByteBuf) msg;
+            if (partial != null) {
+                in = ctx.alloc().buffer().writeBytes(partial).writeBytes(in);
+                partial.release();
+                partial = null;
+                ((ByteBuf) msg).release();
+            }
+            long now = System.nanoTime();
+            while (in.readableBytes() >= Long.BYTES) {
+                longest = Math.max(longest, now - in.readLong());
+            }
+            if (in.isReadable()) {
+                partial = in;
+            } else {
+                in.release();
+                if (answer != null) {
+                    answer.complete(null);
+                }
+            }
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext ctx) {
+            closed++;
+            if (answer != null) {
+                answer.complete(null);
+            }
+        }
+    }
+}
