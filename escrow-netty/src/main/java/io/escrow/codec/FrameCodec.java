@@ -46,6 +46,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();
+    private final FrameReader reader;
     private Limits limits;
     private int framesInPacket;
     private int descriptorsInPacket;
@@ -60,6 +61,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     public FrameCodec(boolean daemon, Limits limits) {
         this.daemon = daemon;
         this.limits = limits;
+        this.reader = new FrameReader(daemon, limits);
     }
 
     /**
@@ -69,6 +71,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
      */
     public void limits(Limits limits) {
         this.limits = limits;
+        reader.limits(limits);
     }
 
     /**
@@ -158,10 +161,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
                     in, "requests in a packet with a descriptor, or for one: more than " + limits.packetDescriptors());
         }
         Object descriptor = (flags & DESCRIPTOR) == 0 ? null : descriptors.poll();
-        int end = in.readerIndex() + bodyLength;
-        Frame frame = new FrameReader(in, opcode, flags, tag, index, bodyLength, daemon, limits).read(descriptor);
-        in.readerIndex(end);
-        return frame;
+        return reader.header(opcode, flags, tag, index).body(in, bodyLength, descriptor);
     }
 
     // Sending

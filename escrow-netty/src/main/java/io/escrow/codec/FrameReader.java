@@ -14,27 +14,72 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Reads the body of one frame (PROTOCOL.md, "Frames"), of which all bytes are there and the header was read.
- *
- * @param in the bytes, from the body on
- * @param length the length of the body
- * @param daemon whether the daemon receives the frame
+ * Reads the bodies of frames (PROTOCOL.md, "Frames"), one after the other. One reader serves all frames of a codec, so that
+ * a frame costs no reader.
  */
-record FrameReader(
-        ByteBuf in, Opcode opcode, int flags, int tag, int index, int length, boolean daemon, Limits limits) {
+final class FrameReader {
 
     private static final int HELLO_LENGTH = 8;
     private static final int LIMITS_LENGTH = 24;
     private static final int CONNECTED_AT_LENGTH = 8;
     private static final int PAGE_HEADER_LENGTH = 8;
 
+    private final boolean daemon;
+    private Limits limits;
+
+    // The frame that is being read.
+    private ByteBuf in;
+    private Opcode opcode;
+    private int flags;
+    private int tag;
+    private int index;
+    private int length;
+
     /**
-     * Reads the body; how many bytes of it were read is undefined if the frame is invalid.
+     * Makes a reader.
      *
+     * @param daemon whether the daemon receives the frames
+     */
+    FrameReader(boolean daemon, Limits limits) {
+        this.daemon = daemon;
+        this.limits = limits;
+    }
+
+    void limits(Limits limits) {
+        this.limits = limits;
+    }
+
+    /** Sets what the header of the next frame contains. */
+    FrameReader header(Opcode opcode, int flags, int tag, int index) {
+        this.opcode = opcode;
+        this.flags = flags;
+        this.tag = tag;
+        this.index = index;
+        return this;
+    }
+
+    /**
+     * Reads a body, of which all bytes are there, and skips what is left of it.
+     *
+     * @param bytes the bytes, from the body on
+     * @param bodyLength the length of the body
      * @param descriptor the descriptor of the frame, or {@code null}; released unless it is in the frame that is returned
      * @throws ProtocolException if the stream itself can't be trusted any more
      */
-    Frame read(Object descriptor) {
+    Frame body(ByteBuf bytes, int bodyLength, Object descriptor) {
+        in = bytes;
+        length = bodyLength;
+        int end = bytes.readerIndex() + bodyLength;
+        try {
+            Frame frame = read(descriptor);
+            bytes.readerIndex(end);
+            return frame;
+        } finally {
+            in = null;
+        }
+    }
+
+    private Frame read(Object descriptor) {
         if (opcode == Opcode.ADD) {
             return readAdd(descriptor);
         } else if ((flags & FrameCodec.DESCRIPTOR) != 0) {
@@ -83,22 +128,25 @@ record FrameReader(
 
     /** Returns what is wrong with the descriptor of an ADD; {@code null} if nothing is. */
     private Frame.Invalid checkDescriptor(Object descriptor) {
-        String slot = "slot " + tag + "/" + index;
         if (descriptor == LostDescriptor.INSTANCE) {
             return new Frame.Invalid(
                     Status.EMFILE,
-                    "the descriptor for " + slot
+                    "the descriptor for " + slot()
                             + " was lost: too many open, several in a message, or of a kind that can't be received");
         }
         if ((flags & FrameCodec.STAND_IN) != 0) {
             return new Frame.Invalid(
                     Status.EBADF,
-                    "the descriptor for " + slot + " could not be sent: closed, or of a kind that can't be sent");
+                    "the descriptor for " + slot() + " could not be sent: closed, or of a kind that can't be sent");
         }
         if ((flags & FrameCodec.DESCRIPTOR) != 0 && descriptor == null) {
-            return new Frame.Invalid(Status.EINVAL, "the descriptor announced for " + slot + " did not come");
+            return new Frame.Invalid(Status.EINVAL, "the descriptor announced for " + slot() + " did not come");
         }
         return null;
+    }
+
+    private String slot() {
+        return "slot " + tag + "/" + index;
     }
 
     private Frame readUpdate() {
