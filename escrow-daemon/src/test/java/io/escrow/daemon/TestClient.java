@@ -14,6 +14,7 @@ import io.netty.channel.unix.FileDescriptor;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -21,7 +22,9 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A client in a process of its own, which is there to be killed: {@code OPERATION PATH DIRECTORY NUMBER...}. It tells on
@@ -42,12 +45,28 @@ final class TestClient {
 
     /** Starts one. */
     static TestProcess start(String operation, Path path, TestFiles files, Integer... numbers) throws IOException {
-        return new TestProcess(new ProcessBuilder(
-                command(System.getProperty("java.class.path"), operation, path, files.directory(), numbers)));
+        List<String> start = TestProcess.java(TestDaemon.ARCHIVE);
+        start.addAll(List.of("-cp", TestDaemon.JAR + ":" + testClasses(), TestClient.class.getName()));
+        return new TestProcess(new ProcessBuilder(command(start, operation, path, files.directory(), numbers)));
     }
 
     static List<String> command(String classPath, String operation, Path path, Path directory, Integer... numbers) {
-        List<String> command = TestProcess.java("-cp", classPath, TestClient.class.getName(), operation);
+        List<String> start = TestProcess.java("-cp", classPath, TestClient.class.getName());
+        return command(start, operation, path, directory, numbers);
+    }
+
+    /** Returns what the jar of the daemon does not have: the classes of the tests, and what they use. */
+    private static String testClasses() {
+        return Stream.of(System.getProperty("java.class.path").split(":"))
+                .filter(entry ->
+                        Files.isDirectory(Path.of(entry)) || entry.matches(".*(-tests.jar|/org/(junit|opentest4j)/.*)"))
+                .collect(Collectors.joining(":"));
+    }
+
+    private static List<String> command(
+            List<String> start, String operation, Path path, Path directory, Integer... numbers) {
+        List<String> command = new ArrayList<>(start);
+        command.add(operation);
         command.add(path.toString());
         command.add(directory.toString());
         for (Integer number : numbers) {

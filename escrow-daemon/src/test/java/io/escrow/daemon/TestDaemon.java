@@ -9,6 +9,7 @@ import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.testing.ClassDataArchive;
 import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -25,7 +26,11 @@ final class TestDaemon extends TestProcess {
 
     static final Duration TIMEOUT = Duration.ofSeconds(PATIENCE_SECONDS);
 
-    private static final String JAR = System.getProperty("escrowd.jar");
+    /** The jar of the daemon. */
+    static final String JAR = System.getProperty("escrowd.jar");
+
+    /** The options of Java with which processes start quickly whose class path begins with the jar. */
+    static final String[] ARCHIVE = ClassDataArchive.options(JAR).toArray(String[]::new);
 
     private final Path path;
 
@@ -36,7 +41,8 @@ final class TestDaemon extends TestProcess {
 
     /** Returns the command line of a daemon. */
     static List<String> command(String... arguments) {
-        List<String> command = java("-jar", JAR);
+        List<String> command = java(ARCHIVE);
+        command.addAll(List.of("-jar", JAR));
         command.addAll(List.of(arguments));
         return command;
     }
@@ -158,7 +164,8 @@ final class TestDaemon extends TestProcess {
     /** Fails if something was dropped without being released; ends the session that is on, if any, first. */
     void assertNoLeak() throws IOException {
         String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
-        try (TestProcess collect = new TestProcess(new ProcessBuilder(jcmd, Long.toString(pid()), "GC.run"))) {
+        try (TestProcess collect = new TestProcess(new ProcessBuilder(
+                jcmd, "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", Long.toString(pid()), "GC.run"))) {
             assertEquals(0, collect.awaitExit(), () -> collect.lines().toString());
         }
         // Leaks are reported when the next thing of the same kind is made.

@@ -2,6 +2,7 @@ package io.escrow.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.testing.ClassDataArchive;
 import io.escrow.testing.TestProcess;
 import java.io.File;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.util.List;
 final class JarProcess extends TestProcess {
 
     private static final String JAR = System.getProperty("escrow-examples.jar");
+    private static final String[] ARCHIVE = ClassDataArchive.options(JAR).toArray(String[]::new);
     private static final int PATIENCE_SECONDS = 150;
 
     private JarProcess(List<String> starter, List<String> arguments) throws IOException {
@@ -21,7 +23,8 @@ final class JarProcess extends TestProcess {
 
     private static ProcessBuilder builder(List<String> starter, List<String> arguments) {
         List<String> command = new ArrayList<>(starter);
-        command.addAll(java(arguments.toArray(String[]::new)));
+        command.addAll(java(ARCHIVE));
+        command.addAll(arguments);
         return new ProcessBuilder(command).redirectInput(new File("/dev/null"));
     }
 

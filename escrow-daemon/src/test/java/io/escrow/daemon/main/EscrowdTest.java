@@ -9,6 +9,9 @@ import io.escrow.daemon.socket.SocketFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -132,7 +135,11 @@ class EscrowdTest {
         Path path = directory.resolve("s");
         SocketFile claimed = SocketFile.claim(path, false, Duration.ZERO);
         long pid = ProcessHandle.current().pid();
-        assertEquals(1, Escrowd.run("--force", path.toString()));
+        // It listens, so that nobody waits for its end.
+        try (ServerSocketChannel socket = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            socket.bind(UnixDomainSocketAddress.of(path));
+            assertEquals(1, Escrowd.run("--force", path.toString()));
+        }
         claimed.close();
 
         assertEquals(
