@@ -18,13 +18,13 @@ final class EchoClient implements Callable<Integer> {
 
     private static final int REPORT_SECONDS = 1;
 
-    @Option(names = "--host", description = "host of the server; default: ${DEFAULT-VALUE}")
+    @Option(names = "--host", paramLabel = "HOST", description = "host of the server; default: ${DEFAULT-VALUE}")
     private String host = "127.0.0.1";
 
-    @Option(names = "--port", description = "port of the server; default: ${DEFAULT-VALUE}")
+    @Option(names = "--port", paramLabel = "PORT", description = "port of the server; default: ${DEFAULT-VALUE}")
     private int port = 8087;
 
-    @Option(names = "--connections", paramLabel = "N", description = "connections; default: ${DEFAULT-VALUE}")
+    @Option(names = "--connections", paramLabel = "N", description = "number of connections; default: ${DEFAULT-VALUE}")
     private int connections = 1;
 
     @Override

@@ -47,7 +47,10 @@ final class EchoServer implements Callable<Integer> {
             description = "path of the escrow's socket; a daemon is started if none is running")
     private String path;
 
-    @Option(names = "--port", description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--port",
+            paramLabel = "PORT",
+            description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
     private int port = 8087;
 
     @Option(names = "--quiet", description = "do not print the messages to and from the escrow")
@@ -56,7 +59,7 @@ final class EchoServer implements Callable<Integer> {
     @Option(
             names = "--delay",
             paramLabel = "MILLIS",
-            description = "wait this long before each answer, as if it needed some work; default: ${DEFAULT-VALUE}")
+            description = "how long the server waits before each answer; default: ${DEFAULT-VALUE}")
     private int delay;
 
     @Override

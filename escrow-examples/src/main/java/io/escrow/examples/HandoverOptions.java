@@ -22,7 +22,10 @@ final class HandoverOptions {
             description = "start no daemon: in a control group or container, a daemon would end with the server")
     private boolean noCreate;
 
-    @Option(names = "--port", description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--port",
+            paramLabel = "PORT",
+            description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
     private int port = 8080;
 
     @Option(

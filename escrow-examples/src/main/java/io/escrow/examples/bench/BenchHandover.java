@@ -34,7 +34,7 @@ final class BenchHandover implements Callable<Integer> {
     /** How long the sending connections send before a handover, so that they are in their rhythm when it comes. */
     private static final int SETTLE_MILLIS = 2000;
 
-    @Option(names = "--connections", paramLabel = "N", description = "open connections; default: ${DEFAULT-VALUE}")
+    @Option(names = "--connections", paramLabel = "N", description = "number of connections; default: ${DEFAULT-VALUE}")
     private int connections = 10_000;
 
     @Option(names = "--talking", paramLabel = "N", description = "how many of them send; default: ${DEFAULT-VALUE}")
