@@ -92,7 +92,7 @@ class SocketActivationIT {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             --mode=0660 PATH | mode of the inherited socket "PATH": 600 (expected: 660)
-            --daemonise      | --daemonise: a socket that systemd has bound
+            --daemonise      | --daemonise: only this process can use the socket
             """)
     void saysInOneLineWhatDoesNotGoTogether(String arguments, String text) throws IOException {
         String[] all = arguments.replace("PATH", path.toString()).split(" ", -1);
