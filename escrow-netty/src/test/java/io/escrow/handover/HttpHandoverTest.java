@@ -181,7 +181,8 @@ class HttpHandoverTest {
                     int cut = random.nextInt(text.length());
                     socket.getOutputStream().write(text.substring(0, cut).getBytes(US_ASCII));
                     rest = text.substring(cut).getBytes(US_ASCII);
-                    int target = sent - 200;
+                    // Netty's codec takes 128 requests that are not answered.
+                    int target = sent - 100;
                     await().until(() -> answered.get() > target);
                 }
                 total.complete(sent);
@@ -218,9 +219,11 @@ class HttpHandoverTest {
                     length = Integer.parseInt(line.substring("content-length: ".length()));
                 }
             }
-            char[] body = new char[length];
-            assertEquals(length, in.read(body));
-            String path = new String(body).split("\n", -1)[0];
+            StringBuilder body = new StringBuilder();
+            while (body.length() < length) {
+                body.append((char) in.read());
+            }
+            String path = body.toString().split("\n", -1)[0];
             assertEquals(next % 5 != 0 && next % 7 == 0 ? "/slow" + next : "/" + next, path);
             next++;
             answered.incrementAndGet();
