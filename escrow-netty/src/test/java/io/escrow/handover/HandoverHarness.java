@@ -161,7 +161,7 @@ public abstract class HandoverHarness {
         return add(done(description));
     }
 
-    ServerHandover add(ServerHandover server) {
+    protected final ServerHandover add(ServerHandover server) {
         servers.add(server);
         if (server.listeners().get(0).localAddress() instanceof InetSocketAddress address) {
             port = address.getPort();

@@ -73,7 +73,10 @@ public final class Peer implements AutoCloseable {
     }
 
     public void assertReceives(byte[] record) throws IOException {
-        byte[] expected = framed(record);
+        assertReceivesRaw(framed(record));
+    }
+
+    public void assertReceivesRaw(byte[] expected) throws IOException {
         byte[] received = new byte[expected.length];
         in.readFully(received);
         assertArrayEquals(expected, received);

@@ -190,9 +190,22 @@ public final class Connection implements ProtocolContext {
     }
 
     void activated() {
-        gate = rules.protocols().install(this);
+        RuntimeException notRecognised = null;
+        try {
+            gate = rules.protocols().install(this);
+        } catch (RuntimeException e) {
+            notRecognised = e;
+        }
         saver = new ConnectionSaver(channel(), gate);
         owner.opened(this);
+        if (notRecognised != null) {
+            if (!adopted) {
+                ctx.fireExceptionCaught(notRecognised);
+                channel().close();
+                return;
+            }
+            restored = CompletableFuture.failedFuture(notRecognised);
+        }
         if (adopted) {
             DeferredReadAllocator.install(channel(), deferred);
             deferred.begin(channel());

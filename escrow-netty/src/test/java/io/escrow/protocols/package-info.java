@@ -1,0 +1,2 @@
+/** A protocol as a user of the library would write one: it uses the public API only. */
+package io.escrow.protocols;
