@@ -43,7 +43,7 @@ public final class ProcessLink implements AutoCloseable {
         GONE(7),
         /** O: that was all. */
         DONE(8),
-        /** The other process has died, or has closed the link. */
+        /** The other process has died, has closed the link, or has sent no message. Never sent. */
         END(9);
 
         private final int code;
@@ -54,11 +54,11 @@ public final class ProcessLink implements AutoCloseable {
 
         private static Kind of(int code) {
             for (Kind kind : values()) {
-                if (kind.code == code) {
+                if (kind.code == code && kind != END) {
                     return kind;
                 }
             }
-            throw new DecoderException("message of kind " + code + " (expected: 1 to " + END.code + ")");
+            throw new DecoderException("message of kind " + code + " (expected: 1 to " + DONE.code + ")");
         }
     }
 
@@ -167,8 +167,13 @@ public final class ProcessLink implements AutoCloseable {
     }
 
     private final class Receiver extends SimpleChannelInboundHandler<ByteBuf> {
+        private boolean failed;
+
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, ByteBuf in) {
+            if (failed) {
+                return;
+            }
             received.add(new Message(Kind.of(in.readByte()), in.readInt(), Unpooled.copiedBuffer(in)));
         }
 
@@ -179,6 +184,8 @@ public final class ProcessLink implements AutoCloseable {
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            // What came in with it is not heard any more.
+            failed = true;
             ctx.close();
         }
     }
