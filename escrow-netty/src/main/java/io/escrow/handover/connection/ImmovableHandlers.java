@@ -31,7 +31,7 @@ public final class ImmovableHandlers {
         this.reasons = Map.copyOf(reasons);
     }
 
-    private static Map<String, String> ofNetty() {
+    static Map<String, String> ofNetty() {
         Map<String, String> reasons = new HashMap<>();
         put(reasons, "TLS", "io.netty.handler.ssl", "SslHandler", "AbstractSniHandler", "SslClientHelloHandler");
         put(reasons, "HTTP/2", "io.netty.handler.codec.http2", "Http2ConnectionHandler", "Http2FrameCodec");
