@@ -18,7 +18,11 @@ public final class EventLoops {
 
     private EventLoops() {}
 
-    /** Calls a task on an event loop. */
+    /**
+     * Calls a task on an event loop.
+     *
+     * @throws java.util.concurrent.RejectedExecutionException if the event loop has ended
+     */
     public static <T> CompletableFuture<T> call(EventExecutor loop, Callable<T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
         loop.execute(() -> {

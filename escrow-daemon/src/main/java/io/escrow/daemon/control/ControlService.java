@@ -15,6 +15,7 @@ import io.escrow.daemon.kernel.OpenFiles;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.RetainedSlot;
 import io.escrow.daemon.store.Store;
+import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
@@ -250,18 +251,10 @@ public final class ControlService {
     }
 
     private <T> CompletableFuture<T> call(Callable<T> task) {
-        CompletableFuture<T> result = new CompletableFuture<>();
         try {
-            loop.execute(() -> {
-                try {
-                    result.complete(task.call());
-                } catch (Exception e) {
-                    result.completeExceptionally(e);
-                }
-            });
+            return EventLoops.call(loop, task);
         } catch (RejectedExecutionException e) {
-            result.completeExceptionally(new EscrowException(Status.ECONNRESET, "escrowd is stopping", e));
+            return CompletableFuture.failedFuture(new EscrowException(Status.ECONNRESET, "escrowd is stopping", e));
         }
-        return result;
     }
 }

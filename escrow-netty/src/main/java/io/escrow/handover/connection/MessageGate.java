@@ -1,5 +1,6 @@
 package io.escrow.handover.connection;
 
+import io.escrow.Deposit;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.netty.buffer.ByteBuf;
@@ -192,7 +193,7 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
 
     /** Returns a copy of the bytes that were not let through yet. */
     public byte[] held() {
-        return buffer == null ? new byte[0] : ByteBufUtil.getBytes(buffer);
+        return buffer == null ? Deposit.NO_BYTES : ByteBufUtil.getBytes(buffer);
     }
 
     /** Returns what {@link #restore} needs; empty if the pipeline is as it was made. */

@@ -2,6 +2,7 @@ package io.escrow.handover.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Deposit;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -68,7 +69,6 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     private static final Set<String> STATE_OF_EVERY_CHANNEL = Set.of(RESTED, OUTPUT_SHUT, INHERITED, UNSENT, GATE);
     private static final int MAX_TEXT = 0xFFFF;
-    private static final byte[] NO_BYTES = {};
 
     /** Keeps a copy of the map, which can't be changed. */
     public ChannelRecord {
@@ -77,7 +77,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Describes a channel whose peer is told nothing. */
     public ChannelRecord(String listener, boolean clean, Map<String, Section> sections) {
-        this(listener, clean, sections, NO_BYTES);
+        this(listener, clean, sections, Deposit.NO_BYTES);
     }
 
     /** Builds a record; the name of a section decides whether it is required. */
@@ -86,7 +86,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         private final String listener;
         private final boolean clean;
         private final Map<String, Section> sections = new LinkedHashMap<>();
-        private byte[] farewell = NO_BYTES;
+        private byte[] farewell = Deposit.NO_BYTES;
 
         private Builder(String listener, boolean clean) {
             this.listener = listener;
@@ -118,7 +118,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
         /** Adds a section that has no bytes, and means something by being there. */
         public Builder mark(String name) {
-            sections.put(name, new Section(NO_BYTES, isRequired(name)));
+            sections.put(name, new Section(Deposit.NO_BYTES, isRequired(name)));
             return this;
         }
 
