@@ -11,10 +11,10 @@ import io.escrow.handover.protocol.ProtocolContext;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.DefaultEventLoopGroup;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.local.LocalIoHandler;
 import io.netty.channel.nio.NioIoHandler;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -36,7 +36,7 @@ class ServerHandoverBuilderTest {
     private static final Duration MORE_THAN_ANYBODY_WAITS = Duration.ofDays(36_501);
     private static final EventLoopGroup EPOLL = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private static final EventLoopGroup NIO = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
-    private static final EventLoopGroup LOCAL = new DefaultEventLoopGroup(1);
+    private static final EventLoopGroup LOCAL = new MultiThreadIoEventLoopGroup(1, LocalIoHandler.newFactory());
 
     private final ServerHandoverBuilder builder =
             ServerHandover.with(EscrowClient.builder().path("/does/not/exist"));

@@ -61,6 +61,7 @@ class WaveVersionsTest extends HandoverHarness {
 
     @ParameterizedTest
     @MethodSource("unfit")
+    @SuppressWarnings("try") // closed before its scope ends
     void allIsStoredForASuccessorThatDoesNotFit(ProtocolVersion other) throws Exception {
         ServerHandover server = start(waves());
         List<Peer> peers = halfHeardPeers(server);
@@ -81,6 +82,7 @@ class WaveVersionsTest extends HandoverHarness {
 
     @ParameterizedTest
     @MethodSource("unfit")
+    @SuppressWarnings("try") // closed before its scope ends
     void theNextWaitsForItsTurnBehindAServerThatDoesNotFit(ProtocolVersion other) throws Exception {
         List<Peer> peers = handOverAtOnce();
         try (FakePredecessor before = new FakePredecessor(escrow(), group.next())) {

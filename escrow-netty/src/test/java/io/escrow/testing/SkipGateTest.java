@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import org.junit.jupiter.api.Test;
 import org.opentest4j.TestAbortedException;
 
+@SuppressWarnings("StaticAssignmentOfThrowable") // never thrown from where they are made
 class SkipGateTest {
 
     private static final Exception UNEXPECTED = new TestAbortedException("Assumption failed: python3 is missing");

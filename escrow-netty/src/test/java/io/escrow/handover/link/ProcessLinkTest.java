@@ -58,6 +58,7 @@ class ProcessLinkTest {
 
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "END")
+    @SuppressWarnings("EnumOrdinal") // the numbers on the wire follow the order
     void messageHasItsLengthKindAndIndex(ProcessLink.Kind kind) throws IOException {
         link.send(kind, 0x01020304, new byte[] {7, 8}).syncUninterruptibly();
 
