@@ -14,6 +14,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /** Uses a builder again, and changes it after its server has started. */
@@ -47,10 +48,12 @@ class BuilderReuseTest extends HandoverHarness {
                 bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo()));
         bootstrap.childOption(ChannelOption.SO_RCVBUF, 10_000);
         EscrowClientBuilder escrow = escrow();
+        ServerHandover before = start();
         ServerHandoverBuilder builder = ServerHandover.with(escrow)
-                .listen("echo", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                .listen("echo", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         escrow.path(directory.resolve("elsewhere").toString());
-        ServerHandover server = start(builder);
+        // It waits for its turn while everything changes.
+        CompletableFuture<ServerHandover> starting = builder.start();
 
         bootstrap.childHandler(new ChannelInitializer<SocketChannel>() {
             @Override
@@ -67,6 +70,8 @@ class BuilderReuseTest extends HandoverHarness {
                 .immovable(Echo.class, "too late")
                 .listen("other", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
 
+        handOver(before);
+        ServerHandover server = add(starting.join());
         Peer peer = connect();
         peer.assertEchoes(RECORD);
         assertEquals(1, server.listeners().size());

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -29,6 +30,13 @@ class ConnectionMovesTest extends HandoverHarness {
         server = start();
         peer = connect();
         connection = onlyConnection(server);
+    }
+
+    @AfterEach
+    void forgetWhatIsGone() {
+        if (connection.state() == ConnectionState.GONE) {
+            server.context().connections().removeAll(List.of(connection));
+        }
     }
 
     private <T> CompletableFuture<T> onLoop(Callable<T> task) {
@@ -83,7 +91,6 @@ class ConnectionMovesTest extends HandoverHarness {
         assertEquals(false, onLoop(connection::tryToRest).join());
         assertEquals(ConnectionState.GONE, connection.state());
         peer.assertEnds();
-        server.context().connections().removeAll(List.of(connection));
     }
 
     @Test
