@@ -35,7 +35,12 @@ final class JarProcess extends TestProcess {
 
     /** Runs an example by way of another command, which becomes the example. */
     static JarProcess start(List<String> starter, String... arguments) throws IOException {
-        List<String> all = new ArrayList<>(List.of("-jar", JAR));
+        List<String> all = new ArrayList<>();
+        if (List.of(arguments).contains("bench")) {
+            // Most of the time would go into looking for leaks, and the same code is looked at elsewhere.
+            all.add("-Dio.netty.leakDetection.level=disabled");
+        }
+        all.addAll(List.of("-jar", JAR));
         all.addAll(List.of(arguments));
         return new JarProcess(starter, all);
     }
@@ -56,6 +61,15 @@ final class JarProcess extends TestProcess {
         JarProcess daemon = new JarProcess(List.of(), all);
         daemon.nextWith("Listening on");
         return daemon;
+    }
+
+    /** Runs an example that ends by itself, and returns what it printed. */
+    static List<String> run(int exitCode, String... arguments) throws IOException {
+        try (JarProcess example = JarProcess.start(arguments)) {
+            int actual = example.awaitExit();
+            assertEquals(exitCode, actual, () -> example.lines().toString());
+            return example.lines();
+        }
     }
 
     /** Waits for the next line with a text in it. */

@@ -1,0 +1,55 @@
+package io.escrow.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The benchmarks, as short as they can be. */
+@Timeout(180)
+class BenchIT {
+
+    @Test
+    void benchMeasures() throws Exception {
+        List<String> output = JarProcess.run(0, "bench", "store", "--slots=100", "--payload=10", "--rounds=1");
+        assertTrue(output.stream().anyMatch(line -> line.startsWith("bulk call ")), output.toString());
+        assertTrue(output.stream().anyMatch(line -> line.startsWith("300,000 gets, one call each")), output.toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"client", "server"})
+    void benchMeasuresShortConnections(String closer) throws Exception {
+        List<String> output = JarProcess.run(
+                0,
+                "bench",
+                "accept",
+                "--rounds=2",
+                "--time=200",
+                "--warm-up=200",
+                "--connections=10",
+                "--closed-by=" + closer);
+        for (String row : List.of("1 ", "2 ", "median ")) {
+            assertTrue(
+                    output.stream()
+                            .anyMatch(line -> line.matches(row + " +[1-9][\\d,]* +[1-9][\\d,]* +\\d\\.\\d{3} .*")),
+                    output.toString());
+        }
+    }
+
+    @Test
+    void soakTellsThatNothingGrows() throws Exception {
+        List<String> output =
+                JarProcess.run(0, "bench", "soak", "--minutes=0", "--interval=1", "--connections=10", "--coming=5");
+        assertTrue(output.contains("20 of 20 connections kept"), output.toString());
+        assertEquals(
+                4,
+                output.stream()
+                        .filter(line -> line.matches(".*, descriptors .* steady"))
+                        .count(),
+                output.toString());
+    }
+}

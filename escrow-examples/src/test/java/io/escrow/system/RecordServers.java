@@ -1,0 +1,120 @@
+package io.escrow.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Runs a daemon, servers of records one after the other, and clients of theirs that check that nothing is missing.
+ *
+ * <p>The system properties {@code handover.connections} and {@code handover.rounds} make the tests larger.
+ */
+abstract class RecordServers {
+
+    static final int CONNECTIONS = Integer.getInteger("handover.connections", 200);
+    static final int ROUNDS = Integer.getInteger("handover.rounds", 8);
+
+    @TempDir
+    Path directory;
+
+    final Random random = new Random(5);
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final CompletableFuture<Void> failed = new CompletableFuture<>();
+    final List<RecordPeer> peers = new ArrayList<>();
+    private final List<JarProcess> servers = new ArrayList<>();
+    JarProcess daemon;
+    boolean inWaves;
+    private int port;
+
+    final Path socket() {
+        return directory.resolve("s");
+    }
+
+    @BeforeEach
+    final void startDaemon() throws IOException {
+        daemon = JarProcess.escrowd(socket());
+    }
+
+    @AfterEach
+    final void endProcesses() throws IOException {
+        for (JarProcess server : servers) {
+            server.close();
+        }
+        daemon.close();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+    }
+
+    final JarProcess start(boolean crashSafe) throws IOException {
+        JarProcess server = launch(crashSafe);
+        port = Integer.parseInt(server.awaitLine(RecordServer.SERVING).split(" ", 3)[1]);
+        return server;
+    }
+
+    final JarProcess launch(boolean crashSafe) throws IOException {
+        JarProcess server = JarProcess.main(
+                RecordServer.class,
+                socket().toString(),
+                String.valueOf(port),
+                String.valueOf(crashSafe),
+                String.valueOf(inWaves));
+        servers.add(server);
+        return server;
+    }
+
+    final void connect(List<RecordPeer.Kind> kinds) {
+        for (int i = 0; i < CONNECTIONS; i++) {
+            RecordPeer peer = new RecordPeer(group.next(), port, kinds.get(i % kinds.size()), i, failed);
+            peers.add(peer);
+            group.next().execute(peer::connect);
+        }
+    }
+
+    /** Lets the clients talk for a random while; fails when one of them has seen something wrong. */
+    final void goOn() throws Exception {
+        goOn(300 + random.nextInt(700));
+    }
+
+    /** Lets the clients go on for so long, or until one of them misses something. */
+    final void goOn(int millis) throws Exception {
+        try {
+            failed.get(millis, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            // It is what should be.
+        }
+    }
+
+    final void await(Function<RecordPeer, CompletableFuture<Void>> event) throws Exception {
+        CompletableFuture<Void> all =
+                CompletableFuture.allOf(peers.stream().map(event).toArray(CompletableFuture[]::new));
+        CompletableFuture.anyOf(all, failed).get(60, TimeUnit.SECONDS);
+    }
+
+    /** Looks into the escrow behind one more server, which has seen the end of the connections that it was handed. */
+    final void assertOnlyTheListenerIsLeft(JarProcess last) throws Exception {
+        last.terminate();
+        last.awaitExit();
+        try (BlockingEscrow escrow =
+                EscrowClient.builder().path(socket().toString()).connectBlocking(Duration.ofSeconds(30))) {
+            assertEquals(1, escrow.tag(0).used());
+            assertEquals(0, escrow.tag(1).used());
+            assertEquals(0, escrow.tag(2).used());
+        }
+    }
+}
