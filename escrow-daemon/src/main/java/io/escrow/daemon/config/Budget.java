@@ -13,7 +13,7 @@ import java.util.Locale;
  * @param openFiles how many descriptors the process may have open
  * @param heap the largest Java heap, in bytes
  */
-public record Budget(long openFiles, long heap) {
+record Budget(long openFiles, long heap) {
 
     /** Descriptors that a daemon needs for itself: its jars, its sockets, its log. */
     private static final int OWN_DESCRIPTORS = 64;
