@@ -227,12 +227,12 @@ final class StartTask {
 
     private void leaveListener(Entry entry, String reason) {
         entry.close();
-        notes.leave("listener in slot " + entry.key() + ": " + reason);
+        notes.leave("listener in slot " + entry.tag() + "/" + entry.index() + ": " + reason);
     }
 
     private void discardListener(Entry entry, String reason) {
         entry.close();
-        notes.refuse("listener in slot " + entry.key() + ": " + reason);
+        notes.refuse("listener in slot " + entry.tag() + "/" + entry.index() + ": " + reason);
         server.table().discard(entry.key());
     }
 

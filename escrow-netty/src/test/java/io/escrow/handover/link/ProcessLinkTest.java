@@ -110,9 +110,14 @@ class ProcessLinkTest {
     @ParameterizedTest
     @MethodSource("noMessages")
     void whatIsNoMessageEndsTheLink(byte[] bytes) throws IOException {
-        send(message(5, 5, 0));
-        send(bytes);
-        send(message(5, 8, 0));
+        byte[] before = message(5, 5, 0);
+        byte[] after = message(5, 8, 0);
+        // In one piece: what comes behind is there already when the link ends.
+        send(ByteBuffer.allocate(before.length + bytes.length + after.length)
+                .put(before)
+                .put(bytes)
+                .put(after)
+                .array());
         assertEquals(ProcessLink.Kind.WAVE, link.receive().kind());
         assertEquals(ProcessLink.Kind.END, link.receive().kind());
         assertNull(link.receive(1), "nothing comes after the end");
