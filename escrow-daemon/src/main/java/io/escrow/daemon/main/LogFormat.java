@@ -19,7 +19,8 @@ enum LogFormat {
      */
     void apply() {
         if (LoggerFactory.getILoggerFactory().getClass().getName().equals(LOGBACK)) {
-            LogSetup.apply(this == JSON ? new JsonLineEncoder() : new TextLineEncoder());
+            // Only LogSetup names encoders: this class must load where there is no logback.
+            LogSetup.apply(this == JSON);
         } else if (this != TEXT) {
             throw new IllegalStateException("--log-format=" + this + " needs logback as the SLF4J provider");
         }

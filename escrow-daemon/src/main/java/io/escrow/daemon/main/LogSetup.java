@@ -15,7 +15,8 @@ final class LogSetup {
 
     private LogSetup() {}
 
-    static void apply(LineEncoder encoder) {
+    static void apply(boolean json) {
+        LineEncoder encoder = json ? new JsonLineEncoder() : new TextLineEncoder();
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         context.reset();
         encoder.setContext(context);
