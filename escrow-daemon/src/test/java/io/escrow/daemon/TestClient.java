@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.Iterator;
@@ -31,6 +32,9 @@ import java.util.stream.Stream;
  * stdout how far it is, and ends when its stdin does.
  */
 final class TestClient {
+
+    // Not of TestDaemon: this program also runs where nothing but the classes of its package are.
+    private static final Duration TIMEOUT = Duration.ofSeconds(TestProcess.PATIENCE_SECONDS);
 
     private final Path path;
     private final Path directory;
@@ -104,12 +108,12 @@ final class TestClient {
     private EscrowClientBuilder builder() {
         return EscrowClient.builder()
                 .path(path.toString())
-                .connectTimeout(TestDaemon.TIMEOUT)
+                .connectTimeout(TIMEOUT)
                 .onWaiting(waiting -> tell(waiting.toString()));
     }
 
     private BlockingEscrow connect() throws IOException {
-        return builder().connectBlocking(TestDaemon.TIMEOUT);
+        return builder().connectBlocking(TIMEOUT);
     }
 
     /** Greets, and at a word sends whole packets and the beginning of one more, reading no answer. */
@@ -227,7 +231,7 @@ final class TestClient {
 
     /** Stores its process number, and keeps the session until it is told to end; may be told before to ask something. */
     private void hold(EscrowClientBuilder builder) throws IOException {
-        try (BlockingEscrow escrow = builder.connectBlocking(TestDaemon.TIMEOUT)) {
+        try (BlockingEscrow escrow = builder.connectBlocking(TIMEOUT)) {
             byte[] pid = Long.toString(ProcessHandle.current().pid()).getBytes(UTF_8);
             escrow.add(numbers[0], numbers[1], pid);
             tell("holding");
