@@ -27,7 +27,7 @@ class DaemonPackagesTest {
             .allow(CONFIG, KERNEL, VALUES)
             .allow(EVENTS, KERNEL, VALUES, CODEC)
             .allow(STORE, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
-            .allow(SOCKET, CONFIG, KERNEL, VALUES)
+            .allow(SOCKET, CONFIG, KERNEL, VALUES, INTERNAL)
             .allow(
                     CONTROL,
                     CONTROL_RECORDS,
@@ -40,7 +40,7 @@ class DaemonPackagesTest {
                     CODEC,
                     HANDOVER_RECORDS,
                     INTERNAL)
-            .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
+            .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC, INTERNAL)
             .allow(CTL, CONTROL_RECORDS, VALUES)
             .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, INTERNAL);
 
