@@ -22,7 +22,7 @@ class LibraryPackagesTest {
     private static final String HANDOVER = "io.escrow.handover";
     private static final String MICROMETER = "io.escrow.handover.micrometer";
 
-    private final PackageRules rules = new PackageRules()
+    private static final PackageRules rules = new PackageRules()
             .allow(VALUES)
             .allow(INTERNAL, VALUES)
             .allow(CODEC, VALUES, INTERNAL)
@@ -46,6 +46,11 @@ class LibraryPackagesTest {
     @Test
     void packagesUseOnlyWhatTheyMay() {
         rules.checkDirections();
+    }
+
+    @Test
+    void theApiMentionsNothingInternal() {
+        rules.checkApi(VALUES, CLIENT, PROTOCOL, HANDOVER, MICROMETER);
     }
 
     @Test

@@ -21,7 +21,7 @@ class DaemonPackagesTest {
     private static final String CONTROL_RECORDS = "io.escrow.control";
     private static final String CTL = "io.escrow.ctl";
 
-    private final PackageRules rules = new PackageRules()
+    private static final PackageRules rules = new PackageRules()
             .allow(CONTROL_RECORDS)
             .allow(KERNEL, VALUES)
             .allow(CONFIG, KERNEL, VALUES)

@@ -71,8 +71,8 @@ final class ConnectionBatch {
     }
 
     /**
-     * Lets those go on that are no longer at rest, and returns them. What a connection does on its loop may end on
-     * another's: that is let come to its end before.
+     * Lets those go on that are no longer at rest, and returns them. What a connection does on its own loop may end on
+     * the loop of another one: this waits until it has.
      */
     List<Connection> restless() throws EscrowException {
         deadline.await(EventLoops.settle(server.loops()));

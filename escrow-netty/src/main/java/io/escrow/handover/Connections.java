@@ -115,7 +115,7 @@ final class Connections implements Connection.Owner {
             return chosen;
         }
         byte[] own = connection.protocolFarewell();
-        // What nobody has asked for must not make a handover fail.
+        // A farewell that the server has not chosen must not make a handover fail.
         return own.length <= table.client().maxFarewell() ? own : Deposit.NO_BYTES;
     }
 }

@@ -3,7 +3,8 @@ package io.escrow.handover;
 import java.time.Duration;
 
 /**
- * Is told what happens to a server that is handed over, for its metrics or its log. Each method does nothing by default.
+ * Is called when something happens to a server that is handed over, for its metrics or its log. Each method does nothing
+ * by default.
  *
  * <p>All are called while connections may be waiting, by threads of the server's own or by an event loop, and must not
  * block. Calls may come from several threads, but for each start and each handover in the order of this text. What an
@@ -12,7 +13,7 @@ import java.time.Duration;
 public interface HandoverObserver {
 
     /**
-     * Tells that this server has a session with the escrow: when it starts, when it has lost its session, and when it
+     * Is called when this server has got a session with the escrow: at its start, after it has lost its session, and when it
      * takes back the one that it had given up for a handover.
      *
      * @param waited how long it was in the escrow's queue: from the moment at which the socket was connected to, or there
@@ -21,7 +22,7 @@ public interface HandoverObserver {
     default void queued(Duration waited) {}
 
     /**
-     * Tells that a connection goes on here that was handed over. Not called for connections found after a crash, and not
+     * Is called when a connection goes on here that was handed over. Not called for connections found after a crash, and not
      * when the process before did not store when they came to rest.
      *
      * @param pause for how long it was not read, as in {@link Pauses}
@@ -29,14 +30,14 @@ public interface HandoverObserver {
     default void paused(Duration pause) {}
 
     /**
-     * Tells that the server has started, after everything that there was to take over.
+     * Is called when the server has started, and has taken over everything that there was.
      *
      * @param report how it came up
      */
     default void started(StartReport report) {}
 
     /**
-     * Tells that the server is handed over, before the future of {@link ServerHandover#handOver} is done. Connections that
+     * Is called when the server is handed over, before the future of {@link ServerHandover#handOver} is done. Connections that
      * stay may still be served.
      *
      * @param report how the handover went
@@ -44,20 +45,20 @@ public interface HandoverObserver {
     default void handedOver(HandoverReport report) {}
 
     /**
-     * Tells that a handover has failed, when the server goes on as if nothing had been asked.
+     * Is called when a handover has failed, and the server goes on as if nothing had been asked.
      *
-     * @param reason why, as the future of {@link ServerHandover#handOver} tells it
+     * @param reason why, as the future of {@link ServerHandover#handOver} fails with it
      */
     default void handoverFailed(Throwable reason) {}
 
     /**
-     * Tells that the session with the escrow is lost, because the daemon has died or has ended it. Connections would not
+     * Is called when the session with the escrow is lost, because the daemon has died or has ended it. Connections would not
      * outlive a crash until it is regained.
      */
     default void sessionLost() {}
 
     /**
-     * Tells that there is a session again after it was lost; in crash-safe mode, everything is then being stored anew. A
+     * Is called when there is a session again after it was lost. In crash-safe mode, everything is then being stored anew. A
      * server that is not crash-safe looks for a session only when it is to be handed over.
      */
     default void sessionRegained() {}

@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Tells how a handover went.
+ * Describes a handover.
  *
  * @param listeners how many listeners and datagram sockets the escrow has now
  * @param connections how many connections the escrow has now

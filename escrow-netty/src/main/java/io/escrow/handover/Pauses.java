@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Sums up for how long connections were read by nobody: from the moment at which each came to rest in the process before,
+ * Sums up for how long no process read the connections: from the moment at which each came to rest in the process before,
  * to the moment at which it went on in this one. By the machine's clock, in whole milliseconds.
  *
  * @param measured how many connections that is known of: those that were handed over by a process that stores the moment

@@ -2,7 +2,7 @@ package io.escrow.handover;
 
 import jdk.jfr.FlightRecorder;
 
-/** Enumerates what the flight recorder is told of a start or a handover: how long it took, for how many connections. */
+/** Enumerates the steps of a start or a handover that the flight recorder records, with time and number of connections. */
 enum Phase {
     // Of a start:
     /** The escrow is connected to, and this process waits for its turn. */
@@ -48,8 +48,9 @@ enum Phase {
 
     /** Begins this phase; it may be ended by another thread. */
     Span begin() {
-        // The first event starts the recorder, which takes long; there is no recording before somebody else has started
-        // it.
+        // The first event starts the recorder, which takes long; there is no recording before another part of the
+        // program has
+        // started it.
         return HAS_RECORDER && FlightRecorder.isInitialized() ? HandoverPhaseEvent.begin(name()) : connections -> {};
     }
 }

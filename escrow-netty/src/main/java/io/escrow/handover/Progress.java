@@ -1,7 +1,7 @@
 package io.escrow.handover;
 
 /**
- * Tells how far a start or a handover has come.
+ * Describes how far a start or a handover has come.
  *
  * @param step what is being done
  * @param done with how many connections it is done

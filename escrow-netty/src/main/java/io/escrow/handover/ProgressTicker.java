@@ -8,7 +8,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 
-/** Tells four times a second how far a step has come, and once more when it is done. */
+/** Calls a listener four times a second with how far a step has come, and once more when it is done. */
 final class ProgressTicker {
 
     private static final int PERIOD_MILLIS = 250;

@@ -6,7 +6,7 @@ import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
-/** Keeps from the server what somebody else's observer throws. May be used by any thread. */
+/** Logs what an observer throws, so that it does not reach the server. May be used by any thread. */
 final class SafeObserver implements HandoverObserver {
 
     private static final Logger logger = HandoverLog.LOGGER;

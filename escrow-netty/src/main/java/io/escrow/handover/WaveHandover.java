@@ -174,7 +174,7 @@ final class WaveHandover {
         current = null;
     }
 
-    /** Tells the next process that a connection has ended, or stays here. */
+    /** Reports to the next process that a connection has ended, or stays here. */
     synchronized void gone(ChannelSlot slot) {
         gone.add(slot);
         if (current != null) {

@@ -4,10 +4,16 @@ import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.ArchConfiguration;
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaMember;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.nio.file.Path;
@@ -27,9 +33,15 @@ public final class PackageRules {
 
     private static final String PROJECT = "io.escrow";
 
-    private final JavaClasses module = new ClassFileImporter().importPath(Path.of("target/classes"));
+    private final JavaClasses module = importModule();
     private final Map<String, Set<String>> uses = new LinkedHashMap<>();
     private final Map<String, String> pairs = new HashMap<>();
+
+    /** Imports the classes of the module, but not those of others, of which the names are enough. */
+    private static JavaClasses importModule() {
+        ArchConfiguration.get().setResolveMissingDependenciesFromClassPath(false);
+        return new ClassFileImporter().importPath(Path.of("target/classes"));
+    }
 
     /**
      * Names a package.
@@ -101,6 +113,42 @@ public final class PackageRules {
             String outermost = type.getName().replaceFirst("\\$.*", "");
             return pairs.getOrDefault(outermost, outermost);
         });
+    }
+
+    /**
+     * Fails if a public class of the API has a public or protected member that mentions an internal type.
+     *
+     * @param api the packages of this project that are API
+     */
+    public void checkApi(String... api) {
+        classes()
+                .that()
+                .resideInAnyPackage(api)
+                .and()
+                .arePublic()
+                .should(mentionOnly(Set.of(api)))
+                .check(module);
+    }
+
+    private static ArchCondition<JavaClass> mentionOnly(Set<String> api) {
+        return new ArchCondition<>("mention only types of the API") {
+            @Override
+            public void check(JavaClass type, ConditionEvents events) {
+                for (JavaMember member : type.getMembers()) {
+                    if (isVisible(member)) {
+                        member.getAllInvolvedRawTypes().stream()
+                                .filter(areIn(api).negate())
+                                .forEach(used -> events.add(SimpleConditionEvent.violated(
+                                        member, member.getFullName() + " mentions " + used.getName())));
+                    }
+                }
+            }
+        };
+    }
+
+    private static boolean isVisible(JavaMember member) {
+        return member.getModifiers().contains(JavaModifier.PUBLIC)
+                || member.getModifiers().contains(JavaModifier.PROTECTED);
     }
 
     private void checkNoCircle(String what, Function<JavaClass, String> slice) {

@@ -80,7 +80,7 @@ final class ConnectionSaver {
      * @param listener the name of the listener that the connection came from
      * @param restedMillis when the connection came to rest, in milliseconds since 1970
      * @param deferred what has come in since
-     * @param farewell what the peer is to be told if nobody claims the connection
+     * @param farewell what is sent to the peer if no process claims the connection
      * @throws IllegalStateException if something other than bytes waits to be written
      */
     ChannelRecord takeApart(String listener, long restedMillis, DeferredEvents deferred, byte[] farewell) {
@@ -104,7 +104,7 @@ final class ConnectionSaver {
         }
         deferred.copyKept(held);
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
-        // In the middle of what the peer is being told, and behind the end of it, there is nothing to be said.
+        // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
         boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
         return record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
     }
@@ -207,7 +207,7 @@ final class ConnectionSaver {
 
         @Override
         public void channelReadComplete(ChannelHandlerContext ctx) {
-            // The decoder says so after its last bytes; nobody else has read anything.
+            // The decoder fires it after its last bytes; the other handlers have read nothing.
         }
     }
 }

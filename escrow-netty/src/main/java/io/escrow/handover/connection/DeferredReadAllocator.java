@@ -10,11 +10,11 @@ import io.netty.util.UncheckedBooleanSupplier;
  * Leaves what a peer has sent in the kernel while the connection is not served. A hang-up makes Netty read, whatever auto-read
  * says; and what a process has read that is not the connection's owner yet would be lost with it.
  *
- * <p>Netty asks for a buffer before each read. It gets an empty one, and is told that there was nothing to read.
+ * <p>Netty asks for a buffer before each read. It gets an empty one, and learns that there was nothing to read.
  */
 final class DeferredReadAllocator implements RecvByteBufAllocator {
 
-    /** After so many in a row it is an error that epoll reports again and again until somebody reads it. */
+    /** After so many in a row it is an error that epoll reports again and again until it is read. */
     private static final int MOST_IN_A_ROW = 8;
 
     private final RecvByteBufAllocator allocator;

@@ -25,7 +25,7 @@ public final class PeerShutdown {
         }
     }
 
-    /** Shuts the connection down for everybody who has it. */
+    /** Shuts the connection down in all processes that have it. */
     public static void shutDown(Channel channel) {
         try {
             ((Socket) EventLoops.descriptor(channel)).shutdown(true, true);

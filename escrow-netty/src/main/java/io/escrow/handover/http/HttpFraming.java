@@ -3,7 +3,7 @@ package io.escrow.handover.http;
 import io.netty.buffer.ByteBuf;
 
 /**
- * Finds the ends of HTTP/1.1 requests. What a head says about its body is left to the decoder, which is told first, so
+ * Finds the ends of HTTP/1.1 requests. The decoder reads first what a head says about its body, so
  * that there is one opinion about it only.
  */
 final class HttpFraming {

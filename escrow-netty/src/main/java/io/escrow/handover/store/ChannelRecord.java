@@ -21,7 +21,7 @@ import java.util.function.Predicate;
  * @param listener the name of the listener that the channel is, or came from
  * @param clean whether it was handed over, and not found after a crash
  * @param sections state by name, in the order in which it is stored, see the constants
- * @param farewell what the escrow tells the peer if nobody claims the channel, possibly empty; not encoded, because the
+ * @param farewell what the escrow sends to the peer if no process claims the channel, possibly empty; not encoded, because the
  *     slot has it beside the record
  */
 @SuppressWarnings("ArrayRecordComponent") // records are not compared
@@ -75,7 +75,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         sections = Collections.unmodifiableMap(new LinkedHashMap<>(sections));
     }
 
-    /** Describes a channel whose peer is told nothing. */
+    /** Describes a channel without a farewell. */
     public ChannelRecord(String listener, boolean clean, Map<String, Section> sections) {
         this(listener, clean, sections, Deposit.NO_BYTES);
     }
@@ -127,7 +127,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
             return sections.containsKey(name);
         }
 
-        /** Sets what the escrow tells the peer if nobody claims the channel. */
+        /** Sets what the escrow sends to the peer if no process claims the channel. */
         public Builder farewell(byte[] farewell) {
             this.farewell = farewell;
             return this;

@@ -30,7 +30,7 @@ public final class ChannelSlot {
     /**
      * Stores a channel, or replaces what is known about it.
      *
-     * @param descriptor stays the caller's, who keeps it open until the future is done; {@code null} if an empty slot is
+     * @param descriptor stays the caller's; the caller keeps it open until the future is done; {@code null} if an empty slot is
      *     to stay empty
      * @return done when it is stored; when it fails, the slot is as it was
      */

@@ -110,7 +110,7 @@ public final class EscrowTable {
         return new ChannelSlot(this, entry.tag(), entry.index(), place(entry, Unpooled.wrappedBuffer(entry.payload())));
     }
 
-    /** Stores a channel; its descriptor stays the caller's, who keeps it open until it is sent or the future is done. */
+    /** Stores a channel. Its descriptor stays the caller's; the caller keeps it open until it is sent or the future is done. */
     CompletableFuture<Place> put(
             int tag, int index, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         return store(

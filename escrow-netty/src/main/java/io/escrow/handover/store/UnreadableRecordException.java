@@ -5,7 +5,7 @@ import io.escrow.Status;
 import java.io.Serial;
 
 /**
- * Says that a slot holds no record that this version can read. Its bytes may be right all the same, for another version
+ * Is thrown when a slot holds no record that this version can read. Its bytes may be right all the same, for another version
  * or another program, so the slot must be left as it is.
  */
 public final class UnreadableRecordException extends EscrowException {
