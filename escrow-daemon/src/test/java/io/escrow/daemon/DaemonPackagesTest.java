@@ -50,6 +50,11 @@ class DaemonPackagesTest {
     }
 
     @Test
+    void theApiMentionsNothingInternal() {
+        rules.checkApi(VALUES, DAEMON, CONFIG);
+    }
+
+    @Test
     void noPackagesDependOnEachOther() {
         rules.checkNoCircleOfPackages();
     }
