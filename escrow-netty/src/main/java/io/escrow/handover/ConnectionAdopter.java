@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
+import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.store.ChannelRecord;
@@ -272,7 +273,12 @@ final class ConnectionAdopter {
     }
 
     private void refuse(SlotKey slot, Throwable failure) {
-        notes.refuse(name(slot) + ": " + Futures.unwrap(failure).getMessage());
+        notes.refuse(name(slot) + ": " + reason(failure));
+    }
+
+    private static String reason(Throwable failure) {
+        Throwable cause = Futures.unwrap(failure);
+        return cause instanceof EscrowException e ? e.text() : cause.getMessage();
     }
 
     private static String name(SlotKey slot) {

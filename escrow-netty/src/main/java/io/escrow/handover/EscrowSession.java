@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
+import org.slf4j.event.Level;
 
 /** Holds a running server's session with the escrow, and makes it again when it is lost. May be used by any thread. */
 final class EscrowSession {
@@ -21,6 +23,8 @@ final class EscrowSession {
     private CompletableFuture<Void> regained = CompletableFuture.completedFuture(null);
     private boolean wanted = true;
     private boolean lost;
+    /** How often it could not be made again since it was lost. */
+    private final AtomicInteger failures = new AtomicInteger();
 
     EscrowSession(HandoverConfiguration configuration, EscrowTable table, CrashStore crashStore) {
         this.configuration = configuration;
@@ -67,7 +71,8 @@ final class EscrowSession {
         regained.whenComplete((nothing, failure) -> {
             connecting.cancel(false);
             if (failure != null && configuration.crashSafe()) {
-                logger.debug("no session with the escrow: {}", failure.getMessage());
+                logger.atLevel(failures.getAndIncrement() == 0 ? Level.WARN : Level.DEBUG)
+                        .log("no session with the escrow, trying again: {}", failure.getMessage());
                 CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS)
                         .execute(this::keep);
             }
@@ -83,6 +88,7 @@ final class EscrowSession {
             }
         }
         return begin(client).thenRun(() -> {
+            failures.set(0);
             if (configuration.crashSafe()) {
                 escrowAll();
             }

@@ -158,7 +158,8 @@ final class HandoverTask {
             }
             deadline.pause(busy.size() + " of " + (busy.size() + all.resting())
                     + " connections did not come to rest in time, one of them "
-                    + busy.get(0).channel());
+                    + busy.get(0).channel()
+                    + ": allow more time, or move in waves, which drain those that stay");
             asked = busy;
         }
     }

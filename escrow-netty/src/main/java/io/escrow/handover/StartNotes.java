@@ -22,7 +22,7 @@ final class StartNotes {
     /** Notes what was left as it is, for another version of the program. */
     void leave(String what) {
         left.add(what);
-        logger.warn("not adopted, and left as it is for a version that can adopt it: {}", what);
+        logger.warn("not adopted, and left as it is, for a version that can adopt it or the process before: {}", what);
     }
 
     List<String> refused() {

@@ -30,6 +30,7 @@ final class StartTask {
     private final List<String> adoptedListeners = new ArrayList<>();
     private final List<String> inheritedListeners = new ArrayList<>();
     private final List<String> boundListeners = new ArrayList<>();
+    private final List<String> storedNames = new ArrayList<>();
     private final StartNotes notes = new StartNotes();
     private final ConnectionAdopter adopter;
     private final InheritedListeners inherited;
@@ -98,6 +99,7 @@ final class StartTask {
         server.session().begin(client).join();
         Map<String, Stored> stored = storedListeners();
         Stored meetingPoint = stored.remove(ChannelRecord.RENDEZVOUS);
+        storedNames.addAll(stored.keySet());
         try (WaveReceiver before = meetingPoint == null
                 ? null
                 : WaveReceiver.meet(
@@ -241,10 +243,25 @@ final class StartTask {
         if (inherited.give(listener)) {
             inheritedListeners.add(listener.name());
         } else {
-            listener.bind();
+            bind(listener);
             boundListeners.add(listener.name());
         }
         listener.slot(server.table().newListenerSlot());
+    }
+
+    private void bind(Listener listener) throws EscrowException {
+        try {
+            listener.bind();
+        } catch (EscrowException e) {
+            if (e.status() != Status.EADDRINUSE || storedNames.isEmpty()) {
+                throw e;
+            }
+            throw new EscrowException(
+                    e.status(),
+                    e.text() + "; the escrow holds listeners under these names: " + String.join(", ", storedNames)
+                            + ": a listener keeps its name from version to version",
+                    e);
+        }
     }
 
     private void adopt(Listener listener, Stored held, List<ChannelSlot> useless) throws EscrowException {

@@ -154,7 +154,7 @@ final class WaveSender {
         left.forEach(
                 connection -> onStaying.accept(
                         connection,
-                        "the next process could not take it: its descriptor did not arrive, or it could not be restored there"));
+                        "the next process could not take it; the report of that process has the reason"));
         return true;
     }
 
