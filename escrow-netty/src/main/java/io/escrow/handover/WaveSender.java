@@ -151,10 +151,8 @@ final class WaveSender {
         wave.letGo();
         moved.addAndGet(apart.size());
         ConnectionBatch.comeBack(left).join();
-        left.forEach(
-                connection -> onStaying.accept(
-                        connection,
-                        "the next process could not take it; the report of that process has the reason"));
+        left.forEach(connection -> onStaying.accept(
+                connection, "the next process could not take it; the report of that process has the reason"));
         return true;
     }
 

@@ -24,6 +24,7 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -34,9 +35,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,6 +155,32 @@ public abstract class HandoverHarness {
                 initializer.accept(ch);
             }
         });
+    }
+
+    /** Begins to start a server whose turn comes after another one's, and returns when it is in the queue. */
+    protected final CompletableFuture<ServerHandover> startNext(ServerHandoverBuilder description) {
+        return queue(description::start);
+    }
+
+    /** Does something that connects to the escrow, which has a session, and returns when it is in the queue. */
+    final <T> T queue(Supplier<T> connecting) {
+        long before = queued();
+        T result = connecting.get();
+        await().until(() -> queued() > before);
+        return result;
+    }
+
+    /** Counts the connections to the escrow that are not accepted: proc(5), /proc/net/unix, shows them as connecting. */
+    private long queued() {
+        String connecting = "02";
+        try (Stream<String> sockets = Files.lines(Path.of("/proc/self/net/unix"))) {
+            return sockets.map(line -> line.trim().split("\\s+", 8))
+                    .filter(fields -> fields.length == 8 && fields[7].equals(socket().toString()))
+                    .filter(fields -> fields[5].equals(connecting))
+                    .count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     protected final ServerHandover start() throws EscrowException {

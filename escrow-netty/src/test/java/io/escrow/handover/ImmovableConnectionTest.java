@@ -42,7 +42,7 @@ class ImmovableConnectionTest extends HandoverHarness {
         ServerHandover server = start(description);
         Peer peer = connect();
         peer.assertEchoes(RECORD);
-        CompletableFuture<ServerHandover> starting = next.start();
+        CompletableFuture<ServerHandover> starting = startNext(next);
         HandoverReport report = handOver(server);
         assertEquals(
                 List.of(reason),

@@ -185,7 +185,7 @@ class NeverRestingTest extends HandoverHarness {
         final List<Peer> busy = busyPeers(kind, server, BUSY);
         final List<Peer> idle = connect(IDLE);
         awaitConnections(server, BUSY + IDLE);
-        CompletableFuture<ServerHandover> starting = waves(kind).start();
+        CompletableFuture<ServerHandover> starting = startNext(waves(kind));
         CompletableFuture<HandoverReport> handover = server.handOver(LONG);
         await().until(() -> server.connections() == BUSY);
         assertFalse(handover.isDone());
@@ -215,7 +215,7 @@ class NeverRestingTest extends HandoverHarness {
         final List<Peer> busy = busyPeers(kind, server, BUSY);
         connect(IDLE);
         awaitConnections(server, BUSY + IDLE);
-        CompletableFuture<ServerHandover> starting = waves(kind).start();
+        CompletableFuture<ServerHandover> starting = startNext(waves(kind));
         HandoverReport report = handOver(server, Duration.ofSeconds(2));
         assertEquals(IDLE, report.connections());
         assertEquals(BUSY, report.staying().size());

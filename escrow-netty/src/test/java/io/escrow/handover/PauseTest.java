@@ -61,7 +61,7 @@ class PauseTest extends HandoverHarness {
         ServerHandover server = start(echoServer().waves(Duration.ofMillis(20)));
         connect(MANY);
         awaitConnections(server, MANY);
-        CompletableFuture<ServerHandover> starting = echoServer().start();
+        CompletableFuture<ServerHandover> starting = startNext(echoServer());
         long began = System.currentTimeMillis();
         handOver(server);
         Pauses pauses = add(starting.join()).startReport().pauses();

@@ -249,8 +249,7 @@ class UnreadableConnectionTest extends HandoverHarness {
         Peer peer = connect();
         awaitConnections(server, 1);
         peer.sendRaw(FRAMED, 0, HALF);
-        CompletableFuture<ServerHandover> starting =
-                part.after(this).waves(Duration.ofMillis(20)).start();
+        CompletableFuture<ServerHandover> starting = startNext(part.after(this).waves(Duration.ofMillis(20)));
         HandoverReport report = handOver(server);
         assertEquals(0, report.connections(), report::toString);
         assertEquals(1, report.staying().size());
@@ -280,7 +279,7 @@ class UnreadableConnectionTest extends HandoverHarness {
         awaitConnections(server, 1);
         peer.sendRaw(FRAMED, 0, HALF);
         ServerHandoverBuilder next = waves(framing("framing"), inWaves);
-        CompletableFuture<ServerHandover> starting = next.start();
+        CompletableFuture<ServerHandover> starting = startNext(next);
         assertEquals(1, handOver(server).connections());
         StartReport report = add(starting.join()).startReport();
         assertEquals(1, report.adopted());

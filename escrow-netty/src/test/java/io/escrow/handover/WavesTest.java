@@ -73,7 +73,7 @@ class WavesTest extends HandoverHarness {
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
         for (int round = 0; round < 3; round++) {
-            CompletableFuture<ServerHandover> starting = waves().start();
+            CompletableFuture<ServerHandover> starting = startNext(waves());
             HandoverReport report = handOver(server);
             assertEquals(MANY, report.connections());
             assertEquals(List.of(), report.staying());
@@ -116,7 +116,7 @@ class WavesTest extends HandoverHarness {
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
         FakeSuccessor dying = successor();
-        CompletableFuture<ServerHandover> starting = waves().start();
+        CompletableFuture<ServerHandover> starting = startNext(waves());
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         assertEquals(ProcessLink.Kind.WELCOME, dying.meet());
         if (inTheMiddleOfAWave) {
@@ -207,7 +207,7 @@ class WavesTest extends HandoverHarness {
         List<Peer> peers = connect(MANY);
         awaitConnections(server, MANY);
         FakeSuccessor dying = successor();
-        CompletableFuture<ServerHandover> starting = waves().start();
+        CompletableFuture<ServerHandover> starting = startNext(waves());
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);
         dying.meet();
         for (Peer peer : peers.subList(0, 50)) {
@@ -231,7 +231,7 @@ class WavesTest extends HandoverHarness {
                 .drain(Duration.ofSeconds(30)));
         List<Peer> peers = connect(20);
         awaitConnections(server, 20);
-        CompletableFuture<ServerHandover> starting = waves().start();
+        CompletableFuture<ServerHandover> starting = startNext(waves());
         peers.get(7).assertEchoes(RECORD);
         HandoverReport report = handOver(server, Duration.ofMillis(700));
         assertEquals(19, report.connections());
