@@ -60,6 +60,9 @@ final class TestDaemon extends TestProcess {
         TestDaemon daemon = new TestDaemon(path, builder);
         try {
             daemon.awaitLine("Listening on \"" + path + "\"");
+            // Left by a killed JVM with the same number; a daemon of another user can't remove it, and jcmd would use
+            // it.
+            Files.deleteIfExists(Path.of("/tmp/.java_pid" + daemon.pid()));
             return daemon;
         } catch (AssertionError e) {
             daemon.kill();
