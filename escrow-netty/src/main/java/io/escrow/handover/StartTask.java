@@ -202,6 +202,8 @@ final class StartTask {
                 if (Futures.unwrap(e) instanceof UnreadableRecordException unreadable) {
                     leaveListener(entry, unreadable.text());
                 } else {
+                    // The session is lost, most likely: nothing of what was fetched is used.
+                    entries.forEach(Entry::close);
                     throw e;
                 }
             }

@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is stored beside a connection for its peer, in case no process takes the connection. */
+/** Tests the farewells that are stored beside connections for their peers. */
 class FarewellTest extends HandoverHarness {
 
     private static final byte[] GOODBYE = Peer.framed("goodbye".getBytes(US_ASCII));

@@ -39,7 +39,7 @@ final class BenchCtl implements Callable<Integer> {
     private final Map<Polling, List<Histogram>> times = new EnumMap<>(Polling.class);
     private final Map<Polling, Integer> answers = new EnumMap<>(Polling.class);
 
-    /** What is requested from the control socket in the meantime. */
+    /** Enumerates the requests to the control socket meanwhile. */
     enum Polling {
         NONE("nothing", null, Duration.ZERO),
         AGAIN("nothing, once more", null, Duration.ZERO),

@@ -24,7 +24,7 @@ final class StoreLoad implements AutoCloseable {
     private static final int TAG = 0;
     private static final Duration TIMEOUT = Duration.ofMinutes(1);
 
-    /** What is requested for each slot. */
+    /** Enumerates the requests for each slot. */
     enum Operation {
         ADD,
         GET,
