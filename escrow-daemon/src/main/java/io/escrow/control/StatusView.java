@@ -63,6 +63,7 @@ public record StatusView(
      * @param expired slots that were closed because no client claimed them
      * @param reaped slots that were freed because their peer had gone
      * @param removed slots that were emptied by an operator
+     * @param logLinesDropped lines of the log that were dropped because nobody read them in time
      * @param requests how often each kind of request had each outcome
      */
     public record Counters(
@@ -73,5 +74,6 @@ public record StatusView(
             long expired,
             long reaped,
             long removed,
+            long logLinesDropped,
             Map<String, Map<String, Long>> requests) {}
 }

@@ -68,6 +68,9 @@ final class StatusText {
                 + counters.evicted() + "); clients refused: " + counters.refused());
         lines.add("slots closed by escrowd: expired " + Text.number(counters.expired()) + ", reaped "
                 + Text.number(counters.reaped()) + ", by operators " + counters.removed());
+        if (counters.logLinesDropped() > 0) {
+            lines.add("lines of the log dropped: " + Text.number(counters.logLinesDropped()));
+        }
         counters.requests()
                 .forEach((request, outcomes) -> lines.add("requests " + request + ": "
                         + outcomes.entrySet().stream()

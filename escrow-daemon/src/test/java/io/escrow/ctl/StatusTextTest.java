@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class StatusTextTest {
 
-    private static final StatusView.Counters NOTHING = new StatusView.Counters(0, 0, 0, 0, 0, 0, 0, Map.of());
+    private static final StatusView.Counters NOTHING = new StatusView.Counters(0, 0, 0, 0, 0, 0, 0, 0, Map.of());
 
     private static StatusView status(SessionView session, List<StatusView.TagView> tags, StatusView.Counters counters) {
         return new StatusView(
@@ -44,7 +44,7 @@ class StatusTextTest {
         StatusView status = status(
                 new SessionView(4_711, -2, 0, "server.jar", 5, 1.25, 1_502),
                 List.of(new StatusView.TagView(0, 1, 1, 0), new StatusView.TagView(12, 2, 0, 4_096)),
-                new StatusView.Counters(3, 1, 2, 4, 5, 6, 7, requests));
+                new StatusView.Counters(3, 1, 2, 4, 5, 6, 7, 8, requests));
 
         assertEquals(
                 List.of(
@@ -64,6 +64,7 @@ class StatusTextTest {
                         "",
                         "sessions: 3 (timed out 2, evicted 4); clients refused: 1",
                         "slots closed by escrowd: expired 5, reaped 6, by operators 7",
+                        "lines of the log dropped: 8",
                         "requests get: 1,500 OK, 2 ENOENT"),
                 StatusText.of(status));
     }

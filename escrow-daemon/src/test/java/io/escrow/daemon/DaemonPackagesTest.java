@@ -42,7 +42,7 @@ class DaemonPackagesTest {
                     INTERNAL)
             .allow(DAEMON, CONTROL, STORE, SOCKET, CONFIG, EVENTS, KERNEL, VALUES, CODEC, INTERNAL)
             .allow(CTL, CONTROL_RECORDS, VALUES)
-            .allow(MAIN, DAEMON, CTL, CONFIG, SOCKET, KERNEL, VALUES, INTERNAL);
+            .allow(MAIN, DAEMON, CTL, CONFIG, EVENTS, SOCKET, KERNEL, VALUES, INTERNAL);
 
     @Test
     void packagesUseOnlyWhatTheyMay() {

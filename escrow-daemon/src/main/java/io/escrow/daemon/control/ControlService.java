@@ -9,6 +9,7 @@ import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.events.DurationHistogram;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.LogQueue;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.events.Statistics;
 import io.escrow.daemon.kernel.OpenFiles;
@@ -156,6 +157,7 @@ public final class ControlService {
                 eventLog.statistics().count(Statistics.Incident.EXPIRED),
                 eventLog.statistics().count(Statistics.Incident.REAPED),
                 eventLog.statistics().count(Statistics.Incident.REMOVED),
+                LogQueue.dropped(),
                 eventLog.statistics().requests());
     }
 

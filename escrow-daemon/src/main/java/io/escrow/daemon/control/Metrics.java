@@ -71,6 +71,7 @@ final class Metrics {
         counter("escrowd_slots_expired", "Slots closed because no client claimed them.", counters.expired());
         counter("escrowd_slots_reaped", "Slots freed because their peer had gone.", counters.reaped());
         counter("escrowd_slots_removed", "Slots emptied by an operator.", counters.removed());
+        counter("escrowd_log_lines_dropped", "Lines of the log that nobody read in time.", counters.logLinesDropped());
         CounterSnapshot.Builder requests =
                 CounterSnapshot.builder().name("escrowd_requests").help("Requests by kind and outcome.");
         counters.requests()

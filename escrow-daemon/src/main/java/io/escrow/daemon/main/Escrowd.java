@@ -65,11 +65,8 @@ public final class Escrowd implements Callable<Integer> {
             description = "print every message on stderr")
     private boolean verbose;
 
-    @Option(
-            names = "--log-format",
-            paramLabel = "FORMAT",
-            description = "format of the log on stderr: ${COMPLETION-CANDIDATES}; default: ${DEFAULT-VALUE}")
-    private LogFormat logFormat = LogFormat.TEXT;
+    @Mixin
+    private LogOptions log;
 
     @Option(
             names = {"-d", "--daemonise"},
@@ -203,7 +200,7 @@ public final class Escrowd implements Callable<Integer> {
     @Override
     public Integer call() throws EscrowException {
         // First, because until then logback writes to stdout.
-        logFormat.apply();
+        log.applyFormat();
         DaemonOptions options = options();
         if (daemonise) {
             if (options.listener() != DaemonOptions.BIND) {
@@ -214,19 +211,30 @@ public final class Escrowd implements Callable<Integer> {
             DaemonProcess.start(foregroundCommand(), false);
             return CommandLine.ExitCode.OK;
         }
+        log.begin();
+        try {
+            serve(options);
+        } catch (EscrowException | RuntimeException e) {
+            log.end(); // What comes next is printed past the queue, behind what is in it.
+            throw e;
+        }
+        return CommandLine.ExitCode.OK;
+    }
+
+    private void serve(DaemonOptions options) throws EscrowException {
         SystemdNotifier notifier =
                 SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
         EscrowDaemon daemon = EscrowDaemon.start(options);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
-        logFormat.tellListening(options.path());
+        log.tellListening(options.path());
         notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
         daemon.join();
-        return CommandLine.ExitCode.OK;
     }
 
-    private static void end(EscrowDaemon daemon, SystemdNotifier notifier) {
+    private void end(EscrowDaemon daemon, SystemdNotifier notifier) {
         notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
         daemon.close();
+        log.end();
     }
 
     private static String summary(DaemonStatus status) {
@@ -239,6 +247,7 @@ public final class Escrowd implements Callable<Integer> {
 
     private DaemonOptions options() throws EscrowException {
         try {
+            log.check();
             if (reapInterval < 1) {
                 throw new IllegalArgumentException("reap interval: " + reapInterval + " s (expected: >= 1 s)");
             }

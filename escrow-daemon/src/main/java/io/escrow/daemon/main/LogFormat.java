@@ -2,6 +2,7 @@ package io.escrow.daemon.main;
 
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.function.LongFunction;
 import org.slf4j.LoggerFactory;
 
 /** The format of the daemon's log. */
@@ -15,15 +16,17 @@ enum LogFormat {
      * Makes logback write the log to stderr in this format from now on. Another SLF4J provider on the class path keeps
      * its own settings.
      *
+     * @return what says in the log how many lines of it are missing
      * @throws IllegalStateException if the format is not text and there is no logback to write it
      */
-    void apply() {
+    LongFunction<String> apply() {
         if (LoggerFactory.getILoggerFactory().getClass().getName().equals(LOGBACK)) {
             // Only LogSetup names encoders: this class must load where there is no logback.
-            LogSetup.apply(this == JSON);
+            return LogSetup.apply(this == JSON);
         } else if (this != TEXT) {
             throw new IllegalStateException("--log-format=" + this + " needs logback as the SLF4J provider");
         }
+        return lines -> "log lines dropped: " + lines;
     }
 
     /**

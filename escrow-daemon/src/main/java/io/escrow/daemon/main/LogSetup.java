@@ -4,8 +4,11 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.spi.LoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
+import java.util.function.LongFunction;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.KeyValuePair;
 
 /**
  * Configures logback for the daemon's own process. A configuration file in the jar would also apply to programs that
@@ -15,7 +18,8 @@ final class LogSetup {
 
     private LogSetup() {}
 
-    static void apply(boolean json) {
+    /** Applies a format; returns what says in the log how many lines of it are missing. */
+    static LongFunction<String> apply(boolean json) {
         LineEncoder encoder = json ? new JsonLineEncoder() : new TextLineEncoder();
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         context.reset();
@@ -29,5 +33,16 @@ final class LogSetup {
         Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.INFO);
         root.addAppender(stderr);
+        return missing(encoder);
+    }
+
+    private static LongFunction<String> missing(LineEncoder encoder) {
+        Logger logger = (Logger) LoggerFactory.getLogger(LogSetup.class);
+        return lines -> {
+            LoggingEvent event =
+                    new LoggingEvent(LogSetup.class.getName(), logger, Level.WARN, "log lines dropped", null, null);
+            event.addKeyValuePair(new KeyValuePair("lines", lines));
+            return encoder.line(event);
+        };
     }
 }
