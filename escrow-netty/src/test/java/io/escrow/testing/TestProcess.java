@@ -182,7 +182,8 @@ public class TestProcess implements AutoCloseable {
         signal("CONT");
     }
 
-    private void signal(String name) throws IOException {
+    /** Sends a signal. */
+    public final void signal(String name) throws IOException {
         try (TestProcess kill = new TestProcess(new ProcessBuilder("kill", "-" + name, Long.toString(pid())))) {
             if (kill.awaitExit() != 0) {
                 throw new AssertionError(kill.lines());
