@@ -22,8 +22,7 @@ final class Conversions {
         if (loss != null && !daemonKeepsFlags) {
             return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring, which keeps the flags");
         }
-        // Without references, so that the encoder does not close it: the descriptor belongs to the caller.
-        FileDescriptor borrowed = descriptor == null ? null : new FileDescriptor(descriptor.intValue());
+        FileDescriptor borrowed = descriptor == null ? null : new BorrowedDescriptor(descriptor);
         int number = descriptor == null ? -1 : descriptor.intValue();
         return new Frame.Add(
                 deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), loss != null, borrowed);

@@ -42,6 +42,10 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
         int written;
         try {
             written = socket.sendFd(descriptor.intValue());
+            if (written > 0 && !descriptor.isOpen()) {
+                // It was closed by another thread: what was sent may be another file that has got its number.
+                markStandIn();
+            }
         } catch (NativeIoException e) {
             int errno = e.expectedErr();
             if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
@@ -49,11 +53,15 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
             }
             written = socket.sendFd(StandIn.DESCRIPTOR.intValue());
             if (written > 0) {
-                frames.setByte(flagsIndex, frames.getByte(flagsIndex) | FrameCodec.STAND_IN);
+                markStandIn();
             }
         }
         sent = written > 0;
         return sent ? 1 : 0;
+    }
+
+    private void markStandIn() {
+        frames.setByte(flagsIndex, frames.getByte(flagsIndex) | FrameCodec.STAND_IN);
     }
 
     @Override

@@ -79,7 +79,7 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
                     ctx.fireChannelRead(child);
                 } else {
                     child.unsafe().closeForcibly();
-                    slot.remove();
+                    slot.free();
                 }
                 server.connections().arriving(-1);
             }

@@ -107,7 +107,7 @@ final class ConnectionAdopter {
         }
         entry.close();
         refuse(entry.key(), new IOException(reason));
-        return slot.remove().handle((nothing, failure) -> null);
+        return slot.free().handle((nothing, failure) -> null);
     }
 
     /** Gives a channel to its listener as if it had just been accepted. */

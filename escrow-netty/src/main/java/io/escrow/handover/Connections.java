@@ -82,7 +82,7 @@ final class Connections implements Connection.Owner {
             next.accept(connection.slot());
             return CompletableFuture.completedFuture(null);
         }
-        return connection.slot().remove().exceptionally(failure -> {
+        return connection.slot().free().exceptionally(failure -> {
             logger.debug("the slot of {} was not freed: {}", connection.channel(), failure.getMessage());
             return null;
         });
@@ -105,7 +105,12 @@ final class Connections implements Connection.Owner {
             // The number of its descriptor may be another connection's by now.
             return connection.ended();
         }
-        return connection.slot().store(EventLoops.descriptor(connection.channel()), connection.crashRecord());
+        return connection
+                .slot()
+                .store(EventLoops.descriptor(connection.channel()), connection.crashRecord())
+                // When it ends meanwhile, its descriptor is not stored.
+                .exceptionallyCompose(failure ->
+                        connection.channel().isOpen() ? CompletableFuture.failedFuture(failure) : connection.ended());
     }
 
     @Override

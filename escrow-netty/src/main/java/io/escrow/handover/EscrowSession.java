@@ -70,7 +70,10 @@ final class EscrowSession {
         regained = connecting.thenCompose(this::beginAgain);
         regained.whenComplete((nothing, failure) -> {
             connecting.cancel(false);
-            if (failure != null && configuration.crashSafe()) {
+            if (failure == null) {
+                // It may have been lost while it was being made.
+                lost();
+            } else if (configuration.crashSafe()) {
                 logger.atLevel(failures.getAndIncrement() == 0 ? Level.WARN : Level.DEBUG)
                         .log("no session with the escrow, trying again: {}", failure.getMessage());
                 CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS)
@@ -91,6 +94,8 @@ final class EscrowSession {
             failures.set(0);
             if (configuration.crashSafe()) {
                 escrowAll();
+            } else {
+                table.freeStrayChunks();
             }
             configuration.observer().queued(client.queued());
             if (setLost(false)) {
@@ -99,12 +104,12 @@ final class EscrowSession {
         });
     }
 
+    /** Looks whether the session is lost, unless it is being made anyway. */
     private void lost() {
         synchronized (this) {
-            if (!wanted || !regained.isDone()) {
+            if (!wanted || !regained.isDone() || !isLost() || setLost(true)) {
                 return;
             }
-            setLost(true);
         }
         configuration.observer().sessionLost();
         if (configuration.crashSafe()) {
@@ -130,6 +135,7 @@ final class EscrowSession {
     private void escrowAll() {
         List<CompletableFuture<Void>> stored = crashStore.storeAll();
         CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
+            table.freeStrayChunks();
             long missing = stored.stream()
                     .filter(CompletableFuture::isCompletedExceptionally)
                     .count();

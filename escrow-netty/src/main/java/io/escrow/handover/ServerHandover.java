@@ -163,7 +163,7 @@ public final class ServerHandover implements AutoCloseable {
                         .toArray(CompletableFuture[]::new))
                 .join();
         context.listeners().forEach(listener -> listener.slot().remove());
-        awaitAnswers();
+        context.table().removed().join();
         context.session().end().join();
     }
 

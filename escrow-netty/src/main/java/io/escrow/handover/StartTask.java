@@ -8,6 +8,7 @@ import io.escrow.client.EscrowClient;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.handover.store.UnreferencedChunks;
 import io.escrow.internal.Futures;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,6 +35,7 @@ final class StartTask {
     private final StartNotes notes = new StartNotes();
     private final ConnectionAdopter adopter;
     private final InheritedListeners inherited;
+    private UnreferencedChunks chunks;
 
     private StartTask(HandoverConfiguration configuration) {
         this.configuration = configuration;
@@ -97,6 +99,7 @@ final class StartTask {
         final long began = System.nanoTime();
         server.observer().queued(client.queued());
         server.session().begin(client).join();
+        chunks = UnreferencedChunks.find(server.table()).join();
         Map<String, Stored> stored = storedListeners();
         Stored meetingPoint = stored.remove(ChannelRecord.RENDEZVOUS);
         storedNames.addAll(stored.keySet());
@@ -122,6 +125,7 @@ final class StartTask {
         if (meetingPoint != null) {
             ignoreFailure(server.table().discard(meetingPoint.entry().key()));
         }
+        freeChunks();
         StartReport report = new StartReport(
                 adoptedListeners,
                 inheritedListeners,
@@ -183,7 +187,7 @@ final class StartTask {
                 notes.refuse("listener " + left.record().listener() + ": this server has none of that name");
                 useless.add(server.table().slot(left.entry()));
             }
-            useless.forEach(slot -> ignoreFailure(slot.remove()));
+            useless.forEach(slot -> ignoreFailure(slot.free()));
             inherited.closeRest();
             phase.end(0);
         } finally {
@@ -193,7 +197,7 @@ final class StartTask {
 
     private Map<String, Stored> storedListeners() {
         List<Entry> entries = new ArrayList<>();
-        server.client().getAll(server.table().listenerTag(), entries::add).join();
+        chunks.getAll(server.table().listenerTag(), entries::add).join();
         Map<String, Stored> stored = new LinkedHashMap<>();
         for (Entry entry : entries) {
             try {
@@ -237,7 +241,7 @@ final class StartTask {
     private void discardListener(Entry entry, String reason) {
         entry.close();
         notes.refuse("listener in slot " + entry.tag() + "/" + entry.index() + ": " + reason);
-        server.table().discard(entry.key());
+        server.table().discard(entry);
     }
 
     /** Gets a listener that the escrow does not hold. */
@@ -325,13 +329,21 @@ final class StartTask {
     private void fetch(Consumer<Entry> sink) {
         try {
             BulkResult fetched =
-                    server.client().getAll(server.table().connectionTag(), sink).join();
+                    chunks.getAll(server.table().connectionTag(), sink).join();
             fetched.failures().forEach((slot, failure) -> {
                 notes.refuse("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage());
                 server.table().discard(slot);
             });
         } catch (CompletionException e) {
             notes.refuse("the rest of the connections: " + Futures.unwrap(e).getMessage());
+        }
+    }
+
+    /** Frees what processes have left that died while they stored a long record. */
+    private void freeChunks() {
+        int freed = chunks.free().exceptionally(failure -> 0).join();
+        if (freed > 0) {
+            HandoverLog.LOGGER.info("freed {} slots with parts of records that were not complete", freed);
         }
     }
 

@@ -168,7 +168,7 @@ final class WaveReceiver implements AutoCloseable {
     private static void forget(HandoverContext server, Entry entry) {
         if (entry != null) {
             entry.close();
-            server.table().discard(entry.key());
+            server.table().discard(entry);
         }
     }
 

@@ -230,6 +230,24 @@ public abstract class EscrowClientContract {
         client.add(31, Integer.MAX_VALUE, PAYLOAD).join();
     }
 
+    /** Its number may be another file's by then. */
+    @Test
+    void storesNothingWhenTheDescriptorIsClosedWhileItIsSent() throws IOException {
+        FileDescriptor closing = new FileDescriptor(descriptor.intValue()) {
+            @Override
+            public boolean isOpen() {
+                return false; // as it is when another thread has closed it meanwhile
+            }
+        };
+        CompletableFuture<Void> bad = client.add(1, 1, closing, PAYLOAD);
+        CompletableFuture<Void> good = client.add(1, 2, descriptor, PAYLOAD);
+
+        assertFails(Status.EBADF, bad);
+        good.join();
+        assertEquals(1, client.tag(1).join().used());
+        assertEquals(2, file.openCount());
+    }
+
     @Test
     void failsOnlyTheAddWhoseDescriptorIsClosed() throws IOException {
         CompletableFuture<Void> before = client.add(1, 1, descriptor, PAYLOAD);

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -76,6 +78,38 @@ class SessionLossTest extends HandoverHarness {
         awaitSession();
         awaitEscrowed(server, 10);
         peers.get(15).assertEchoes(RECORD);
+    }
+
+    @Test
+    void aSessionThatIsLostWhileItIsRegainedIsRegainedAgain() throws Exception {
+        server.close();
+        AtomicInteger sessions = new AtomicInteger();
+        AtomicInteger lost = new AtomicInteger();
+        CompletableFuture<ServerHandover> running = new CompletableFuture<>();
+        server = start(echoServer().observer(new HandoverObserver() {
+            @Override
+            public void queued(Duration time) {
+                if (sessions.incrementAndGet() == 2) {
+                    // Everything was asked of the escrow; the session is not on again yet.
+                    running.join().context().client().close();
+                }
+            }
+
+            @Override
+            public void sessionLost() {
+                lost.incrementAndGet();
+            }
+        }));
+        running.complete(server);
+        Peer peer = connect();
+        awaitEscrowed(server, 1);
+        server.context().client().close();
+
+        await().until(() -> sessions.get() == 3);
+        awaitSession();
+        awaitEscrowed(server, 1);
+        assertEquals(2, lost.get());
+        peer.assertEchoes(RECORD);
     }
 
     @Test

@@ -5,7 +5,6 @@ import io.escrow.Status;
 import io.escrow.internal.Futures;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
 
 /**
  * Keeps one channel's slot. What is asked for is done one after the other, so that nothing of a replaced or removed
@@ -81,11 +80,28 @@ public final class ChannelSlot {
     }
 
     /** Empties the slot, if it is filled. The slot counts as empty even when that fails. */
-    public synchronized CompletableFuture<Void> remove() {
-        CompletionStage<Void> removed = place.thenCompose(
-                old -> old == null ? CompletableFuture.<Void>completedFuture(null) : table.remove(old));
-        place = removed.<EscrowTable.Place>handle((nothing, failure) -> null).toCompletableFuture();
-        return removed.toCompletableFuture();
+    public CompletableFuture<Void> remove() {
+        return remove(false);
+    }
+
+    /** Empties the slot, if it is filled, when its channel has ended: another channel may get its index. */
+    public CompletableFuture<Void> free() {
+        return remove(true);
+    }
+
+    private synchronized CompletableFuture<Void> remove(boolean forGood) {
+        CompletableFuture<Void> removed = place.thenCompose(old -> {
+            if (old != null) {
+                return table.remove(old, forGood);
+            }
+            if (forGood) {
+                table.release(tag, index);
+            }
+            return CompletableFuture.<Void>completedFuture(null);
+        });
+        place = removed.handle((nothing, failure) -> null);
+        table.removing(removed);
+        return removed;
     }
 
     /** Returns whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */

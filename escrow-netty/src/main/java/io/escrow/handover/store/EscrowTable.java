@@ -13,12 +13,13 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
-import java.util.function.IntFunction;
 
 /**
  * Keeps channels in the slots of three tags: listeners, connections, and what is too large for one payload. May be used
@@ -33,14 +34,21 @@ public final class EscrowTable {
     /** Addresses a stored channel; what was stored in an earlier session need not be there any more. */
     record Place(int tag, int index, int firstChunk, int chunks, int session) {}
 
+    /** Asks for a slot to be emptied; {@code forGood} if nobody fills it again through the same {@link ChannelSlot}. */
+    private record Removal(Place place, boolean forGood) {}
+
     public static final int HEADER_LENGTH = 8;
     static final int MAX_CHUNKS = 1 << 16;
+    /** So many indices before the highest one, it is time to find out which of the first ones are in use. */
+    private static final int NEAR_THE_END = 1 << 20;
 
     private final int firstTag;
-    private final AtomicInteger nextListener = new AtomicInteger();
-    private final AtomicInteger nextConnection = new AtomicInteger();
-    private final AtomicInteger nextChunk = new AtomicInteger();
-    private final Queue<Place> notFreed = new ConcurrentLinkedQueue<>();
+    private final SlotNumbers listenerNumbers = new SlotNumbers();
+    private final SlotNumbers connectionNumbers = new SlotNumbers();
+    private final SlotNumbers chunkNumbers = new SlotNumbers();
+    private final Queue<Removal> notFreed = new ConcurrentLinkedQueue<>();
+    private final Queue<Place> strayChunks = new ConcurrentLinkedQueue<>();
+    private final Map<Object, CompletableFuture<Void>> removals = new ConcurrentHashMap<>();
     private volatile EscrowClient client;
     private final AtomicInteger session = new AtomicInteger();
 
@@ -48,26 +56,52 @@ public final class EscrowTable {
         this.firstTag = firstTag;
     }
 
-    /** Begins a session: finds out which indices are free, and frees what could not be freed without one. */
+    /**
+     * Begins a session: finds out which indices are free, and frees what could not be freed without one.
+     *
+     * @return a future that fails with an {@link EscrowException} if the daemon has too few tags, among others
+     */
     public CompletableFuture<Void> begin(EscrowClient client) {
         this.client = client;
         session.incrementAndGet();
+        if (chunkTag() >= client.tags()) {
+            return CompletableFuture.failedFuture(new EscrowException(
+                    Status.EINVAL,
+                    "first tag: " + firstTag + ", so that the server uses the tags " + firstTag + " to " + chunkTag()
+                            + "; escrowd has " + client.tags()
+                            + ", from 0 on: choose a smaller first tag, or start escrowd"
+                            + " with --tags " + (chunkTag() + 1)));
+        }
         return CompletableFuture.allOf(
-                        prepare(listenerTag(), nextListener),
-                        prepare(connectionTag(), nextConnection),
-                        prepare(chunkTag(), nextChunk))
+                        prepare(listenerTag(), listenerNumbers),
+                        prepare(connectionTag(), connectionNumbers),
+                        prepare(chunkTag(), chunkNumbers))
                 .thenRun(this::freeTheRest);
     }
 
     /** Takes no index again that was used in an earlier session, in case that the daemon still has what is there. */
-    private CompletableFuture<Void> prepare(int tag, AtomicInteger next) {
-        return client.tag(tag)
-                .thenAccept(info -> next.accumulateAndGet((int) Math.min(info.end(), Integer.MAX_VALUE), Math::max));
+    private CompletableFuture<Void> prepare(int tag, SlotNumbers numbers) {
+        return client.tag(tag).thenCompose(info -> {
+            numbers.skipTo(info.end());
+            return numbers.left() < NEAR_THE_END ? reserveUsed(tag, numbers) : CompletableFuture.completedFuture(null);
+        });
+    }
+
+    /** Keeps the indices of used slots from being handed out: also those that are not this server's. */
+    private CompletableFuture<Void> reserveUsed(int tag, SlotNumbers numbers) {
+        return client.list(tag).thenAccept(slots -> slots.forEach(slot -> numbers.reserve(slot.index(), 1)));
     }
 
     private void freeTheRest() {
-        for (Place place = notFreed.poll(); place != null; place = notFreed.poll()) {
-            remove(place);
+        for (Removal removal = notFreed.poll(); removal != null; removal = notFreed.poll()) {
+            remove(removal.place(), removal.forGood());
+        }
+    }
+
+    /** Frees chunks that could not be freed without a session. Called when no slot can refer to them any more. */
+    public void freeStrayChunks() {
+        for (Place place = strayChunks.poll(); place != null; place = strayChunks.poll()) {
+            freeChunks(place);
         }
     }
 
@@ -89,25 +123,45 @@ public final class EscrowTable {
         return firstTag + 1;
     }
 
-    private int chunkTag() {
+    int chunkTag() {
         return firstTag + 2;
     }
 
     public ChannelSlot newListenerSlot() {
-        return new ChannelSlot(this, listenerTag(), next(nextListener, 1), null);
+        return new ChannelSlot(this, listenerTag(), take(listenerTag(), listenerNumbers, 1), null);
     }
 
     public ChannelSlot newConnectionSlot() {
-        return new ChannelSlot(this, connectionTag(), next(nextConnection, 1), null);
+        return new ChannelSlot(this, connectionTag(), take(connectionTag(), connectionNumbers, 1), null);
     }
 
-    private static int next(AtomicInteger next, int count) {
-        return next.getAndUpdate(n -> n > Integer.MAX_VALUE - count ? 0 : n + count);
+    private int take(int tag, SlotNumbers numbers, int count) {
+        long before = numbers.left();
+        int first = numbers.take(count);
+        if (before >= NEAR_THE_END && numbers.left() < NEAR_THE_END) {
+            // Without a session this fails; the next session begins with it.
+            reserveUsed(tag, numbers);
+        }
+        return first;
+    }
+
+    private SlotNumbers numbers(int tag) {
+        return tag == listenerTag() ? listenerNumbers : connectionNumbers;
+    }
+
+    /** Gives an index back: its slot is empty, and stays so. */
+    void release(int tag, int index) {
+        numbers(tag).release(index);
     }
 
     /** Returns the slot of an entry that can be read. */
     public ChannelSlot slot(Entry entry) {
-        return new ChannelSlot(this, entry.tag(), entry.index(), place(entry, Unpooled.wrappedBuffer(entry.payload())));
+        Place place = place(entry, Unpooled.wrappedBuffer(entry.payload()));
+        numbers(entry.tag()).reserve(entry.index(), 1);
+        if (place.chunks() > 0) {
+            chunkNumbers.reserve(place.firstChunk(), place.chunks());
+        }
+        return new ChannelSlot(this, entry.tag(), entry.index(), place);
     }
 
     /** Stores a channel. Its descriptor stays the caller's; the caller keeps it open until it is sent or the future is done. */
@@ -138,14 +192,15 @@ public final class EscrowTable {
         int room = client.maxPayload();
         int inSlot = Math.min(record.length, room - HEADER_LENGTH);
         int chunks = (record.length - inSlot + room - 1) / room;
-        Place place = new Place(tag, index, chunks == 0 ? 0 : next(nextChunk, chunks), chunks, session.get());
+        Place place =
+                new Place(tag, index, chunks == 0 ? 0 : take(chunkTag(), chunkNumbers, chunks), chunks, session.get());
         ByteBuf payload = Unpooled.buffer(HEADER_LENGTH + inSlot);
         payload.writeInt(chunks).writeInt(place.firstChunk()).writeBytes(record, 0, inSlot);
         byte[] bytes = ByteBufUtil.getBytes(payload);
         if (chunks == 0) {
             return last.apply(bytes).thenApply(nothing -> place);
         }
-        return all(chunks, i -> {
+        return RecordReader.all(chunks, i -> {
                     int from = inSlot + i * room;
                     byte[] chunk = Arrays.copyOfRange(record, from, Math.min(from + room, record.length));
                     return client.add(chunkTag(), place.firstChunk() + i, chunk);
@@ -157,15 +212,39 @@ public final class EscrowTable {
                         .thenCompose(nothing -> CompletableFuture.failedFuture(failure)));
     }
 
-    /** Frees a channel's slot and its chunks; in the next session, if this one is lost. */
-    CompletableFuture<Void> remove(Place place) {
-        CompletableFuture<Void> removed = client.delete(place.tag(), place.index());
-        CompletableFuture<Void> all = place.chunks() == 0 ? removed : removed.thenCompose(nothing -> freeChunks(place));
-        return all.whenComplete((nothing, failure) -> {
-            if (isLoss(failure)) {
-                notFreed.add(place);
-            }
-        });
+    /**
+     * Frees a channel's slot and its chunks; in the next session, if this one is lost.
+     *
+     * @param forGood whether its index may be another channel's when it is free
+     */
+    CompletableFuture<Void> remove(Place place, boolean forGood) {
+        return client.delete(place.tag(), place.index())
+                .handle((nothing, failure) -> {
+                    if (isLoss(failure)) {
+                        notFreed.add(new Removal(place, forGood));
+                        return CompletableFuture.<Void>failedFuture(failure);
+                    }
+                    if (forGood) {
+                        release(place.tag(), place.index());
+                    }
+                    CompletableFuture<Void> chunks = freeChunks(place);
+                    return failure == null ? chunks : CompletableFuture.<Void>failedFuture(failure);
+                })
+                .thenCompose(freed -> freed);
+    }
+
+    /** Notes that something is being removed. */
+    void removing(CompletableFuture<Void> removed) {
+        Object removal = new Object();
+        removals.put(removal, removed);
+        removed.whenComplete((nothing, failure) -> removals.remove(removal));
+    }
+
+    /** Returns a future that is done when all removals are that were asked for, whether or not they succeed. */
+    public CompletableFuture<Void> removed() {
+        return CompletableFuture.allOf(removals.values().stream()
+                .map(removal -> removal.handle((nothing, failure) -> null))
+                .toArray(CompletableFuture[]::new));
     }
 
     /** Returns where a channel may be that was not stored, because the session was lost; {@code null} if it is not. */
@@ -179,13 +258,31 @@ public final class EscrowTable {
         return Futures.unwrap(failure) instanceof EscrowConnectionException;
     }
 
+    /** Frees the chunks of a record; see {@link #freeStrayChunks()} if the session is lost. */
     CompletableFuture<Void> freeChunks(Place place) {
-        return all(place.chunks(), i -> client.delete(chunkTag(), place.firstChunk() + i));
+        if (place.chunks() == 0) {
+            return CompletableFuture.completedFuture(null);
+        }
+        return RecordReader.all(place.chunks(), i -> client.delete(chunkTag(), place.firstChunk() + i))
+                .whenComplete((nothing, failure) -> {
+                    if (isLoss(failure)) {
+                        strayChunks.add(place);
+                    } else {
+                        chunkNumbers.release(place.firstChunk());
+                    }
+                });
     }
 
     /** Frees a slot, whatever it holds. */
     public CompletableFuture<Void> discard(SlotKey slot) {
         return client.delete(slot.tag(), slot.index());
+    }
+
+    /** Frees a slot, whatever it holds, and the chunks that it refers to. */
+    public CompletableFuture<Void> discard(Entry entry) {
+        return RecordReader.isHeader(Unpooled.wrappedBuffer(entry.payload()))
+                ? remove(place(entry, Unpooled.wrappedBuffer(entry.payload())), true)
+                : discard(entry.key());
     }
 
     private Place place(Entry entry, ByteBuf header) {
@@ -200,79 +297,6 @@ public final class EscrowTable {
      *     not be asked
      */
     public CompletableFuture<ChannelRecord> read(Entry entry) {
-        try {
-            Place place = place(entry, header(entry));
-            byte[] payload = entry.payload();
-            ByteBuf record = Unpooled.wrappedBuffer(payload, HEADER_LENGTH, payload.length - HEADER_LENGTH);
-            if (place.chunks() == 0) {
-                return CompletableFuture.completedFuture(ChannelRecord.decode(record));
-            }
-            ByteBuf whole = Unpooled.buffer().writeBytes(record);
-            // Answers come in order, so the chunks are appended in order.
-            return all(place.chunks(), i -> append(place.firstChunk() + i, whole))
-                    .thenCompose(nothing -> decode(whole));
-        } catch (UnreadableRecordException e) {
-            return CompletableFuture.failedFuture(e);
-        }
-    }
-
-    private static CompletableFuture<ChannelRecord> decode(ByteBuf record) {
-        try {
-            return CompletableFuture.completedFuture(ChannelRecord.decode(record));
-        } catch (UnreadableRecordException e) {
-            return CompletableFuture.failedFuture(e);
-        }
-    }
-
-    /** Fetches a chunk, and appends it to the record. */
-    private CompletableFuture<Void> append(int index, ByteBuf record) {
-        return client.get(chunkTag(), index)
-                .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
-                        Futures.unwrap(failure) instanceof EscrowException refused && refused.status() == Status.ENOENT
-                                ? UnreadableRecordException.notARecord(
-                                        "slot " + chunkTag() + "/" + index
-                                                + " is empty (expected: the rest of a channel's record)",
-                                        refused)
-                                : failure))
-                .thenCompose(chunk -> append(chunk, record));
-    }
-
-    private static CompletableFuture<Void> append(Entry chunk, ByteBuf record) {
-        try (chunk) {
-            if (chunk.hasDescriptor()) {
-                return CompletableFuture.failedFuture(UnreadableRecordException.notARecord("slot " + chunk.tag() + "/"
-                        + chunk.index() + " holds a descriptor (expected: the rest of a channel's record)"));
-            }
-            record.writeBytes(chunk.payload());
-            return CompletableFuture.completedFuture(null);
-        }
-    }
-
-    private static ByteBuf header(Entry entry) throws UnreadableRecordException {
-        ByteBuf payload = Unpooled.wrappedBuffer(entry.payload());
-        if (!isHeader(payload)) {
-            throw UnreadableRecordException.notARecord("slot " + entry.tag() + "/" + entry.index()
-                    + " holds no channel: its payload of " + entry.payload().length
-                    + " bytes does not begin as one does");
-        }
-        return payload;
-    }
-
-    /** Returns whether a payload begins with what comes before a record. */
-    private static boolean isHeader(ByteBuf payload) {
-        return payload.readableBytes() >= HEADER_LENGTH && isHeader(payload.getInt(0), payload.getInt(4));
-    }
-
-    /** Returns whether these numbers may come before a record. */
-    static boolean isHeader(int chunks, int first) {
-        return chunks == 0 ? first == 0 : chunks > 0 && chunks <= MAX_CHUNKS && first >= 0;
-    }
-
-    private static CompletableFuture<Void> all(int count, IntFunction<CompletableFuture<Void>> request) {
-        CompletableFuture<?>[] all = new CompletableFuture<?>[count];
-        for (int i = 0; i < count; i++) {
-            all[i] = request.apply(i);
-        }
-        return CompletableFuture.allOf(all);
+        return new RecordReader(client, chunkTag()).read(entry);
     }
 }

@@ -83,7 +83,7 @@ public record HandoverRecord(
             return Optional.empty();
         }
         int chunks = in.getInt();
-        if (!EscrowTable.isHeader(chunks, in.getInt())) {
+        if (!RecordReader.isHeader(chunks, in.getInt())) {
             return Optional.empty();
         }
         try {

@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.Entry;
 import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
+import io.escrow.SlotInfo;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.internal.Futures;
@@ -19,6 +21,8 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -34,6 +38,7 @@ class EscrowTableTest {
     private static final int CHUNKS = FIRST_TAG + 2;
 
     private final EscrowTable table = new EscrowTable(FIRST_TAG);
+    private Path directory;
     private InMemoryEscrow escrow;
     private EscrowClient client;
     private TestFile file;
@@ -41,15 +46,20 @@ class EscrowTableTest {
 
     @BeforeEach
     void connect(@TempDir Path directory) throws Exception {
+        this.directory = directory;
         escrow = InMemoryEscrow.start(directory.resolve("s"));
+        reconnect();
+        table.begin(client).join();
+        file = new TestFile(directory, "a");
+        descriptor = file.open();
+    }
+
+    private void reconnect() throws Exception {
         client = EscrowClient.builder()
                 .path(directory.resolve("s").toString())
                 .connectTimeout(Duration.ofSeconds(10))
                 .connect()
                 .get();
-        table.begin(client).join();
-        file = new TestFile(directory, "a");
-        descriptor = file.open();
     }
 
     @AfterEach
@@ -161,6 +171,142 @@ class EscrowTableTest {
         assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(0, 1, 2));
         assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(1, -1, 2));
         assertRefused(Status.EINVAL, "slot 4/0 holds no channel: ", payload(65_537, 0, 2));
+    }
+
+    @Test
+    void indicesThatAreUsedAreNotTakenAgainAfterTheHighest() {
+        client.add(CONNECTIONS, Integer.MAX_VALUE, new byte[0]).join();
+        client.add(CONNECTIONS, 0, new byte[0]).join();
+        client.add(CONNECTIONS, 2, new byte[0]).join();
+        client.add(CHUNKS, Integer.MAX_VALUE - 1, new byte[0]).join();
+        client.add(CHUNKS, 1, new byte[0]).join();
+        table.begin(client).join();
+
+        ChannelSlot slot = table.newConnectionSlot();
+        assertEquals(1, slot.index());
+        assertEquals(3, table.newConnectionSlot().index());
+        slot.store(descriptor, large(100_000)).join();
+        assertEquals(
+                List.of(1, 2, 3, 4, Integer.MAX_VALUE - 1),
+                client.list(CHUNKS).join().stream().map(SlotInfo::index).toList());
+    }
+
+    @Test
+    void indicesOfOthersAreFoundOutBeforeTheHighestIsReached() {
+        client.add(CONNECTIONS, Integer.MAX_VALUE - (1 << 20) - 2, new byte[0]).join();
+        client.add(CONNECTIONS, 1, new byte[0]).join();
+        table.begin(client).join();
+
+        int index = table.newConnectionSlot().index();
+        assertEquals(Integer.MAX_VALUE - (1 << 20) - 1, index);
+        int own = table.newConnectionSlot().index();
+        client.tag(CONNECTIONS).join(); // what was asked before is answered
+        while (index != Integer.MAX_VALUE) {
+            ChannelSlot slot = table.newConnectionSlot();
+            index = slot.index();
+            slot.free();
+        }
+        assertEquals(0, table.newConnectionSlot().index());
+        assertEquals(2, table.newConnectionSlot().index());
+        assertTrue(own > 2);
+    }
+
+    @Test
+    void anIndexIsFreeWhenItsChannelHasEnded() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(1)).join();
+        slot.remove().join();
+        ChannelSlot other = table.newConnectionSlot();
+        other.store(descriptor, large(1)).join();
+        other.free().join();
+        client.add(CONNECTIONS, Integer.MAX_VALUE, new byte[0]).join();
+        table.begin(client).join();
+
+        assertEquals(other.index(), table.newConnectionSlot().index());
+        assertEquals(0, slot.index());
+    }
+
+    @Test
+    void tooFewTagsAreNamed() {
+        EscrowTable last = new EscrowTable(30);
+        CompletionException failed =
+                assertThrows(CompletionException.class, () -> last.begin(client).join());
+        assertEquals(
+                "first tag: 30, so that the server uses the tags 30 to 32; escrowd has 32, from 0 on: choose a smaller"
+                        + " first tag, or start escrowd with --tags 33",
+                assertInstanceOf(EscrowException.class, Futures.unwrap(failed)).text());
+        new EscrowTable(29).begin(client).join();
+    }
+
+    @Test
+    void chunksThatAreNotStoredBecauseTheSessionIsLostAreFreedInTheNext() throws Exception {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(50_000)).join();
+        CompletableFuture<Void> lost = slot.store(null, large(100_000));
+        client.close();
+        assertThrows(CompletionException.class, lost::join);
+        client.closed().toCompletableFuture().join();
+        reconnect();
+        // As if the chunks had been stored.
+        for (int i = 1; i < 4; i++) {
+            client.add(CHUNKS, i, new byte[1]).join();
+        }
+        assertEquals(4, used(CHUNKS));
+
+        table.begin(client).join();
+        slot.store(descriptor, large(40_000)).join();
+        table.freeStrayChunks();
+        assertEquals(1, used(CHUNKS));
+        slot.free().join();
+        assertEquals(0, used(CHUNKS));
+    }
+
+    @Test
+    void chunksAreFreedThoughAnOperatorHasEmptiedTheSlot() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(100_000)).join();
+        client.delete(CONNECTIONS, slot.index()).join();
+        assertThrows(CompletionException.class, slot.free()::join);
+        assertEquals(0, used(CHUNKS));
+    }
+
+    @Test
+    void chunksOfADiscardedSlotAreFreed() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(100_000)).join();
+        try (Entry entry = client.get(CONNECTIONS, slot.index()).join()) {
+            table.discard(entry).join();
+        }
+        assertEquals(0, used(CHUNKS));
+        assertEquals(0, used(CONNECTIONS));
+    }
+
+    @Test
+    void chunksWithoutARecordAreFound() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(100_000)).join();
+        client.add(CHUNKS, 3, new byte[1]).join();
+        client.add(CHUNKS, 7, new byte[1]).join();
+        client.add(CHUNKS, 9, new byte[1]).join();
+        client.add(FIRST_TAG, 0, payload(2, 7, 3, 4, 9)).join(); // of a later version
+        UnreferencedChunks chunks = UnreferencedChunks.find(table).join();
+        chunks.getAll(FIRST_TAG, Entry::close).join();
+        chunks.getAll(CONNECTIONS, Entry::close).join();
+
+        assertEquals(2, chunks.free().join());
+        assertEquals(4, used(CHUNKS));
+        assertEquals(1, client.get(CHUNKS, 7).join().payload().length);
+    }
+
+    @Test
+    void allChunksStayWhereAnythingIsNotUnderstood() {
+        client.add(CHUNKS, 3, new byte[1]).join();
+        client.add(CONNECTIONS, 0, new byte[] {1}).join();
+        UnreferencedChunks chunks = UnreferencedChunks.find(table).join();
+        chunks.getAll(CONNECTIONS, Entry::close).join();
+
+        assertEquals(0, chunks.free().join());
+        assertEquals(1, used(CHUNKS));
     }
 
     @Test
