@@ -47,10 +47,20 @@ final class JarProcess extends TestProcess {
 
     /** Runs a class of the tests, which finds what it needs in the jar. */
     static JarProcess main(Class<?> main, String... arguments) throws IOException {
-        String tests = main.getProtectionDomain().getCodeSource().getLocation().getPath();
-        List<String> all = new ArrayList<>(List.of("-cp", JAR + File.pathSeparator + tests, main.getName()));
+        return main(List.of(), main, arguments);
+    }
+
+    /** Runs a class of the tests that needs more than is in the jar: what some other classes come from. */
+    static JarProcess main(List<Class<?>> more, Class<?> main, String... arguments) throws IOException {
+        StringBuilder path = new StringBuilder(JAR).append(File.pathSeparator).append(location(main));
+        more.forEach(type -> path.append(File.pathSeparator).append(location(type)));
+        List<String> all = new ArrayList<>(List.of("-cp", path.toString(), main.getName()));
         all.addAll(List.of(arguments));
         return new JarProcess(List.of(), all);
+    }
+
+    private static String location(Class<?> type) {
+        return type.getProtectionDomain().getCodeSource().getLocation().getPath();
     }
 
     /** Runs the daemon, and returns when it listens. */

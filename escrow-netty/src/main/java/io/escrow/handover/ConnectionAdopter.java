@@ -31,13 +31,23 @@ final class ConnectionAdopter {
     /** What became of a connection: why it is closed, or when it went on. */
     private record Outcome(Throwable failure, long millis) {}
 
-    /** Is the reason to close a connection that could be restored. */
+    /** Is the reason to end a connection that could be restored, or that must not be. */
     private static final class UnwantedException extends RuntimeException {
         @Serial
         private static final long serialVersionUID = 1;
 
+        /** Whether no handler may know of the end: a fresh one would tell the peer something that makes no sense. */
+        private final boolean immovable;
+
         UnwantedException(String message, Throwable cause) {
             super(message, cause);
+            this.immovable = false;
+        }
+
+        /** Ends a connection whose fresh pipeline is not what it was. */
+        UnwantedException(String whyImmovable) {
+            super("it was found after a crash, and can't go on in another process: " + whyImmovable);
+            this.immovable = true;
         }
     }
 
@@ -191,6 +201,7 @@ final class ConnectionAdopter {
         }
         try {
             if (!clean) {
+                checkResumable(connection);
                 checkWanted(connection.channel());
             }
             connection.restore().whenComplete((nothing, failure) -> restored.complete(failure));
@@ -199,6 +210,13 @@ final class ConnectionAdopter {
             restored.complete(e);
         }
         return restored;
+    }
+
+    private static void checkResumable(Connection connection) {
+        String reason = connection.whyNotResumable();
+        if (reason != null) {
+            throw new UnwantedException(reason);
+        }
     }
 
     private void checkWanted(Channel channel) {
@@ -265,7 +283,9 @@ final class ConnectionAdopter {
                 reason = e;
             }
         }
-        if (reason != null) {
+        if (unwanted != null && unwanted.immovable) {
+            connection.reset();
+        } else if (reason != null) {
             // It can't go on in the middle of something.
             connection.refuse();
         }

@@ -170,7 +170,7 @@ public final class ServerHandoverBuilder {
      * Chooses which of the connections that are found after a crash go on.
      *
      * @param resume called on the connection's event loop, before its first read; {@code false} closes it. By default all
-     *     go on
+     *     go on. Not asked about those that can't be moved, which are reset
      * @return this builder
      */
     public ServerHandoverBuilder resumeAfterCrash(Predicate<Channel> resume) {

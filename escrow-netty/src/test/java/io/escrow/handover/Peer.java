@@ -105,6 +105,19 @@ public final class Peer implements AutoCloseable {
         assertEquals("Connection reset", reset == null ? "end of stream" : reset.getMessage());
     }
 
+    /** Waits until the other side has reset the connection, whatever it has sent before. */
+    public void assertResetAfterReading() throws IOException {
+        SocketException reset = null;
+        try {
+            while (in.read() >= 0) {
+                // It was sent before.
+            }
+        } catch (SocketException e) {
+            reset = e;
+        }
+        assertEquals("Connection reset", reset == null ? "end of stream" : reset.getMessage());
+    }
+
     public void shutdownOutput() throws IOException {
         channel.shutdownOutput();
     }

@@ -9,6 +9,7 @@ import io.escrow.internal.Futures;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
 import java.io.IOException;
@@ -51,6 +52,7 @@ public final class Connection implements ProtocolContext {
     private final ChannelSlot slot;
     private final DeferredEvents deferred = new DeferredEvents();
     private final ConnectionHandler handler = new ConnectionHandler(this, deferred);
+    private final CrashRecord crashRecord;
     private final CompletableFuture<Void> held = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
@@ -86,6 +88,10 @@ public final class Connection implements ProtocolContext {
         this.slot = slot;
         this.restoredFrom = restoredFrom;
         this.adopted = restoredFrom != null;
+        this.crashRecord = new CrashRecord(
+                adopted
+                        ? restoredFrom.withoutBytes()
+                        : ChannelRecord.builder(listener, false).build());
         this.state = adopted ? ConnectionState.HELD : ConnectionState.SERVING;
     }
 
@@ -218,6 +224,7 @@ public final class Connection implements ProtocolContext {
         }
         ctx.fireChannelActive();
         held.complete(null);
+        escrowChange();
     }
 
     void inactivated() {
@@ -226,9 +233,13 @@ public final class Connection implements ProtocolContext {
         }
         try {
             if (state == ConnectionState.HELD && restoredFrom != null) {
-                // The handlers get what the peer has sent before it has gone.
-                restore();
-                begin();
+                if (restoredFrom.clean() || whyNotResumable() == null) {
+                    // The handlers get what the peer has sent before it has gone.
+                    restore();
+                    begin();
+                } else {
+                    deferred.discard();
+                }
             }
         } finally {
             if (state != ConnectionState.ENDED) {
@@ -258,6 +269,7 @@ public final class Connection implements ProtocolContext {
                 if (state == ConnectionState.HELD) {
                     to(ConnectionState.SERVING);
                     endDeferral();
+                    escrowChange();
                 }
             });
         }
@@ -283,6 +295,37 @@ public final class Connection implements ProtocolContext {
             to(ConnectionState.SERVING);
         }
         channel().close();
+    }
+
+    /** Ends an adopted connection that can't go on with a reset, past its handlers: they know nothing of its past. */
+    public void reset() {
+        restoredFrom = null;
+        deferred.discard();
+        channel().config().setOption(ChannelOption.SO_LINGER, 0);
+        channel().unsafe().close(channel().voidPromise());
+    }
+
+    /** Returns why an adopted connection, found after a crash, can't go on in its fresh pipeline; {@code null} if it can. */
+    public String whyNotResumable() {
+        String reason = restoredFrom == null ? null : restoredFrom.whyImmovable();
+        return reason == null ? whyImmovable() : reason;
+    }
+
+    /** Is called after each read. */
+    void readCompleted() {
+        if (crashRecord.isDue()) {
+            escrowChange();
+        }
+    }
+
+    /** Tells the escrow if the connection can't be moved any more, or again. */
+    private void escrowChange() {
+        if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
+            ChannelRecord changed = crashRecord.change(whyImmovable());
+            if (changed != null) {
+                slot.store(null, changed);
+            }
+        }
     }
 
     /** Returns why this connection can't be moved at all; {@code null} if it can. */
@@ -315,7 +358,7 @@ public final class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return saver.checkpoint(listener);
+        return crashRecord.renew(saver.checkpoint(listener), whyImmovable());
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */

@@ -49,6 +49,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     public void channelReadComplete(ChannelHandlerContext ctx) {
         if (connection.state().isReading()) {
             ctx.fireChannelReadComplete();
+            connection.readCompleted();
         }
     }
 

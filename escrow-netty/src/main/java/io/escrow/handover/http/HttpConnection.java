@@ -145,7 +145,12 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
 
     @Override
     public CompletableFuture<Void> beforeUpgrade() {
-        return replay == null && context.isEscrowed() ? context.checkpoint() : null;
+        if (replay != null || !context.isEscrowed()) {
+            return null;
+        }
+        CompletableFuture<Void> stored = context.checkpoint();
+        // Others take the codec away at once, without which the answer could not be written later.
+        return current() instanceof WebSocketConnection ? stored : null;
     }
 
     @Override

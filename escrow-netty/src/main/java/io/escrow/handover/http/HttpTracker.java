@@ -7,6 +7,7 @@ import io.netty.channel.FileRegion;
 import io.netty.channel.PendingWriteQueue;
 import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpExpectationFailedEvent;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
@@ -55,6 +56,7 @@ final class HttpTracker extends ChannelDuplexHandler {
     private UpgradeRequest upgradeRequest;
     private byte[] upgrade = {};
     private boolean upgraded;
+    private boolean extended;
     private boolean fragmented;
 
     HttpTracker(Listener listener) {
@@ -101,6 +103,11 @@ final class HttpTracker extends ChannelDuplexHandler {
     /** Returns whether a request was answered with another protocol. */
     boolean isUpgraded() {
         return upgraded;
+    }
+
+    /** Returns whether a request was answered with a WebSocket that has extensions. */
+    boolean isExtended() {
+        return extended;
     }
 
     /** Returns the request that has made a WebSocket of the connection; empty if there was none. */
@@ -178,6 +185,7 @@ final class HttpTracker extends ChannelDuplexHandler {
             upgrade = upgradeRequest.encode(answer);
         }
         upgraded = true;
+        extended = answer.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
         CompletableFuture<Void> before = listener.beforeUpgrade();
         if (before == null || !(answer instanceof FullHttpResponse)) {
             noteEnd(answer);

@@ -52,6 +52,9 @@ final class WebSocketConnection implements ProtocolConnection {
 
     @Override
     public String whyImmovable() {
+        if (tracker.isExtended()) {
+            return "WebSocket with compression";
+        }
         return tracker.isClosing() ? "WebSocket that is about to close" : null;
     }
 

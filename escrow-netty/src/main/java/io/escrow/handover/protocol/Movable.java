@@ -19,7 +19,9 @@ public interface Movable extends ChannelHandler {
     String section();
 
     /**
-     * Returns why this connection can't be moved at all, now or later.
+     * Returns why this connection can't be moved at all, now or later. Asked at a handover; in crash-safe mode also when
+     * the pipeline is built, after some of the reads, and at each checkpoint: a connection with a reason is not resumed
+     * after a crash, but reset. It may then be asked before {@code channelActive} or {@link #restore}.
      *
      * @param ctx the handler's context
      * @return the reason, for the report; {@code null} if it can be moved, which is the default

@@ -42,6 +42,8 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static final String OUTPUT_SHUT = "output-shut";
     /** There if the listener was bound by another program, which keeps it. */
     public static final String INHERITED = "inherited";
+    /** There if a process that finds the connection after a crash can't go on with it; the reason, possibly empty. */
+    public static final String IMMOVABLE = "immovable";
     /** The bytes that the peer has not taken yet. */
     public static final String UNSENT = "unsent";
     /** The bytes that were read and not processed yet. */
@@ -67,7 +69,8 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     /** The flag of a section without which a channel must not be adopted. */
     static final int REQUIRED = 1;
 
-    private static final Set<String> STATE_OF_EVERY_CHANNEL = Set.of(RESTED, OUTPUT_SHUT, INHERITED, UNSENT, GATE);
+    private static final Set<String> STATE_OF_EVERY_CHANNEL =
+            Set.of(RESTED, OUTPUT_SHUT, INHERITED, IMMOVABLE, UNSENT, GATE);
     private static final int MAX_TEXT = 0xFFFF;
 
     /** Keeps a copy of the map, which can't be changed. */
@@ -153,6 +156,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         return name.equals(UNSENT)
                 || name.equals(GATE)
                 || name.equals(OUTPUT_SHUT)
+                || name.equals(IMMOVABLE)
                 || name.startsWith(COLLECTED)
                 || name.startsWith(PROTOCOL);
     }
@@ -204,6 +208,19 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
                         Math.max(0, nowMillis - ByteBuffer.wrap(rested).getLong()));
     }
 
+    /** Returns a copy that says that no other process can go on with the connection, and why. */
+    public ChannelRecord immovable(String reason) {
+        Map<String, Section> marked = new LinkedHashMap<>(sections);
+        marked.put(IMMOVABLE, new Section(reason.getBytes(UTF_8), true));
+        return new ChannelRecord(listener, clean, marked, farewell);
+    }
+
+    /** Returns why no other process can go on with the connection; {@code null} if nothing is known against it. */
+    public String whyImmovable() {
+        byte[] reason = get(IMMOVABLE);
+        return reason == null ? null : new String(reason, UTF_8);
+    }
+
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
     public ChannelRecord withoutBytes() {
         Map<String, Section> kept = new LinkedHashMap<>(sections);
@@ -215,6 +232,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     private static boolean outlastsBytes(String name) {
         return name.equals(OUTPUT_SHUT)
                 || name.equals(INHERITED)
+                || name.equals(IMMOVABLE)
                 || name.startsWith(PROTOCOL)
                 || name.startsWith(HANDLER);
     }

@@ -229,6 +229,23 @@ class GoldenRecordsTest {
     }
 
     @Test
+    void aConnectionThatCannotGoOnElsewhereSaysWhy() throws Exception {
+        ChannelRecord expected = ChannelRecord.builder("http", false)
+                .putHandler("count", new byte[] {0, 0, 0, 2}, false)
+                .build()
+                .immovable("HTTP/2");
+        ChannelRecord read = read("v2/immovable");
+        assertSame(expected, read);
+        assertArrayEquals(record("v2/immovable"), expected.encode());
+        assertEquals("HTTP/2", read.whyImmovable());
+        assertEquals("HTTP/2", read.withoutBytes().whyImmovable());
+        assertEquals(List.of(), read.unknownRequired(name -> name.startsWith("handler:")));
+        assertEquals(
+                Set.of("immovable"),
+                HandoverRecord.of(payload("v2/immovable")).orElseThrow().required());
+    }
+
+    @Test
     void aLaterWriterMayAddFlagsAndSections() throws Exception {
         ChannelRecord read = read("later/adds");
         assertEquals("echo", read.listener());
