@@ -226,7 +226,8 @@ class GapTest extends HandoverHarness {
             int next = Math.min(framed.length, sent + 2_345_678);
             peer.sendRaw(framed, sent, next);
             sent = next;
-            awaitConnections(server, 1);
+            Connection connection = onlyConnection(server);
+            await().until(() -> unread(connection) == 0);
             handOver(server);
             if (sent < framed.length) {
                 try (BlockingEscrow escrow = connectToEscrow()) {

@@ -28,6 +28,7 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.SocketAddress;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -297,6 +298,32 @@ public abstract class HandoverHarness {
     static Connection onlyConnection(ServerHandover server) {
         awaitConnections(server, 1);
         return server.context().connections().all().iterator().next();
+    }
+
+    /**
+     * Returns how many bytes were sent to a TCP connection of this process by a peer in this process, and not read: the
+     * queues of /proc/net/tcp, see proc(5).
+     */
+    static int unread(Connection connection) throws IOException {
+        String local = hexPort(connection.channel().localAddress());
+        String remote = hexPort(connection.channel().remoteAddress());
+        int unread = 0;
+        for (String table : List.of("/proc/self/net/tcp", "/proc/self/net/tcp6")) {
+            for (String line : Files.readAllLines(Path.of(table))) {
+                String[] fields = line.trim().split("\\s+");
+                String[] queues = fields[4].split(":");
+                if (fields[1].endsWith(local) && fields[2].endsWith(remote)) {
+                    unread += Integer.parseInt(queues[1], 16);
+                } else if (fields[1].endsWith(remote) && fields[2].endsWith(local)) {
+                    unread += Integer.parseInt(queues[0], 16);
+                }
+            }
+        }
+        return unread;
+    }
+
+    private static String hexPort(SocketAddress address) {
+        return ":%04X".formatted(((InetSocketAddress) address).getPort());
     }
 
     private static long openSockets() throws IOException {

@@ -70,7 +70,6 @@ public final class Connection implements ProtocolContext {
     /** What was taken out of this connection; {@code null} unless it is {@link ConnectionState#APART}. */
     private ChannelRecord takenApart;
 
-    private boolean autoRead;
     private long restedMillis;
 
     /**
@@ -264,7 +263,7 @@ public final class Connection implements ProtocolContext {
     public void begin() {
         if (state == ConnectionState.HELD && restoredFrom != null && isRestored()) {
             restoredFrom = null;
-            restorer.feed();
+            restorer.feed(deferred);
             whenRegistered(() -> {
                 if (state == ConnectionState.HELD) {
                     to(ConnectionState.SERVING);
@@ -349,11 +348,18 @@ public final class Connection implements ProtocolContext {
                 to(ConnectionState.RESTING);
                 deferred.begin(channel());
                 restedMillis = System.currentTimeMillis();
-                autoRead = channel().config().isAutoRead() || (gate != null && gate.hasPaused());
-                channel().config().setAutoRead(false);
+                stopAutoRead();
             }
         }
         return state == ConnectionState.RESTING;
+    }
+
+    /** Ends the read that epoll waits for. Whether there is to be another one stays as the handlers have said. */
+    private void stopAutoRead() {
+        if (channel().config().isAutoRead()) {
+            channel().config().setAutoRead(false);
+            channel().config().setAutoRead(true);
+        }
     }
 
     /** Returns what the escrow is to know about the connection after a crash. */
@@ -409,8 +415,6 @@ public final class Connection implements ProtocolContext {
             // Off its loop, the channel did not learn when there was room again.
             deferred.flush();
             endDeferral();
-            // A handler may have set it since.
-            channel().config().setAutoRead(autoRead || channel().config().isAutoRead());
         }
         if (gate != null && state == ConnectionState.SERVING) {
             gate.open();
@@ -424,8 +428,11 @@ public final class Connection implements ProtocolContext {
         }
         to(ConnectionState.GONE);
         restoredFrom = null;
-        takenApart = null;
         ctx.fireUserEventTriggered(HandoverEvent.HANDED_OVER);
+        if (takenApart != null) {
+            takenApart = null;
+            saver.failMovedWrites();
+        }
         ChannelPromise closeWanted = deferred.closeWanted();
         if (closeWanted != null) {
             // It was to be closed, so the next process must not go on with it.

@@ -38,7 +38,8 @@ final class ConnectionHandler extends ChannelDuplexHandler {
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
-        if (connection.state().isReading()) {
+        if (connection.state().isReading() && !deferred.hasKept()) {
+            deferred.readDone();
             ctx.fireChannelRead(msg);
         } else {
             deferred.keep(msg);
@@ -56,11 +57,21 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (connection.state().isReading() || connection.state() == ConnectionState.GONE) {
+            if (event == ChannelInputShutdownEvent.INSTANCE) {
+                deferred.fireKept(ctx);
+            }
             ctx.fireUserEventTriggered(event);
         } else if (event == ChannelInputShutdownEvent.INSTANCE) {
             deferred.peerHungUp();
         } else if (event != ChannelInputShutdownReadComplete.INSTANCE) {
             ctx.fireUserEventTriggered(event);
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        if (connection.state() != ConnectionState.GONE) {
+            ctx.fireChannelWritabilityChanged();
         }
     }
 
@@ -77,10 +88,21 @@ final class ConnectionHandler extends ChannelDuplexHandler {
 
     @Override
     public void read(ChannelHandlerContext ctx) {
-        if (connection.state().isReading()) {
-            ctx.read();
-        } else {
+        if (!ctx.channel().config().isAutoRead()) {
             deferred.read();
+        }
+        if (!connection.state().isReading()) {
+            return;
+        }
+        if (deferred.hasKept()) {
+            // Not at once: no read calls back while it is asked for.
+            ctx.executor().execute(() -> {
+                if (connection.state().isReading()) {
+                    deferred.fireKept(ctx);
+                }
+            });
+        } else {
+            ctx.read();
         }
     }
 
@@ -98,8 +120,11 @@ final class ConnectionHandler extends ChannelDuplexHandler {
         if (connection.state() == ConnectionState.APART) {
             // The descriptor is on its way to the escrow.
             deferred.close(promise);
+        } else if (connection.state() == ConnectionState.GONE) {
+            // It is closed already, or as soon as all writes that were moved are told so.
+            ctx.channel().closeFuture().addListener(f -> promise.trySuccess());
         } else {
-            if (connection.state() != ConnectionState.GONE && connection.isEscrowed()) {
+            if (connection.isEscrowed()) {
                 PeerShutdown.beforeClose(ctx.channel());
             }
             ctx.close(promise);

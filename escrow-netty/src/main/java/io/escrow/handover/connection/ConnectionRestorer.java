@@ -118,13 +118,12 @@ final class ConnectionRestorer {
         ctx.fireUserEventTriggered(record.clean() ? HandoverEvent.ADOPTED : HandoverEvent.FOUND_AFTER_CRASH);
     }
 
-    /** Gives a restored connection the bytes that were read and not processed. */
-    void feed() {
-        ConnectionSaver.feedDecoders(channel.pipeline(), record);
+    /** Gives decoders what they had collected, and leaves to the first read what was read and not processed. */
+    void feed(DeferredEvents deferred) {
         byte[] held = record.get(ChannelRecord.GATE);
         if (held != null) {
-            ctx.fireChannelRead(Unpooled.copiedBuffer(held));
-            ctx.fireChannelReadComplete();
+            deferred.restore(Unpooled.copiedBuffer(held));
         }
+        ConnectionSaver.feedDecoders(channel.pipeline(), record);
     }
 }

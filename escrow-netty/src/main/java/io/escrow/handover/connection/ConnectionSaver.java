@@ -1,6 +1,7 @@
 package io.escrow.handover.connection;
 
 import io.escrow.Deposit;
+import io.escrow.handover.protocol.ConnectionMovedException;
 import io.escrow.handover.protocol.Movable;
 import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.ByteBuf;
@@ -29,6 +30,9 @@ final class ConnectionSaver {
 
     private final Channel channel;
     private final MessageGate gate;
+
+    /** How many writes are in the record of a connection that was taken apart. */
+    private int movedWrites;
 
     /** Saves the connection of a channel; its gate is {@code null} if it has none. */
     ConnectionSaver(Channel channel, MessageGate gate) {
@@ -89,6 +93,8 @@ final class ConnectionSaver {
                 ChannelRecord.RESTED,
                 ByteBuffer.allocate(Long.BYTES).putLong(restedMillis).array());
         record.put(ChannelRecord.UNSENT, unsent());
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        movedWrites = outbound == null ? 0 : outbound.size();
         if (channel instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
             record.mark(ChannelRecord.OUTPUT_SHUT);
         }
@@ -107,6 +113,17 @@ final class ConnectionSaver {
         // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
         boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
         return record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+    }
+
+    /** Tells those who wait for the writes of a connection that was taken apart that the next process has them. */
+    void failMovedWrites() {
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        if (outbound != null && movedWrites > 0) {
+            ConnectionMovedException moved = new ConnectionMovedException();
+            for (int i = 0; i < movedWrites; i++) {
+                outbound.remove(moved);
+            }
+        }
     }
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */

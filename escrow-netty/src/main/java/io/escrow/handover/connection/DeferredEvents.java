@@ -9,7 +9,7 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
-import java.util.Queue;
+import java.util.Deque;
 
 /**
  * Keeps what comes in while a connection is not served, and remembers what is asked for, until the connection goes on.
@@ -17,12 +17,12 @@ import java.util.Queue;
  */
 final class DeferredEvents {
 
-    private final Queue<Object> kept = new ArrayDeque<>();
+    private final Deque<Object> kept = new ArrayDeque<>();
     private boolean deferring;
     private boolean leftEpoll;
     private boolean halfClosure;
     private boolean peerHungUp;
-    private boolean readWanted;
+    private boolean readAsked;
     private boolean flushWanted;
     private ChannelPromise closeWanted;
 
@@ -37,6 +37,16 @@ final class DeferredEvents {
     void keep(Object msg) {
         leftEpoll = true;
         kept.add(msg);
+    }
+
+    /** Keeps what was read in the process before, until a handler asks for it. */
+    void restore(ByteBuf bytes) {
+        kept.addFirst(bytes);
+    }
+
+    /** Returns whether something came in that no handler has got yet. */
+    boolean hasKept() {
+        return !kept.isEmpty();
     }
 
     /** Returns whether a read that happens all the same is to find nothing. */
@@ -58,8 +68,14 @@ final class DeferredEvents {
         peerHungUp = true;
     }
 
+    /** Notes that a read is asked for with auto-read off. A channel that leaves epoll forgets it. */
     void read() {
-        readWanted = true;
+        readAsked = true;
+    }
+
+    /** Notes that the handlers get what they have asked for. */
+    void readDone() {
+        readAsked = false;
     }
 
     void flush() {
@@ -67,29 +83,35 @@ final class DeferredEvents {
     }
 
     void close(ChannelPromise promise) {
-        closeWanted = promise;
+        if (closeWanted == null) {
+            closeWanted = promise;
+        } else {
+            promise.channel().closeFuture().addListener(f -> promise.trySuccess());
+        }
     }
 
-    /** Returns the promise of the close that was asked for; {@code null} if none was. */
+    /** Returns the promise of the first close that was asked for; {@code null} if none was. */
     ChannelPromise closeWanted() {
         return closeWanted;
     }
 
-    /** Does everything that was asked for, except closing. */
+    /** Does everything that was asked for, except closing. What came in waits on if nobody reads. */
     void end(ChannelHandlerContext ctx) {
         Channel channel = ctx.channel();
+        boolean autoRead = channel.config().isAutoRead();
         deferring = false;
         leftEpoll = false;
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, halfClosure);
-        fireKept(ctx);
+        if (readAsked || autoRead || peerHungUp) {
+            fireKept(ctx);
+        }
         if (flushWanted) {
             flushWanted = false;
             ctx.flush();
         }
-        if (readWanted && !peerHungUp && channel.isActive()) {
+        if ((readAsked || autoRead) && !peerHungUp && channel.isActive()) {
             ctx.read();
         }
-        readWanted = false;
         if (peerHungUp) {
             peerHungUp = false;
             if (halfClosure) {
@@ -104,6 +126,7 @@ final class DeferredEvents {
     /** Fires what came in. */
     void fireKept(ChannelHandlerContext ctx) {
         if (!kept.isEmpty()) {
+            readAsked = false;
             for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
                 ctx.fireChannelRead(msg);
             }

@@ -30,6 +30,7 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
     private boolean paused;
     private boolean received;
     private boolean passed;
+    private boolean readOwed;
     private boolean restoring;
 
     private MessageGate(String protocol, ProtocolConnection connection) {
@@ -70,7 +71,7 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
             received = true;
             buffer = buffer == null ? bytes : ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), buffer, bytes);
             pump();
-            if (shut && buffer != null && buffer.readableBytes() > ProtocolConnection.MAX_KEPT) {
+            if (shut && isFull() && ctx.channel().config().isAutoRead()) {
                 paused = true;
                 ctx.channel().config().setAutoRead(false);
             }
@@ -78,6 +79,10 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
             passed = true;
             ctx.fireChannelRead(msg);
         }
+    }
+
+    private boolean isFull() {
+        return buffer != null && buffer.readableBytes() > ProtocolConnection.MAX_KEPT;
     }
 
     /** Lets through what may go through. */
@@ -107,13 +112,20 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) {
         // A reader that asks for each read waits for a message, and nothing behind this handler knows of the bytes.
-        boolean readOn = received && !passed && !shut && !ctx.channel().config().isAutoRead();
+        boolean onDemand = !ctx.channel().config().isAutoRead();
+        readOwed = onDemand && !passed && (readOwed || received);
         received = false;
         passed = false;
         ctx.fireChannelReadComplete();
-        if (readOn) {
+        if (readOwed && mayReadOn()) {
+            readOwed = false;
             ctx.read();
         }
+    }
+
+    /** Returns whether to read until there is a message: while it is shut, only one that has begun is finished. */
+    private boolean mayReadOn() {
+        return !shut || (!isFull() && !isAtRest());
     }
 
     @Override
@@ -174,11 +186,6 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
             paused = false;
             ctx.channel().config().setAutoRead(true);
         }
-    }
-
-    /** Returns whether it has turned auto-read off, because it holds as much as it may while it is shut. */
-    public boolean hasPaused() {
-        return paused;
     }
 
     /** Returns whether no message is half-way through. */
