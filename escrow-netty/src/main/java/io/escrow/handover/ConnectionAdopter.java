@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 
@@ -55,6 +56,7 @@ final class ConnectionAdopter {
 
     private final HandoverContext server;
     private final StartNotes notes;
+    private final Set<SlotKey> left = ConcurrentHashMap.newKeySet();
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
     private int foundAfterCrash;
@@ -87,20 +89,24 @@ final class ConnectionAdopter {
                 .thenCompose(record -> assemble(entry, record))
                 .exceptionally(failure -> {
                     entry.close();
-                    notes.leave(name(entry.key()) + ": "
-                            + Futures.toEscrowException(failure).text());
+                    leave(entry.key(), Futures.toEscrowException(failure).text());
                     return null;
                 });
     }
 
-    /** Makes a held connection of an entry; of {@code null} when it is refused. */
+    /** Makes a held connection of an entry; of {@code null} when it is refused, or left. */
     CompletableFuture<Held> assemble(Entry entry, ChannelRecord record) {
         ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
-            Listener listener = find(record.listener());
+            Listener listener = server.names().ofConnection(record.listener());
             if (listener == null) {
                 reason = "it came from listener " + record.listener() + ", and there is none";
+                if (!server.names().isDiscarded(record.listener())) {
+                    entry.close();
+                    leave(entry.key(), reason);
+                    return CompletableFuture.completedFuture(null);
+                }
             } else {
                 Connection connection = new Connection(
                         server.connections(), server.configuration().rules(), record.listener(), slot, record);
@@ -128,15 +134,6 @@ final class ConnectionAdopter {
         });
     }
 
-    private Listener find(String name) {
-        for (Listener listener : server.listeners()) {
-            if (listener.name().equals(name) && !listener.isDatagram()) {
-                return listener;
-            }
-        }
-        return null;
-    }
-
     /**
      * Restores held connections, and lets them go on when all are restored: what one says may be meant for another. A
      * connection that can't be restored is given up here without a word, and its slot is left as it is.
@@ -159,9 +156,8 @@ final class ConnectionAdopter {
         if (!committed) {
             return false;
         }
-        failures.forEach(
-                (connection, failure) -> notes.leave(name(held.get(connection).slot()) + ": "
-                        + Futures.unwrap(failure).getMessage()));
+        failures.forEach((connection, failure) ->
+                leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
         settle(held.values());
         EventLoops.forEach(
@@ -290,6 +286,16 @@ final class ConnectionAdopter {
             connection.refuse();
         }
         return new Outcome(reason, System.currentTimeMillis());
+    }
+
+    private void leave(SlotKey slot, String reason) {
+        left.add(slot);
+        notes.leave(name(slot) + ": " + reason);
+    }
+
+    /** Returns the slots of the connections that were left as they are. */
+    Set<SlotKey> left() {
+        return left;
     }
 
     private void refuse(SlotKey slot, Throwable failure) {

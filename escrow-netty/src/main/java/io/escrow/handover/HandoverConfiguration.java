@@ -7,6 +7,7 @@ import io.netty.channel.Channel;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
@@ -15,12 +16,14 @@ import java.util.function.Predicate;
  *
  * @param escrow how to connect to the escrow; a copy, which nothing changes
  * @param farewells what the peers of unclaimed connections are told, by the name of the listener
+ * @param discarded the names of listeners that were served by a version before, and are given up
  * @param wave how long a wave may take; {@code null} if all connections move at once
  */
 record HandoverConfiguration(
         EscrowClientBuilder escrow,
         List<ListenerConfiguration> listeners,
         Map<String, byte[]> farewells,
+        Set<String> discarded,
         InheritedSockets inherited,
         boolean crashSafe,
         boolean bindChangedAddress,

@@ -39,6 +39,11 @@ record HandoverContext(
         return session.client();
     }
 
+    /** Returns which listener a stored name means. */
+    ListenerNames names() {
+        return new ListenerNames(listeners, configuration.discarded());
+    }
+
     HandoverObserver observer() {
         return configuration.observer();
     }

@@ -17,8 +17,10 @@ import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
@@ -43,6 +45,7 @@ public final class ServerHandoverBuilder {
     private final List<ListenerConfiguration> listeners = new ArrayList<>();
     private final List<Protocol> protocols = new ArrayList<>();
     private final Map<String, byte[]> farewells = new HashMap<>();
+    private final Set<String> discarded = new HashSet<>();
     private InheritedSockets inherited = new InheritedSockets(Map.of());
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
     private boolean crashSafe;
@@ -222,6 +225,36 @@ public final class ServerHandoverBuilder {
     }
 
     /**
+     * Gives up a listener that a version before this one had, with its connections: they are closed, and named in {@link
+     * StartReport#refused()}. Without this call, a listener that the server does not have any more is left in the escrow
+     * with its connections, so that the version before finds them when it comes back. Until then, clients of it wait
+     * without an answer.
+     *
+     * @param name the name that it had; for several on one address, the name that they shared
+     * @return this builder
+     * @throws IllegalArgumentException if this server has a listener of that name
+     */
+    public ServerHandoverBuilder discardListener(String name) {
+        requireNonNull(name, "name");
+        if (has(name)) {
+            throw served(name);
+        }
+        discarded.add(name);
+        return this;
+    }
+
+    private boolean has(String name) {
+        return listeners.stream()
+                .anyMatch(listener ->
+                        listener.name().equals(name) || listener.name().startsWith(name + "#"));
+    }
+
+    private static IllegalArgumentException served(String name) {
+        return new IllegalArgumentException("listener to discard: " + name
+                + " is a listener of this server (expected: the name of one that an earlier version had)");
+    }
+
+    /**
      * Chooses what happens when the escrow holds a listener that has another address than the one asked for, or one is
      * inherited.
      *
@@ -304,17 +337,22 @@ public final class ServerHandoverBuilder {
      *     ends the wait for the turn; when it is this server's turn, {@code cancel} does nothing and returns {@code
      *     false}
      * @throws IllegalArgumentException if there is no listener, a bootstrap lacks its group or its handler, or has
-     *     event loops of another transport than epoll, or a protocol has no valid name of its own
+     *     event loops of another transport than epoll, a protocol has no valid name of its own, or a listener is to be
+     *     discarded that the server has
      */
     public CompletableFuture<ServerHandover> start() {
         if (listeners.isEmpty()) {
             throw new IllegalArgumentException("the server has no listener (expected: one at least): add one");
         }
+        discarded.stream().filter(this::has).findAny().ifPresent(name -> {
+            throw served(name);
+        });
         return StartTask.start(
                 new HandoverConfiguration(
                         escrow.copy(),
                         listeners.stream().map(ListenerConfiguration::frozen).toList(),
                         Map.copyOf(farewells),
+                        Set.copyOf(discarded),
                         inherited,
                         crashSafe,
                         bindChangedAddress,

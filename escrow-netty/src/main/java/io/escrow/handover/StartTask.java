@@ -184,14 +184,27 @@ final class StartTask {
                         .forEach(CompletableFuture::join);
             }
             for (Stored left : stored.values()) {
-                notes.refuse("listener " + left.record().listener() + ": this server has none of that name");
-                useless.add(server.table().slot(left.entry()));
+                leaveOrDiscard(left, useless);
             }
             useless.forEach(slot -> ignoreFailure(slot.free()));
             inherited.closeRest();
             phase.end(0);
         } finally {
             stored.values().forEach(left -> left.entry().close());
+        }
+    }
+
+    private void leaveOrDiscard(Stored unknown, List<ChannelSlot> useless) {
+        String name = unknown.record().listener();
+        String whyGivenUp = server.names().whyGivenUp(name);
+        if (whyGivenUp != null) {
+            notes.refuse("listener " + name + ": " + whyGivenUp);
+            useless.add(server.table().slot(unknown.entry()));
+        } else {
+            Entry entry = unknown.entry();
+            notes.leave("listener " + name + " in slot " + entry.tag() + "/" + entry.index()
+                    + ": this version has none of that name; its clients wait without an answer. If it is not needed"
+                    + " any more, discard it: discardListener of the builder, or escrowctl del");
         }
     }
 
@@ -322,7 +335,7 @@ final class StartTask {
         Map<Integer, Entry> entries = new HashMap<>();
         fetch(entry -> entries.put(entry.index(), entry));
         if (!before.takeAll(server, adopter, notes, entries)) {
-            notes.refuse("the rest of the connections: the process before goes on with them");
+            notes.leave("the rest of the connections: the process before goes on with them");
         }
     }
 
@@ -331,11 +344,10 @@ final class StartTask {
             BulkResult fetched =
                     chunks.getAll(server.table().connectionTag(), sink).join();
             fetched.failures().forEach((slot, failure) -> {
-                notes.refuse("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage());
-                server.table().discard(slot);
+                notes.leave("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage());
             });
         } catch (CompletionException e) {
-            notes.refuse("the rest of the connections: " + Futures.unwrap(e).getMessage());
+            notes.leave("the rest of the connections: " + Futures.unwrap(e).getMessage());
         }
     }
 

@@ -122,6 +122,8 @@ final class WaveReceiver implements AutoCloseable {
             Set<Integer> unreadable) {
         Phase.Span phase = Phase.TAKING_WAVE.begin();
         Set<Integer> notTaken = new LinkedHashSet<>(unreadable);
+        Set<Integer> asked = new LinkedHashSet<>(unreadable);
+        asked.addAll(wave.keySet());
         List<CompletableFuture<ConnectionAdopter.Held>> assembled = new ArrayList<>();
         wave.forEach((index, record) -> {
             Entry entry = entries.get(index);
@@ -132,6 +134,8 @@ final class WaveReceiver implements AutoCloseable {
             }
         });
         List<ConnectionAdopter.Held> held = held(assembled);
+        adopter.left().forEach(slot -> notTaken.add(slot.index()));
+        notTaken.retainAll(asked);
         adopter.goOn(held, notRestored -> {
             notRestored.forEach(slot -> notTaken.add(slot.index()));
             return before.send(ProcessLink.Kind.TAKEN, 0, encode(notTaken))

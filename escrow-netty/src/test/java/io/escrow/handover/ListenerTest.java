@@ -142,6 +142,7 @@ class ListenerTest extends HandoverHarness {
         ServerHandoverBuilder next = ServerHandover.with(escrow())
                 .listen("new", echo(), any)
                 .listen("echo", echo(), new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
+                .discardListener("old")
                 .crashSafe(true);
         server = start(next);
         assertEquals(List.of("echo"), server.startReport().adoptedListeners());
