@@ -6,6 +6,10 @@ import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
+import io.netty.bootstrap.AbstractBootstrap;
+import io.netty.bootstrap.AbstractBootstrapConfig;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.bootstrap.BootstrapConfig;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.bootstrap.ServerBootstrapConfig;
 import io.netty.channel.Channel;
@@ -18,6 +22,7 @@ import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.AttributeKey;
 import java.io.File;
 import java.io.IOException;
@@ -81,12 +86,7 @@ final class Listener {
     void bind() throws EscrowException {
         ChannelFuture binding;
         if (isDatagram()) {
-            binding = configuration
-                    .datagrams()
-                    .clone()
-                    .channelFactory(EpollDatagramChannel::new)
-                    .option(ChannelOption.AUTO_READ, false)
-                    .bind(address);
+            binding = copyOfDatagrams(EpollDatagramChannel::new).bind(address);
         } else if (address instanceof DomainSocketAddress) {
             binding = copyOfServer(EpollServerDomainSocketChannel::new).bind(address);
         } else {
@@ -109,19 +109,12 @@ final class Listener {
     /** Takes over a socket that listens already, and owns its descriptor; reads nothing yet. */
     void adopt(int descriptor) throws EscrowException {
         ChannelFuture registered;
-        if (isDatagram()) {
-            registered = configuration
-                    .datagrams()
-                    .clone()
-                    .channelFactory(() -> new EpollDatagramChannel(descriptor))
-                    .option(ChannelOption.AUTO_READ, false)
-                    .register();
-        } else if (address instanceof DomainSocketAddress) {
-            registered = copyOfServer(() -> new EpollServerDomainSocketChannel(descriptor, true))
-                    .register();
-        } else {
-            registered =
-                    copyOfServer(() -> new EpollServerSocketChannel(descriptor)).register();
+        try {
+            registered = register(descriptor);
+        } catch (Throwable e) {
+            // Then Netty has not closed it.
+            closeQuietly(new FileDescriptor(descriptor));
+            throw e;
         }
         registered.awaitUninterruptibly();
         if (!registered.isSuccess()) {
@@ -136,12 +129,39 @@ final class Listener {
         gone = false;
     }
 
+    private ChannelFuture register(int descriptor) {
+        if (isDatagram()) {
+            return copyOfDatagrams(() -> new EpollDatagramChannel(descriptor)).register();
+        } else if (address instanceof DomainSocketAddress) {
+            return copyOfServer(() -> new EpollServerDomainSocketChannel(descriptor, true))
+                    .register();
+        }
+        return copyOfServer(() -> new EpollServerSocketChannel(descriptor)).register();
+    }
+
+    private static void closeQuietly(FileDescriptor descriptor) {
+        try {
+            descriptor.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Notes that another process has bound the adopted socket, and keeps it. */
     void inherited() {
         inherited = true;
     }
 
-    /** Copies the user's bootstrap, whose own channel type does not matter. */
+    /** Copies the user's bootstrap, whose own channel type and addresses do not matter. */
+    private Bootstrap copyOfDatagrams(ChannelFactory<EpollDatagramChannel> factory) {
+        BootstrapConfig config = configuration.datagrams().config();
+        Bootstrap copy =
+                new Bootstrap().group(config.group()).channelFactory(factory).handler(config.handler());
+        copySettings(config, copy);
+        return copy.option(ChannelOption.AUTO_READ, false);
+    }
+
+    /** Copies the user's bootstrap, whose own channel type and address do not matter. */
     @SuppressWarnings("unchecked")
     private ServerBootstrap copyOfServer(ChannelFactory<? extends ServerChannel> factory) {
         ServerBootstrapConfig config = configuration.server().config();
@@ -153,11 +173,16 @@ final class Listener {
         if (config.handler() != null) {
             copy.handler(config.handler());
         }
-        config.options().forEach((option, value) -> copy.option((ChannelOption<Object>) option, value));
-        config.attrs().forEach((key, value) -> copy.attr((AttributeKey<Object>) key, value));
+        copySettings(config, copy);
         config.childOptions().forEach((option, value) -> copy.childOption((ChannelOption<Object>) option, value));
         config.childAttrs().forEach((key, value) -> copy.childAttr((AttributeKey<Object>) key, value));
         return copy.option(ChannelOption.AUTO_READ, false);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static void copySettings(AbstractBootstrapConfig<?, ?> from, AbstractBootstrap<?, ?> to) {
+        from.options().forEach((option, value) -> to.option((ChannelOption<Object>) option, value));
+        from.attrs().forEach((key, value) -> to.attr((AttributeKey<Object>) key, value));
     }
 
     /** Returns whether the adopted socket has the address that was asked for. */

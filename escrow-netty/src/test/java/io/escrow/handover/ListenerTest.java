@@ -6,14 +6,25 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.bootstrap.AbstractBootstrap;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ServerChannel;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollDatagramChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.socket.DatagramPacket;
+import io.netty.channel.socket.nio.NioDatagramChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.resolver.NoopAddressResolverGroup;
+import io.netty.util.AttributeKey;
 import java.net.DatagramSocket;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -30,6 +41,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ListenerTest extends HandoverHarness {
 
     private static final byte[] RECORD = Peer.bytes(1000, 1);
+    private static final AttributeKey<String> OWNER = AttributeKey.valueOf(ListenerTest.class, "owner");
 
     private ServerBootstrap echo() {
         return bootstrap(ch -> ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo()));
@@ -205,12 +217,72 @@ class ListenerTest extends HandoverHarness {
     }
 
     private ServerHandoverBuilder datagrams(InetSocketAddress address, boolean crashSafe) {
-        Bootstrap bootstrap = new Bootstrap().group(group).handler(new SimpleChannelInboundHandler<DatagramPacket>() {
+        return ServerHandover.with(escrow())
+                .datagram("udp", datagramBootstrap(), address)
+                .crashSafe(crashSafe);
+    }
+
+    private Bootstrap datagramBootstrap() {
+        return new Bootstrap().group(group).handler(new SimpleChannelInboundHandler<DatagramPacket>() {
             @Override
             protected void channelRead0(ChannelHandlerContext ctx, DatagramPacket packet) {
                 ctx.writeAndFlush(new DatagramPacket(packet.content().retain(), packet.sender()));
             }
         });
-        return ServerHandover.with(escrow()).datagram("udp", bootstrap, address).crashSafe(crashSafe);
+    }
+
+    /** Sets whatever a bootstrap may hold that the server does not use, and what it does. */
+    private static <B extends AbstractBootstrap<B, ?>> B complete(B bootstrap) {
+        return bootstrap
+                .localAddress(new InetSocketAddress("192.0.2.1", 9))
+                .attr(OWNER, "user")
+                .option(ChannelOption.AUTO_READ, true)
+                .option(ChannelOption.SO_RCVBUF, 30_000);
+    }
+
+    private static void assertComplete(ServerHandover server) {
+        Channel channel = server.listeners().get(0);
+        assertEquals("user", channel.attr(OWNER).get());
+        assertEquals(60_000, channel.config().getOption(ChannelOption.SO_RCVBUF), "the kernel doubles it");
+        assertTrue(channel.config().isAutoRead());
+    }
+
+    @ParameterizedTest
+    @ValueSource(classes = {EpollDatagramChannel.class, NioDatagramChannel.class})
+    void aBootstrapOfDatagramsMayBeComplete(Class<? extends Channel> type) throws Exception {
+        InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        for (boolean adopted : new boolean[] {false, true}) {
+            Bootstrap bootstrap = complete(datagramBootstrap().channel(type))
+                    .remoteAddress("192.0.2.1", 9)
+                    .resolver(NoopAddressResolverGroup.INSTANCE);
+            ServerHandover server = start(ServerHandover.with(escrow()).datagram("udp", bootstrap, address));
+            assertEquals(
+                    adopted ? List.of("udp") : List.of(), server.startReport().adoptedListeners());
+            assertComplete(server);
+            address = (InetSocketAddress) server.listeners().get(0).localAddress();
+            try (DatagramSocket client = new DatagramSocket()) {
+                client.setSoTimeout(10_000);
+                assertAnswered(client, address, 1);
+            }
+            if (!adopted) {
+                handOver(server);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(classes = {EpollServerSocketChannel.class, NioServerSocketChannel.class})
+    void aBootstrapOfAListenerMayBeComplete(Class<? extends ServerChannel> type) throws Exception {
+        for (boolean adopted : new boolean[] {false, true}) {
+            ServerBootstrap bootstrap = complete(echo().channel(type)).handler(new ChannelInboundHandlerAdapter());
+            ServerHandover server = start(server(bootstrap));
+            assertEquals(
+                    adopted ? List.of("echo") : List.of(), server.startReport().adoptedListeners());
+            assertComplete(server);
+            connect().assertEchoes(RECORD);
+            if (!adopted) {
+                handOver(server);
+            }
+        }
     }
 }
