@@ -18,8 +18,6 @@ public enum Status {
     EBADF(9, Origin.WIRE),
     /** The caller may not do this. */
     EACCES(13, Origin.WIRE),
-    /** Something that can happen only once at a time is under way already. */
-    EBUSY(16, Origin.LOCAL),
     /** An argument, an option or a variable of the environment is not what it must be. */
     EINVAL(22, Origin.WIRE),
     /** No more descriptors can be open: the daemon, or this process, has as many as it may. */

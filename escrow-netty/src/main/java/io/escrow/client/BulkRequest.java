@@ -53,7 +53,7 @@ final class BulkRequest<S> implements RequestSource {
                 unanswered++;
                 return request;
             }
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             future.completeExceptionally(Futures.toEscrowException(e));
         }
         exhausted = true;
@@ -96,7 +96,7 @@ final class BulkRequest<S> implements RequestSource {
             try {
                 sink.accept(answer);
                 succeeded++;
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
                 future.completeExceptionally(Futures.toEscrowException(e));
             }
             finishIfDone();

@@ -169,7 +169,7 @@ final class Connector<T> {
                     try {
                         DaemonLauncher.launch(options.launch(), options.verbose(), path);
                         listening.complete(null);
-                    } catch (EscrowException | RuntimeException e) {
+                    } catch (Throwable e) {
                         listening.completeExceptionally(Futures.toEscrowException(e));
                     }
                 },

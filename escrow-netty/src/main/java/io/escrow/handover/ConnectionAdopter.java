@@ -118,7 +118,7 @@ final class ConnectionAdopter {
                 }
                 reason = "its peer has reset it";
             }
-        } catch (IOException | RuntimeException e) {
+        } catch (Throwable e) {
             reason = e.toString();
         }
         entry.close();
@@ -202,7 +202,7 @@ final class ConnectionAdopter {
             }
             connection.restore().whenComplete((nothing, failure) -> restored.complete(failure));
             connection.channel().closeFuture().addListener(f -> restored.complete(null));
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             restored.complete(e);
         }
         return restored;
@@ -219,7 +219,7 @@ final class ConnectionAdopter {
         boolean wanted;
         try {
             wanted = server.configuration().resumeAfterCrash().test(channel);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             throw new UnwantedException("the choice whether to resume it after a crash failed: " + e, e);
         }
         if (!wanted) {
@@ -229,11 +229,7 @@ final class ConnectionAdopter {
 
     private void letGo(Set<Connection> connections) {
         server.connections().removeAll(connections);
-        EventLoops.forEach(connections, Connection::channel, connection -> {
-                    connection.letGo();
-                    return null;
-                })
-                .join();
+        ConnectionBatch.letGo(connections);
     }
 
     private void count(Held connection, Outcome outcome) {
@@ -271,11 +267,11 @@ final class ConnectionAdopter {
 
     /** Lets a connection go on, or ends it if it can't. Called on its event loop. */
     private static Outcome begin(Connection connection, UnwantedException unwanted) {
-        RuntimeException reason = unwanted;
+        Throwable reason = unwanted;
         if (reason == null) {
             try {
                 connection.begin();
-            } catch (RuntimeException e) {
+            } catch (Throwable e) {
                 reason = e;
             }
         }

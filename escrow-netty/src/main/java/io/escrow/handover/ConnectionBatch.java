@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -13,17 +14,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
 
 /** Takes connections apart that change hands together. Used by the thread of the handover. */
 final class ConnectionBatch {
 
-    private record Answer(boolean resting, String whyImmovable) {}
+    /** What an event loop says of a connection; {@code failure} is what its handlers threw when they were asked. */
+    private record Answer(boolean resting, String whyImmovable, Throwable failure) {}
+
+    private record Apart(ChannelRecord saved, Throwable failure) {}
+
+    private static final Logger logger = HandoverLog.LOGGER;
 
     private final HandoverContext server;
     private final Deadline deadline;
     private final Set<Connection> resting = new LinkedHashSet<>();
     private final Map<Connection, ChannelRecord> apart = new LinkedHashMap<>();
     private final Map<Connection, String> immovable = new HashMap<>();
+    private final Map<Connection, Throwable> failed = new LinkedHashMap<>();
 
     ConnectionBatch(HandoverContext server, Deadline deadline) {
         this.server = server;
@@ -44,6 +52,18 @@ final class ConnectionBatch {
         return immovable;
     }
 
+    /** Returns the connections whose handlers failed when they were asked, with what they threw. */
+    Map<Connection, Throwable> failed() {
+        return failed;
+    }
+
+    /** Throws what the handlers of a connection threw, if any did. */
+    void checkNoneFailed() throws EscrowException {
+        for (Throwable failure : failed.values()) {
+            throw Futures.toEscrowException(failure);
+        }
+    }
+
     /** Returns what there is to store of each connection that was taken apart. */
     Map<Connection, ChannelRecord> apart() {
         return apart;
@@ -54,7 +74,9 @@ final class ConnectionBatch {
         List<Connection> busy = new ArrayList<>();
         deadline.await(EventLoops.forEach(connections, Connection::channel, ConnectionBatch::ask))
                 .forEach((connection, answer) -> {
-                    if (answer.resting()) {
+                    if (answer.failure() != null) {
+                        failed.put(connection, answer.failure());
+                    } else if (answer.resting()) {
                         resting.add(connection);
                     } else if (answer.whyImmovable() != null) {
                         immovable.put(connection, answer.whyImmovable());
@@ -66,8 +88,12 @@ final class ConnectionBatch {
     }
 
     private static Answer ask(Connection connection) {
-        String reason = connection.whyImmovable();
-        return new Answer(reason == null && connection.tryToRest(), reason);
+        try {
+            String reason = connection.whyImmovable();
+            return new Answer(reason == null && connection.tryToRest(), reason, null);
+        } catch (Throwable e) {
+            return new Answer(false, null, e);
+        }
     }
 
     /**
@@ -77,20 +103,29 @@ final class ConnectionBatch {
     List<Connection> restless() throws EscrowException {
         deadline.await(EventLoops.settle(server.loops()));
         List<Connection> busy = new ArrayList<>();
-        deadline.await(EventLoops.forEach(resting, Connection::channel, connection -> {
-                    boolean still = !connection.channel().isActive() || connection.isAtRest();
-                    if (!still) {
-                        connection.goOn();
-                    }
-                    return still;
-                }))
-                .forEach((connection, still) -> {
-                    if (!still) {
+        deadline.await(EventLoops.forEach(resting, Connection::channel, ConnectionBatch::askAgain))
+                .forEach((connection, answer) -> {
+                    if (answer.failure() != null) {
+                        failed.put(connection, answer.failure());
+                    } else if (!answer.resting()) {
                         busy.add(connection);
                     }
                 });
         busy.forEach(resting::remove);
+        failed.keySet().forEach(resting::remove);
         return busy;
+    }
+
+    private static Answer askAgain(Connection connection) {
+        try {
+            boolean still = !connection.channel().isActive() || connection.isAtRest();
+            if (!still) {
+                connection.goOn();
+            }
+            return new Answer(still, null, null);
+        } catch (Throwable e) {
+            return new Answer(false, null, e);
+        }
     }
 
     /** Takes those that are at rest off their loops, and apart. */
@@ -99,19 +134,40 @@ final class ConnectionBatch {
                 resting, Connection::channel, connection -> connection.channel().deregister()));
         // Netty does it a little later.
         deadline.await(EventLoops.settle(server.loops()));
-        deadline.await(EventLoops.forEach(resting, Connection::channel, Connection::takeApart))
-                .forEach((connection, saved) -> {
-                    if (saved != null) {
-                        apart.put(connection, saved);
+        deadline.await(EventLoops.forEach(resting, Connection::channel, ConnectionBatch::takeApart))
+                .forEach((connection, taken) -> {
+                    if (taken.failure() != null) {
+                        failed.put(connection, taken.failure());
+                    } else if (taken.saved() != null) {
+                        apart.put(connection, taken.saved());
                     }
                 });
+    }
+
+    private static Apart takeApart(Connection connection) {
+        try {
+            return new Apart(connection.takeApart(), null);
+        } catch (Throwable e) {
+            return new Apart(null, e);
+        }
     }
 
     /** Gives up those that were taken apart: they are another process's. */
     void letGo() {
         server.connections().removeAll(apart.keySet());
-        EventLoops.forEach(apart.keySet(), Connection::channel, connection -> {
-                    connection.letGo();
+        letGo(apart.keySet());
+    }
+
+    /** Gives connections up that are another process's. What goes wrong with one changes nothing for the others. */
+    static void letGo(Collection<Connection> connections) {
+        EventLoops.forEach(connections, Connection::channel, connection -> {
+                    try {
+                        connection.letGo();
+                    } catch (Throwable e) {
+                        logger.warn(
+                                "{} is another process's, and was closed here: {}", connection.channel(), e.toString());
+                        connection.channel().unsafe().closeForcibly();
+                    }
                     return null;
                 })
                 .join();

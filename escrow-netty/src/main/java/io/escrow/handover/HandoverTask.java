@@ -45,24 +45,29 @@ final class HandoverTask {
      */
     static CompletableFuture<HandoverReport> handOver(
             HandoverContext server, Duration time, CompletableFuture<Void> drained) {
+        HandoverTask task = new HandoverTask(server, time, drained);
         CompletableFuture<HandoverReport> result = new CompletableFuture<>();
-        Thread thread = new Thread(
-                () -> {
-                    HandoverTask task = new HandoverTask(server, time, drained);
-                    try {
-                        HandoverReport report = task.run();
-                        server.observer().handedOver(report);
-                        result.complete(report);
-                    } catch (EscrowException | RuntimeException e) {
-                        task.goBack();
-                        EscrowException failure = Futures.toEscrowException(e);
-                        server.observer().handoverFailed(failure);
-                        result.completeExceptionally(failure);
-                    }
-                },
-                "escrow-handover");
-        thread.start();
+        new Thread(() -> task.run(result), "escrow-handover").start();
         return result;
+    }
+
+    private void run(CompletableFuture<HandoverReport> result) {
+        try {
+            HandoverReport report = run();
+            server.observer().handedOver(report);
+            result.complete(report);
+        } catch (Throwable e) {
+            EscrowException failure = Futures.toEscrowException(e);
+            try {
+                goBack();
+            } catch (Throwable notBack) {
+                failure.addSuppressed(notBack);
+                logger.error("not everything goes on after a handover that failed", notBack);
+            } finally {
+                server.observer().handoverFailed(failure);
+                result.completeExceptionally(failure);
+            }
+        }
     }
 
     private HandoverReport run() throws EscrowException {
@@ -80,15 +85,16 @@ final class HandoverTask {
             restingNanos = System.nanoTime() - stopped;
             Phase.Span takingApart = Phase.TAKING_APART.begin();
             all.takeApart();
+            all.checkNoneFailed();
             takingApart.end(all.apart().size());
             store();
             // All is acknowledged: from here on there is no way back.
             server.session().end().join();
-            all.letGo();
+            afterwards(all::letGo);
             moved = all.apart().size();
         }
         final Duration took = Duration.ofNanos(System.nanoTime() - began);
-        letListenersGo();
+        listeners.forEach(listener -> afterwards(() -> letGo(listener)));
         drain();
         List<HandoverReport.Staying> stay = new ArrayList<>();
         staying.forEach((connection, reason) ->
@@ -148,10 +154,12 @@ final class HandoverTask {
         List<Connection> asked = List.copyOf(server.connections().all());
         while (true) {
             List<Connection> busy = all.ask(asked);
+            all.checkNoneFailed();
             staying.putAll(all.immovable());
             atRest = all.resting();
             if (busy.isEmpty()) {
                 busy = all.restless();
+                all.checkNoneFailed();
                 if (busy.isEmpty()) {
                     return;
                 }
@@ -187,29 +195,30 @@ final class HandoverTask {
         }
     }
 
-    private void letListenersGo() {
-        for (Listener listener : listeners) {
-            EventLoops.call(listener.channel().eventLoop(), () -> {
-                        listener.letGo();
-                        return null;
-                    })
-                    .join();
+    /** Does something when the next process has everything: what fails then does not make the handover fail. */
+    private static void afterwards(Runnable step) {
+        try {
+            step.run();
+        } catch (Throwable e) {
+            logger.warn("after the server was handed over", e);
         }
+    }
+
+    private static void letGo(Listener listener) {
+        EventLoops.call(listener.channel().eventLoop(), () -> {
+                    listener.letGo();
+                    return null;
+                })
+                .join();
     }
 
     private void drain() {
         Phase.Span phase = Phase.DRAINING.begin();
         List<CompletableFuture<Void>> ends = new ArrayList<>();
         for (Connection connection : staying.keySet()) {
-            Channel channel = connection.channel();
             CompletableFuture<Void> end = new CompletableFuture<>();
-            channel.closeFuture().addListener(f -> end.complete(null));
-            channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
-            channel.eventLoop()
-                    .schedule(
-                            () -> channel.close(),
-                            server.configuration().drain().toNanos(),
-                            TimeUnit.NANOSECONDS);
+            connection.channel().closeFuture().addListener(f -> end.complete(null));
+            drain(connection.channel());
             ends.add(end);
         }
         CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
@@ -218,19 +227,45 @@ final class HandoverTask {
         });
     }
 
+    private void drain(Channel channel) {
+        try {
+            channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
+            channel.eventLoop()
+                    .schedule(
+                            () -> channel.close(),
+                            server.configuration().drain().toNanos(),
+                            TimeUnit.NANOSECONDS);
+        } catch (Throwable e) {
+            logger.warn("{} can't be drained, and is closed: {}", channel, e.toString());
+            channel.close();
+        }
+    }
+
     /** Serves again, as if nothing had been asked. */
     private void goBack() {
         Phase.Span phase = Phase.GOING_BACK.begin();
+        try {
+            serveAgain();
+            phase.end(server.connections().all().size());
+        } finally {
+            server.connections().setEscrowing(server.configuration().crashSafe());
+            if (waves != null) {
+                waves.abandon();
+            }
+        }
+        restoreSlots();
+    }
+
+    private void serveAgain() {
         EventLoops.settle(server.loops()).join();
         CompletableFuture<Void> back =
                 ConnectionBatch.comeBack(server.connections().all());
         listeners.stream().map(listener -> accept(listener.channel())).toList().forEach(CompletableFuture::join);
         back.join();
-        phase.end(server.connections().all().size());
-        server.connections().setEscrowing(server.configuration().crashSafe());
-        if (waves != null) {
-            waves.abandon();
-        }
+    }
+
+    /** Makes the escrow hold what it holds of a server that runs. */
+    private void restoreSlots() {
         // This is for the escrow alone: the session may be lost, so that it fails.
         for (Listener listener : listeners) {
             warn(

@@ -5,19 +5,25 @@ import io.netty.util.concurrent.Future;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.IntSupplier;
+import org.slf4j.Logger;
+import org.slf4j.event.Level;
 
 /** Calls a listener four times a second with how far a step has come, and once more when it is done. */
 final class ProgressTicker {
 
     private static final int PERIOD_MILLIS = 250;
 
+    private static final Logger logger = HandoverLog.LOGGER;
+
     private final Consumer<Progress> listener;
     private final Progress.Step step;
     private final IntSupplier done;
     private final int total;
     private final Future<?> ticking;
+    private final AtomicBoolean failed = new AtomicBoolean();
 
     ProgressTicker(EventLoop loop, Consumer<Progress> listener, Progress.Step step, IntSupplier done, int total) {
         this.listener = listener;
@@ -42,7 +48,13 @@ final class ProgressTicker {
     }
 
     private void tell() {
-        listener.accept(new Progress(step, done.getAsInt(), total));
+        try {
+            listener.accept(new Progress(step, done.getAsInt(), total));
+        } catch (Throwable e) {
+            logger.atLevel(failed.getAndSet(true) ? Level.DEBUG : Level.WARN)
+                    .setCause(e)
+                    .log("the listener for the progress of this server has failed");
+        }
     }
 
     void stop() {

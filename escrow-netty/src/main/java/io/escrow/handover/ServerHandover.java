@@ -1,7 +1,6 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
-import io.escrow.Status;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
@@ -12,7 +11,6 @@ import io.netty.channel.Channel;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Runs a server whose listeners and live connections can move to its next process.
@@ -33,7 +31,8 @@ public final class ServerHandover implements AutoCloseable {
     private final HandoverContext context;
     private final StartReport startReport;
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
-    private final AtomicBoolean handingOver = new AtomicBoolean();
+    /** The handover that is under way, or was the last; {@code null} before the first. */
+    private CompletableFuture<HandoverReport> handover;
 
     ServerHandover(HandoverContext context, StartReport startReport) {
         this.context = context;
@@ -120,24 +119,30 @@ public final class ServerHandover implements AutoCloseable {
      * the escrow. Until all of that is acknowledged nothing is given up: when something fails, the server goes on as if
      * nothing had been asked.
      *
+     * <p>A server is handed over once. A call while a handover is under way joins it: the deadline of the first call
+     * counts. A call after the handover is done gets its report. After one that has failed, a call tries it again.
+     *
      * @param deadline how long it may take until every connection that can be moved is at rest and stored
-     * @return a future of the report; fails with an {@link EscrowException} when the server goes on, with {@link
-     *     Status#EBUSY} if a handover is under way or done already. When it is done, the next process serves, and only
-     *     connections that can't be moved are left here; see {@link #drained()}. Cancelling the future does not stop the
-     *     handover
+     * @return a future of the report; fails with an {@link EscrowException} when the server goes on. When it is done, the
+     *     next process serves, and only connections that can't be moved are left here; see {@link #drained()}. Cancelling
+     *     the future changes nothing but the future: the handover goes on
      * @throws IllegalArgumentException if the deadline is not positive
      */
     public CompletableFuture<HandoverReport> handOver(Duration deadline) {
         Checks.positive("deadline of a handover", deadline);
-        if (!handingOver.compareAndSet(false, true)) {
-            return CompletableFuture.failedFuture(
-                    new EscrowException(Status.EBUSY, "a handover is under way, or done, already"));
-        }
-        return Futures.expose(HandoverTask.handOver(context, deadline, drained).whenComplete((report, failure) -> {
-            if (failure != null) {
-                handingOver.set(false);
+        return Futures.expose(current(deadline));
+    }
+
+    private synchronized CompletableFuture<HandoverReport> current(Duration deadline) {
+        if (handover == null || handover.isCompletedExceptionally()) {
+            try {
+                handover = HandoverTask.handOver(context, deadline, drained);
+            } catch (Throwable e) {
+                // There is no thread for it, for instance.
+                return CompletableFuture.failedFuture(e);
             }
-        }));
+        }
+        return handover;
     }
 
     /**

@@ -5,6 +5,8 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.ConnectionState;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.UnreadableRecordException;
@@ -61,6 +63,7 @@ final class StartTask {
             HandoverConfiguration configuration,
             BiFunction<HandoverContext, StartReport, T> made,
             StartFuture<T> started) {
+        PreloadedClasses.begin();
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().connect();
         started.waitsFor(turn);
@@ -72,8 +75,14 @@ final class StartTask {
                 return;
             }
             connecting.end(0);
-            StartTask task = new StartTask(configuration);
-            new Thread(() -> task.start(client, made, started), "escrow-start").start();
+            try {
+                StartTask task = new StartTask(configuration);
+                new Thread(() -> task.start(client, made, started), "escrow-start").start();
+            } catch (Throwable e) {
+                // There is no thread for it, for instance.
+                client.close();
+                started.completeExceptionally(Futures.toEscrowException(e));
+            }
         });
     }
 
@@ -86,11 +95,18 @@ final class StartTask {
                 server.session().end().join();
                 start(configuration, made, started);
             } else {
+                PreloadedClasses.await();
                 started.complete(made.apply(server, report));
             }
-        } catch (EscrowException | RuntimeException e) {
-            abandon();
-            started.completeExceptionally(Futures.toEscrowException(e));
+        } catch (Throwable e) {
+            EscrowException failure = Futures.toEscrowException(e);
+            try {
+                abandon();
+            } catch (Throwable notAbandoned) {
+                failure.addSuppressed(notAbandoned);
+            } finally {
+                started.completeExceptionally(failure);
+            }
         }
     }
 
@@ -157,6 +173,11 @@ final class StartTask {
             }
             listener.abandon();
         }
+        List<Connection> held = server.connections().all().stream()
+                .filter(connection -> connection.state() == ConnectionState.HELD)
+                .toList();
+        server.connections().removeAll(held);
+        ConnectionBatch.letGo(held);
         server.session().end();
     }
 

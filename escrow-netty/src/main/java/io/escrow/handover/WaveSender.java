@@ -111,6 +111,7 @@ final class WaveSender {
             stillBusy.addAll(wave.restless());
         }
         wave.immovable().forEach(onStaying);
+        keepFailed(wave);
         if (deadline.hasPassed()) {
             stillBusy.addAll(busy);
             busy.clear();
@@ -122,6 +123,15 @@ final class WaveSender {
         return wave;
     }
 
+    /** Keeps the connections whose handlers failed: the others change hands all the same. */
+    private void keepFailed(ConnectionBatch wave) {
+        ConnectionBatch.comeBack(wave.failed().keySet())
+                .exceptionally(e -> null)
+                .join();
+        wave.failed().forEach((connection, failure) -> onStaying.accept(connection, "its handlers failed: " + failure));
+        wave.failed().clear();
+    }
+
     private static void poll(Deque<Connection> from, int count, List<Connection> to) {
         for (int i = 0; i < count && !from.isEmpty(); i++) {
             to.add(from.poll());
@@ -130,6 +140,7 @@ final class WaveSender {
 
     private boolean give(ConnectionBatch wave) throws EscrowException {
         wave.takeApart();
+        keepFailed(wave);
         wave.apart()
                 .forEach((connection, saved) ->
                         next.write(ProcessLink.Kind.MOVED, connection.slot().index(), saved.encode()));
@@ -138,7 +149,7 @@ final class WaveSender {
         if (answer == null) {
             answer = lastWord();
         }
-        if (answer.kind() != ProcessLink.Kind.TAKEN) {
+        if (!isTaken(answer)) {
             ConnectionBatch.comeBack(wave.apart().keySet()).join();
             return false;
         }
@@ -154,6 +165,11 @@ final class WaveSender {
         left.forEach(connection -> onStaying.accept(
                 connection, "the next process could not take it; the report of that process has the reason"));
         return true;
+    }
+
+    /** Returns whether the next process has taken the wave. What is no list of indices is no message: the link ends. */
+    private static boolean isTaken(ProcessLink.Message answer) {
+        return answer.kind() == ProcessLink.Kind.TAKEN && answer.content().readableBytes() % Integer.BYTES == 0;
     }
 
     /** Makes sure that the next process takes nothing more, and returns the last message that it sent before that. */

@@ -21,6 +21,7 @@ public final class EventLoops {
     /**
      * Calls a task on an event loop.
      *
+     * @return a future of its result; fails with whatever the task throws
      * @throws java.util.concurrent.RejectedExecutionException if the event loop has ended
      */
     public static <T> CompletableFuture<T> call(EventExecutor loop, Callable<T> task) {
@@ -28,7 +29,7 @@ public final class EventLoops {
         loop.execute(() -> {
             try {
                 result.complete(task.call());
-            } catch (Exception e) {
+            } catch (Throwable e) {
                 result.completeExceptionally(e);
             }
         });

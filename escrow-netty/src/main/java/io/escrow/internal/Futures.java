@@ -82,7 +82,7 @@ public final class Futures {
             CompletableFuture<B> begun = step.apply(argument);
             relay(begun, result);
             result.whenComplete((done, failure) -> begun.cancel(false));
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             result.completeExceptionally(toEscrowException(e));
         }
     }

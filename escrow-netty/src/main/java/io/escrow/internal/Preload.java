@@ -115,6 +115,20 @@ public final class Preload {
     }
 
     /**
+     * Loads all classes of a package, without initializing them, if one of them is there.
+     *
+     * @param member the name of a class of the package
+     * @return this
+     */
+    public Preload packageWith(String member) {
+        try {
+            return packageOf(Class.forName(member, false, Preload.class.getClassLoader()));
+        } catch (ClassNotFoundException | LinkageError e) {
+            return this;
+        }
+    }
+
+    /**
      * Loads all classes of a package and of the packages below it, without initializing them.
      *
      * @param member a class of the jar or directory to look in, and of the class loader

@@ -1,5 +1,7 @@
 package io.escrow.handover;
 
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+
 import io.escrow.Entry;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
@@ -67,7 +69,12 @@ final class FakeSuccessor implements AutoCloseable {
     /** Waits for a whole wave. */
     void awaitWave() {
         ready(new byte[0]);
-        while (link.receive().kind() != ProcessLink.Kind.WAVE) {}
+        ProcessLink.Kind kind = link.receive().kind();
+        while (kind != ProcessLink.Kind.WAVE) {
+            // Nothing comes after it.
+            assertNotEquals(ProcessLink.Kind.END, kind);
+            kind = link.receive().kind();
+        }
     }
 
     @Override

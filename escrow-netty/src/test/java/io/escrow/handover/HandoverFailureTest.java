@@ -203,16 +203,6 @@ class HandoverFailureTest extends HandoverHarness {
     }
 
     @Test
-    void handoverUnderWayOrDoneCannotBeAskedForAgain() throws Exception {
-        ServerHandover server = start();
-        CompletableFuture<HandoverReport> first = server.handOver(TIME);
-        assertThrows(EscrowException.class, () -> handOver(server));
-        first.join();
-        assertThrows(EscrowException.class, () -> handOver(server));
-        start();
-    }
-
-    @Test
     void daemonThatDiesWhileItStoresHarmsNobody() throws Exception {
         ServerHandover server = start();
         Traffic traffic = new Traffic(server);

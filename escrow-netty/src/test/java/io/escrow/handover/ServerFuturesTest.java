@@ -1,8 +1,10 @@
 package io.escrow.handover;
 
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
@@ -14,8 +16,14 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
@@ -147,13 +155,62 @@ class ServerFuturesTest extends HandoverHarness {
     }
 
     @Test
-    void handOverFailsWhileOneIsUnderWayOrDone() throws Exception {
+    void whoAsksForAHandoverAgainGetsTheSameReport() throws Exception {
         ServerHandover server = start();
+        Peer peer = connect();
+        awaitConnections(server, 1);
         CompletableFuture<HandoverReport> first = server.handOver(TIME);
+        CompletableFuture<HandoverReport> second = server.handOver(Duration.ofNanos(1));
 
-        assertEquals(Status.EBUSY, failureOf(server.handOver(TIME)).status());
-        first.join();
-        assertEquals(Status.EBUSY, failureOf(server.handOver(TIME)).status());
+        assertTrue(second.cancel(true));
+        PublicFutures.assertCancelled(second);
+        assertEquals(1, first.join().connections());
+        assertSame(first.join(), server.handOver(TIME).join());
+        start();
+        peer.assertEchoes(RECORD);
+    }
+
+    @Test
+    void manyThreadsAskForOneHandover() throws Exception {
+        AtomicInteger handovers = new AtomicInteger();
+        ServerHandover server = start(echoServer().observer(new HandoverObserver() {
+            @Override
+            public void handedOver(HandoverReport report) {
+                handovers.incrementAndGet();
+            }
+        }));
+        connect();
+        awaitConnections(server, 1);
+        Set<HandoverReport> reports = Collections.newSetFromMap(new IdentityHashMap<>());
+        CyclicBarrier barrier = new CyclicBarrier(8);
+        List<CompletableFuture<HandoverReport>> asked = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            asked.add(CompletableFuture.supplyAsync(
+                    () -> {
+                        assertDoesNotThrow(() -> barrier.await());
+                        return server.handOver(TIME).join();
+                    },
+                    task -> new Thread(task).start()));
+        }
+        asked.forEach(report -> reports.add(report.join()));
+
+        assertEquals(1, reports.size());
+        assertEquals(1, handovers.get());
+        start();
+    }
+
+    @Test
+    void allWhoAskedForAHandoverThatFailsAreTold() throws Exception {
+        ServerHandover server = start();
+        daemon.close();
+        server.context().client().closed().toCompletableFuture().join();
+        CompletableFuture<HandoverReport> first = server.handOver(TIME);
+        CompletableFuture<HandoverReport> second = server.handOver(TIME);
+
+        assertEquals(Status.ECONNREFUSED, failureOf(first).status());
+        assertEquals(Status.ECONNREFUSED, failureOf(second).status());
+        restartDaemon();
+        assertEquals(0, server.handOver(TIME).join().connections());
         start();
     }
 

@@ -154,7 +154,8 @@ class WavesTest extends HandoverHarness {
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
         FakeSuccessor slow = successor();
-        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofMillis(500));
+        // Long enough until the first wave comes, even on a busy machine.
+        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofSeconds(2));
         slow.meet();
         slow.awaitWave();
         EscrowException late = assertThrows(EscrowException.class, () -> {
@@ -176,6 +177,25 @@ class WavesTest extends HandoverHarness {
         await().until(() -> !server.context().session().isLost());
         assertEquals(MANY + 1, handOver(server).connections());
         assertEquals(MANY + 1, add(starting.join()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    @Test
+    void anAnswerThatIsNoListOfIndicesEndsTheLink() throws Exception {
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor garbled = successor();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        garbled.meet();
+        garbled.awaitWave();
+        garbled.link.send(ProcessLink.Kind.TAKEN, 0, new byte[] {0, 0, 1}).syncUninterruptibly();
+        while (garbled.link.receive().kind() != ProcessLink.Kind.END) {}
+        assertFalse(handover.isDone());
+        CompletableFuture<ServerHandover> starting = startNext(waves());
+        garbled.close();
+        assertEquals(MANY, handover.join().connections());
+        assertEquals(MANY, add(starting.join()).startReport().adopted());
         assertUnharmed(peers);
     }
 

@@ -195,10 +195,10 @@ public final class Connection implements ProtocolContext {
     }
 
     void activated() {
-        RuntimeException notRecognised = null;
+        Throwable notRecognised = null;
         try {
             gate = rules.protocols().install(this);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             notRecognised = e;
         }
         saver = new ConnectionSaver(channel(), gate);
@@ -384,8 +384,12 @@ public final class Connection implements ProtocolContext {
     public CompletableFuture<Void> comeBack() {
         CompletableFuture<Void> done = new CompletableFuture<>();
         whenRegistered(() -> {
-            goOn();
-            done.complete(null);
+            try {
+                goOn();
+                done.complete(null);
+            } catch (Throwable e) {
+                done.completeExceptionally(e);
+            }
         });
         return done;
     }

@@ -133,7 +133,7 @@ final class ConnectionSaver {
             try {
                 ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
                 ctx.fireChannelReadComplete();
-            } catch (Exception e) {
+            } catch (Throwable e) {
                 ctx.fireExceptionCaught(e);
             }
         });
