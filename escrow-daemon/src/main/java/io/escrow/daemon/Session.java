@@ -55,6 +55,8 @@ final class Session extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (msg == PacketEnd.INSTANCE) {
             endPacket(ctx);
+        } else if (msg instanceof Frame.Hello && state == State.SERVING) {
+            fail(ctx, Status.EPROTO, "a second HEL (expected: one, in the first packet of the session)");
         } else if (msg instanceof Frame frame && state == State.SERVING) {
             Frame answer = answer(frame);
             sessionRecord.answered(frame, answer);
@@ -116,7 +118,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             } else if (request instanceof Frame.Invalid invalid) {
                 return new Frame.Reply(invalid.status(), invalid.text());
             }
-            return new Frame.Reply(Status.EINVAL, "not a request: " + request);
+            throw new IllegalStateException("a frame that the codec should have refused: " + request);
         } catch (EscrowException e) {
             return new Frame.Reply(e.status(), e.text());
         }

@@ -93,7 +93,7 @@ class BadInputIT {
 
     static List<Refused> refused() {
         String tagText = "tag: 32 (expected: 0..31)";
-        String indexText = "index: 2147483648 (expected: 0..2147483647)";
+        String indexText = "index: -2147483648 (expected: 0..2147483647)";
         int badIndex = Integer.MIN_VALUE;
         byte[] most = ints(10);
         return List.of(
@@ -105,7 +105,7 @@ class BadInputIT {
                 new Refused("LST tag", 0, frame(LST, 0, 32, 0, most), Status.EINVAL, tagText),
                 new Refused("GET last tag", 0, request(GET, 65535, 0), Status.EINVAL, "tag: 65535 (expected: 0..31)"),
                 new Refused("ADD index", 0, RawClient.add(0, badIndex, NONE), Status.EINVAL, indexText),
-                new Refused("ADD index, descriptor", 1, addWithDescriptor(0, -1, NONE), Status.EINVAL, "index: 429496"),
+                new Refused("ADD index, descriptor", 1, addWithDescriptor(0, -1, NONE), Status.EINVAL, "index: -1 ("),
                 new Refused("GET index", 0, request(GET, 0, badIndex), Status.EINVAL, indexText),
                 new Refused("DEL index", 0, request(DEL, 0, badIndex), Status.EINVAL, indexText),
                 new Refused("LST index", 0, frame(LST, 0, 0, badIndex, most), Status.EINVAL, indexText),
@@ -180,9 +180,18 @@ class BadInputIT {
                 new Refused(
                         "UPD too short", 0, request(UPD, 31, 1), Status.EINVAL, "length of UPD: 0 (expected: >= 4)"),
                 new Refused("UPD, descriptor", 1, frame(UPD, DESCRIPTOR, 31, 1, ints(0)), Status.EINVAL, "only with"),
-                new Refused("a second HEL", 0, RawClient.HELLO, Status.EINVAL, "not a request"),
-                new Refused("REP", 0, frame(REP, 0, 0, 0, ints(0)), Status.EINVAL, "not a request"),
-                new Refused("INF", 0, frame(INF, 0, 0, 0, new byte[24]), Status.EINVAL, "not a request"));
+                new Refused("unknown flag", 0, frame(GET, 0x20, 31, 1, NONE), Status.EINVAL, "flags of GET: 0x20 ("),
+                new Refused("unknown flag, body", 0, frame(DEL, 0x40, 31, 1, ints(1)), Status.EINVAL, "DEL: 0x40 ("),
+                new Refused("flag of another", 0, frame(UPD, 0x10, 31, 1, ints(0)), Status.EINVAL, "none but 0x08)"),
+                new Refused("unknown flag, descriptor", 1, add(0x21), Status.EINVAL, "flags of ADD: 0x21 ("),
+                new Refused("STAND_IN without DESCRIPTOR", 0, add(0x02), Status.EINVAL, "0x02 (expected: with 0x01)"),
+                new Refused(
+                        "KEEP_FLAGS without DESCRIPTOR", 0, add(0x04), Status.EINVAL, "0x04 (expected: with 0x01)"));
+    }
+
+    /** Returns an ADD with these flags and nothing in it. */
+    private static byte[] add(int flags) {
+        return frame(ADD, flags, 0, 0, ints(-1, 0));
     }
 
     @ParameterizedTest
@@ -242,6 +251,7 @@ class BadInputIT {
 
     static List<Broken> broken() {
         byte[] tag = request(TAG, KEPT_TAG, 0);
+        byte[] addFile = addWithDescriptor(0, 0, NONE);
         String packetText = " (expected: 12..1048576)";
         return List.of(
                 length(0, 0, "packet length: 0" + packetText),
@@ -257,7 +267,7 @@ class BadInputIT {
                 packet("an answer", 0, frame(GET, REPLY, 31, 1, NONE), "opcode: 3 with flags 128"),
                 packet("frame length 0", 0, join(ints(0), new byte[8]), "frame length: 0 ("),
                 packet("frame length 7", 0, join(ints(7), new byte[8]), "frame length: 7 (expected: 8..1048572)"),
-                packet("frame length -1", 0, join(ints(-1), new byte[8]), "frame length: 4294967295 ("),
+                packet("frame length -1", 0, join(ints(-1), new byte[8]), "frame length: -1 ("),
                 packet("frame length over the packet's limit", 0, join(ints(MAX_PACKET), tag), "length: 1048576 ("),
                 packet("frame longer than its packet", 0, join(ints(20), new byte[8]), "packet"),
                 packet("packet with a rest", 0, join(tag, new byte[3]), "packet"),
@@ -265,6 +275,10 @@ class BadInputIT {
                 packet("DEL with a body", 0, frame(DEL, 0, 31, 1, ints(1)), "length of DEL: 4 (expected: 0)"),
                 packet("LST without a body", 0, request(LST, 31, 1), "length of LST: 0 (expected: 4)"),
                 packet("HEL too short", 0, request(HEL, 0, 0), "length of HEL: 0 (expected: >= 8)"),
+                packet("a second HEL", 0, RawClient.HELLO, "a second HEL (expected: one, in the first packet"),
+                packet("HEL beside a request", 0, join(tag, RawClient.HELLO), "frames in the packet of HEL: 2 ("),
+                packet("REP", 0, frame(REP, 0, 0, 0, ints(0)), "opcode: 5 with flags 0 (expected: a request)"),
+                packet("INF", 0, frame(INF, 0, 0, 0, new byte[24]), "opcode: 7 with flags 0 (expected: a request)"),
                 packet("descriptor nobody announces", 1, tag, "descriptors that no frame of the packet announces: 1"),
                 packet(
                         "too many frames",
@@ -276,6 +290,13 @@ class BadInputIT {
                         0,
                         join(Collections.nCopies(129, request(GET, 0, 3)).toArray(byte[][]::new)),
                         "requests in a packet with a descriptor, or for one: more than 128"),
+                packet("ADD that does not announce its descriptor", 1, add(0), "frame of the packet announces: 1"),
+                packet("wrong frame behind right ones", 1, join(addFile, add(0), request(10, 0, 0)), "opcode: 10 "),
+                first(
+                        "greeting and more",
+                        join(RawClient.HELLO, add(0)),
+                        "frames in the packet of HEL: 2 (expected: 1)"),
+                first("flags of HEL", frame(HEL, 0x10, 0, 0, ints(MAGIC, 1 << 16)), "flags of HEL: 0x10 ("),
                 first("no greeting", tag, "the first frame is not HEL"),
                 first("version 2", frame(HEL, 0, 0, 0, ints(MAGIC, 2 << 16)), "protocol version: 2 (expected: 1)"),
                 first("version 0", frame(HEL, 0, 0, 0, ints(MAGIC, 0)), "protocol version: 0 (expected: 1)"),
@@ -294,10 +315,9 @@ class BadInputIT {
                 client.descriptor(files.get(0));
             }
             client.bytes(broken.frames());
-            List<Answer> answers = client.receive().answers();
-            Answer last = answers.get(answers.size() - 1);
-            assertEquals(Status.EPROTO.errno(), last.errno());
-            assertTrue(last.text().contains(broken.text()), last::text);
+            Answer answer = client.receive().only();
+            assertEquals(Status.EPROTO.errno(), answer.errno());
+            assertTrue(answer.text().contains(broken.text()), answer::text);
             client.awaitEnd();
         }
     }

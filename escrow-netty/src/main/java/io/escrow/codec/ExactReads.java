@@ -28,8 +28,10 @@ final class ExactReads implements RecvByteBufAllocator {
 
     private static final Logger logger = LoggerFactory.getLogger(ExactReads.class);
 
-    /** Netty's error for a byte that came with no descriptor, or with several, which are all closed. */
+    /** Netty's error for a byte whose descriptors did not all find room; they are all closed. */
     private static final int EMSGSIZE = -90;
+    /** Netty's error for a byte that came with two descriptors, which are both closed. */
+    private static final int EINVAL = -22;
     /** F_SETFL fails: the descriptor was opened with O_PATH. */
     private static final int EBADF = -9;
     /** F_SETFL fails: the file is for appending only, see chattr(1). */
@@ -106,8 +108,8 @@ final class ExactReads implements RecvByteBufAllocator {
                 return number < 0 ? null : new OwnedDescriptor(number);
             } catch (NativeIoException e) {
                 int errno = e.expectedErr();
-                if (errno != EMSGSIZE && errno != EBADF && errno != EPERM) {
-                    throw new ProtocolException("a descriptor was due and did not come: " + e.getMessage());
+                if (errno != EMSGSIZE && errno != EINVAL && errno != EBADF && errno != EPERM) {
+                    throw new ProtocolException("a descriptor was due and did not come: error " + errno);
                 }
                 return LostDescriptor.INSTANCE;
             } catch (IOException e) {

@@ -8,6 +8,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 
@@ -16,7 +17,8 @@ import java.util.Queue;
  *
  * <p>A frame with a descriptor takes the next of the descriptors that came through the pipeline before it. A frame with
  * wrong fields becomes a {@link Frame.Invalid}. When the stream itself can't be trusted any more, a {@link
- * ProtocolException} is thrown.
+ * ProtocolException} is thrown. The frames of a packet are passed on at its end, so that none is carried out of a packet
+ * that can't be trusted.
  */
 public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
@@ -46,9 +48,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();
+    private final List<Frame> frames = new ArrayList<>();
     private final FrameReader reader;
     private Limits limits;
-    private int framesInPacket;
+    private boolean hello;
     private int descriptorsInPacket;
     private int undecoded;
 
@@ -99,28 +102,56 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     }
 
     private void endPacket(ChannelHandlerContext ctx) {
-        framesInPacket = 0;
-        descriptorsInPacket = 0;
-        int left = descriptors.size();
-        if (left > 0) {
-            closeDescriptors();
-            throw new ProtocolException(
-                    "descriptors that no frame of the packet announces: " + left + " (expected: 0)");
+        checkPacket();
+        for (Frame frame : frames) {
+            ctx.fireChannelRead(frame);
         }
-        if (undecoded > 0) {
-            throw new ProtocolException(
-                    "bytes behind the last whole frame of the packet: " + undecoded + " (expected: 0)");
-        }
+        beginPacket();
         ctx.fireChannelRead(PacketEnd.INSTANCE);
+    }
+
+    private void checkPacket() {
+        String problem = null;
+        if (!descriptors.isEmpty()) {
+            problem = "descriptors that no frame of the packet announces: " + descriptors.size() + " (expected: 0)";
+        } else if (undecoded > 0) {
+            problem = "bytes behind the last whole frame of the packet: " + undecoded + " (expected: 0)";
+        } else if (hello && frames.size() > 1) {
+            problem = "frames in the packet of HEL: " + frames.size() + " (expected: 1)";
+        }
+        if (problem != null) {
+            dropPacket();
+            throw new ProtocolException(problem);
+        }
+    }
+
+    private void beginPacket() {
+        frames.clear();
+        hello = false;
+        descriptorsInPacket = 0;
+    }
+
+    /** Drops what came of a packet. */
+    private void dropPacket() {
+        for (Frame frame : frames) {
+            if (frame instanceof Frame.Add add) {
+                ReferenceCountUtil.release(add.descriptor());
+            }
+        }
+        beginPacket();
+        descriptors.forEach(ReferenceCountUtil::release);
+        descriptors.clear();
     }
 
     @Override
     protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
         try {
-            Frame frame = decodeFrame(in);
-            if (frame != null) {
-                out.add(frame);
+            for (Frame frame = decodeFrame(in); frame != null; frame = decodeFrame(in)) {
+                frames.add(frame);
             }
+        } catch (ProtocolException e) {
+            dropPacket();
+            throw e;
         } finally {
             undecoded = in.readableBytes();
         }
@@ -135,13 +166,13 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         if (length < REST_OF_HEADER || length > limits.packetBytes() - 4) {
             throw FrameReader.untrusted(
                     in,
-                    "frame length: " + (length & 0xFFFFFFFFL) + " (expected: " + REST_OF_HEADER + ".."
-                            + (limits.packetBytes() - 4) + ")");
+                    "frame length: " + length + " (expected: " + REST_OF_HEADER + ".." + (limits.packetBytes() - 4)
+                            + ")");
         }
         if (in.readableBytes() < 4 + length) {
             return null;
         }
-        if (++framesInPacket > limits.packetFrames()) {
+        if (frames.size() == limits.packetFrames()) {
             throw FrameReader.untrusted(in, "frames in a packet: more than " + limits.packetFrames());
         }
         in.skipBytes(4);
@@ -150,7 +181,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
         int tag = in.readUnsignedShort();
         int index = in.readInt();
         int bodyLength = length - REST_OF_HEADER;
-        if (opcode == null || (flags & REPLY) != (daemon ? 0 : REPLY)) {
+        if (opcode == null || (daemon && !opcode.request) || (flags & REPLY) != (daemon ? 0 : REPLY)) {
             throw FrameReader.untrusted(
                     in,
                     "opcode: " + in.getUnsignedByte(in.readerIndex() - 8) + " with flags " + flags
@@ -160,6 +191,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
             throw FrameReader.untrusted(
                     in, "requests in a packet with a descriptor, or for one: more than " + limits.packetDescriptors());
         }
+        hello |= opcode == Opcode.HEL;
         Object descriptor = (flags & DESCRIPTOR) == 0 ? null : descriptors.poll();
         return reader.header(opcode, flags, tag, index).body(in, bodyLength, descriptor);
     }
@@ -181,12 +213,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) throws Exception {
-        closeDescriptors();
+        dropPacket();
         super.handlerRemoved(ctx);
-    }
-
-    private void closeDescriptors() {
-        descriptors.forEach(ReferenceCountUtil::release);
-        descriptors.clear();
     }
 }

@@ -80,11 +80,15 @@ final class FrameReader {
     }
 
     private Frame read(Object descriptor) {
-        if (opcode == Opcode.ADD) {
-            return readAdd(descriptor);
-        } else if ((flags & FrameCodec.DESCRIPTOR) != 0) {
+        String problem = checkFlags();
+        if (problem != null) {
             ReferenceCountUtil.release(descriptor);
-            return new Frame.Invalid(Status.EINVAL, "a descriptor came with " + opcode + " (expected: only with ADD)");
+            if (opcode == Opcode.HEL) {
+                throw untrusted(in, problem);
+            }
+            return new Frame.Invalid(Status.EINVAL, problem);
+        } else if (opcode == Opcode.ADD) {
+            return readAdd(descriptor);
         }
         return switch (opcode) {
             case HEL -> readHello();
@@ -106,6 +110,22 @@ final class FrameReader {
             case REP -> readReply();
             case ADD -> throw new AssertionError(opcode);
         };
+    }
+
+    /** Returns what is wrong with the flags; {@code null} if nothing is. */
+    private String checkFlags() {
+        boolean descriptor = (flags & FrameCodec.DESCRIPTOR) != 0;
+        if (descriptor && opcode != Opcode.ADD) {
+            return "a descriptor came with " + opcode + " (expected: only with ADD)";
+        }
+        // A client is lenient: it got what it asked for.
+        if (daemon && (flags & ~opcode.flags) != 0) {
+            return String.format("flags of %s: %#04x (expected: none but %#04x)", opcode, flags, opcode.flags);
+        }
+        if (opcode == Opcode.ADD && !descriptor && (flags & (FrameCodec.STAND_IN | FrameCodec.KEEP_FLAGS)) != 0) {
+            return String.format("flags of %s: %#04x (expected: with %#04x)", opcode, flags, FrameCodec.DESCRIPTOR);
+        }
+        return null;
     }
 
     private Frame readAdd(Object descriptor) {

@@ -30,6 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class FrameCodecTest {
 
@@ -113,31 +114,35 @@ class FrameCodecTest {
 
     @Test
     void ignoresWhatIsBehindTheKnownPartOfHello() {
-        daemon.writeInbound(bytes("00000014 01000000 00000000 45534352 00020000 12345678"));
+        daemon.writeInbound(bytes("00000014 01000000 00000000 45534352 00020000 12345678"), PacketEnd.INSTANCE);
 
-        assertEquals(new Frame.Hello(2, null), daemon.readInbound());
+        assertReceived(daemon, new Frame.Hello(2, null), PacketEnd.INSTANCE);
     }
 
     @Test
     void findsNoFarewellsInTheHelloOfDaemonThatKnowsNone() {
-        client.writeInbound(bytes("00000028 01800000 00000000 45534352 00010000"
-                + "00000020 00008000 00100000 00000080 00000400 00000002"));
+        client.writeInbound(
+                bytes("00000028 01800000 00000000 45534352 00010000"
+                        + "00000020 00008000 00100000 00000080 00000400 00000002"),
+                PacketEnd.INSTANCE);
 
         assertEquals(0, ((Frame.Hello) client.readInbound()).limits().farewell());
+        assertSame(PacketEnd.INSTANCE, client.readInbound());
     }
 
     @Test
     void leavesTheFarewellWhenAnUpdateHasNone() {
-        daemon.writeInbound(bytes("0000000e 09000001 00000007 00000002 6869"));
+        daemon.writeInbound(bytes("0000000e 09000001 00000007 00000002 6869"), PacketEnd.INSTANCE);
 
         assertNull(((Frame.Update) daemon.readInbound()).farewell());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
     }
 
     @Test
     void takesUnknownStatusForProtocolError() {
-        client.writeInbound(bytes("0000000c 05800000 00000000 fffffc19"));
+        client.writeInbound(bytes("0000000c 05800000 00000000 fffffc19"), PacketEnd.INSTANCE);
 
-        assertEquals(new Frame.Reply(Status.EPROTO, ""), client.readInbound());
+        assertReceived(client, new Frame.Reply(Status.EPROTO, ""), PacketEnd.INSTANCE);
     }
 
     @Test
@@ -155,11 +160,12 @@ class FrameCodecTest {
         String marked = "00000012 02050001 00000007 00000005 00000002 6869";
         client.writeOutbound(new Frame.Add(1, 7, 5, HI, new byte[0], true, descriptor));
         OwnedDescriptor received = new TestFile(directory, "a").openOwned();
-        daemon.writeInbound(received, bytes(marked));
+        daemon.writeInbound(received, bytes(marked), PacketEnd.INSTANCE);
 
         assertEquals(hex(marked), readHex(client));
         assertSame(descriptor, client.readOutbound());
         assertTrue(((Frame.Add) daemon.readInbound()).keepFlags());
+        assertSame(PacketEnd.INSTANCE, daemon.readInbound());
         received.release();
     }
 
@@ -195,6 +201,17 @@ class FrameCodecTest {
         00000010 09080001 00000007 00000009 00000000          | EMSGSIZE | farewell length: 9 (expected: <= 8)
         00000011 09080001 00000007 00000005 00000000 00       | EINVAL   | farewell length: 5 (expected: <= 1, as the frame has)
         00000010 02010001 00000007 00000005 00000000          | EINVAL   | the descriptor announced for slot 1/7 did not come
+        00000010 02020001 00000007 00000005 00000000          | EINVAL   | flags of ADD: 0x02 (expected: with 0x01)
+        00000010 02040001 00000007 00000005 00000000          | EINVAL   | flags of ADD: 0x04 (expected: with 0x01)
+        00000010 02100001 00000007 00000005 00000000          | EINVAL   | flags of ADD: 0x10 (expected: none but 0x0f)
+        00000010 02400001 00000007 00000005 00000000          | EINVAL   | flags of ADD: 0x40 (expected: none but 0x0f)
+        00000008 03200001 00000007                            | EINVAL   | flags of GET: 0x20 (expected: none but 0x00)
+        00000008 03080001 00000007                            | EINVAL   | flags of GET: 0x08 (expected: none but 0x00)
+        00000008 04100001 00000007                            | EINVAL   | flags of DEL: 0x10 (expected: none but 0x00)
+        00000008 06020001 00000000                            | EINVAL   | flags of TAG: 0x02 (expected: none but 0x00)
+        0000000c 08180001 00000000 00000001                   | EINVAL   | flags of LST: 0x18 (expected: none but 0x10)
+        0000000c 09040001 00000007 00000000                   | EINVAL   | flags of UPD: 0x04 (expected: none but 0x08)
+        0000000c 03200001 00000007 00000000                   | EINVAL   | flags of GET: 0x20 (expected: none but 0x00)
         """)
     void turnsWrongFieldsIntoInvalidAndGoesOn(String hex, Status status, String text) {
         daemon.writeInbound(bytes(hex), bytes("00000008 03000001 00000002"), PacketEnd.INSTANCE);
@@ -238,12 +255,16 @@ class FrameCodecTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         00000007 03000000 000000                              | frame length: 7 (expected: 8..252)
-        ffffffff                                              | frame length: 4294967295 (expected: 8..252)
+        ffffffff                                              | frame length: -1 (expected: 8..252)
         000000fd                                              | frame length: 253 (expected: 8..252)
         00000008 00000000 00000000                            | opcode: 0 with flags 0 (expected: a request)
         00000008 0a000000 00000000                            | opcode: 10 with flags 0 (expected: a request)
         00000008 ff000000 00000000                            | opcode: 255 with flags 0 (expected: a request)
         00000008 03800000 00000000                            | opcode: 3 with flags 128 (expected: a request)
+        0000000c 05000000 00000000 00000000                   | opcode: 5 with flags 0 (expected: a request)
+        00000020 07000000 00000000 000000000000000000000000000000000000000000000000 | opcode: 7 with flags 0 (expected: a request)
+        00000010 01100000 00000000 45534352 00010000          | flags of HEL: 0x10 (expected: none but 0x00)
+        00000010 01010000 00000000 45534352 00010000          | a descriptor came with HEL (expected: only with ADD)
         00000009 03000000 00000000 00                         | length of GET: 1 (expected: 0)
         00000009 04000000 00000000 00                         | length of DEL: 1 (expected: 0)
         00000009 06000000 00000000 00                         | length of TAG: 1 (expected: 0)
@@ -291,12 +312,37 @@ class FrameCodecTest {
     @Test
     void refusesAndClosesDescriptorsThatNoFrameAnnounces() throws IOException {
         TestFile file = new TestFile(directory, "a");
-        daemon.writeInbound(file.openOwned(), file.openOwned(), bytes("00000008 03000000 00000000"));
-        assertEquals(new Frame.Get(0, 0), daemon.readInbound());
+        daemon.writeInbound(file.openOwned(), file.openOwned(), file.openOwned(), bytes(ADD_WITH_DESCRIPTOR));
 
         Exception e = assertThrows(ProtocolException.class, () -> daemon.writeInbound(PacketEnd.INSTANCE));
         assertEquals("descriptors that no frame of the packet announces: 2 (expected: 0)", e.getMessage());
         assertEquals(0, file.openCount());
+        assertNull(daemon.readInbound());
+    }
+
+    @Test
+    void passesNothingOnOfPacketThatCannotBeTrusted() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        daemon.writeInbound(file.openOwned());
+
+        assertUntrusted(
+                daemon,
+                ADD_WITH_DESCRIPTOR + "00000008 0a000000 00000000",
+                "opcode: 10 with flags 0 (expected: a request)");
+        assertEquals(0, file.openCount());
+        daemon.writeInbound(PacketEnd.INSTANCE);
+        assertReceived(daemon, PacketEnd.INSTANCE);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"HEL GET", "GET HEL", "HEL HEL"})
+    void refusesHelloBesideOtherFrames(String packet) {
+        daemon.writeInbound(bytes(packet.replace("HEL", "00000010 01000000 00000000 45534352 00010000")
+                .replace("GET", "00000008 03000000 00000000")));
+
+        Exception e = assertThrows(ProtocolException.class, () -> daemon.writeInbound(PacketEnd.INSTANCE));
+        assertEquals("frames in the packet of HEL: 2 (expected: 1)", e.getMessage());
+        assertNull(daemon.readInbound());
     }
 
     @Test
@@ -313,9 +359,10 @@ class FrameCodecTest {
     void appliesLimitsThatWereSetLater() {
         client.pipeline().get(FrameCodec.class).limits(new Limits(32, 1, 256, 4, 3, 2, 0));
 
-        client.writeInbound(bytes("00000012 02800001 00000007 ffffffff 00000002 6869"));
+        client.writeInbound(bytes("00000012 02800001 00000007 ffffffff 00000002 6869"), PacketEnd.INSTANCE);
 
         assertEquals(Status.EMSGSIZE, ((Frame.Invalid) client.readInbound()).status());
+        assertSame(PacketEnd.INSTANCE, client.readInbound());
     }
 
     @Test
@@ -350,8 +397,10 @@ class FrameCodecTest {
         receiver.writeInbound(PacketEnd.INSTANCE);
         assertReceived(receiver, frame, PacketEnd.INSTANCE);
 
-        receiver.writeInbound(bytes(hex + hex), PacketEnd.INSTANCE);
-        assertReceived(receiver, frame, frame, PacketEnd.INSTANCE);
+        if (!(frame instanceof Frame.Hello)) {
+            receiver.writeInbound(bytes(hex + hex), PacketEnd.INSTANCE);
+            assertReceived(receiver, frame, frame, PacketEnd.INSTANCE);
+        }
     }
 
     private static void assertReceived(EmbeddedChannel receiver, Object... expected) {
@@ -375,7 +424,7 @@ class FrameCodecTest {
     private static void assertUntrusted(EmbeddedChannel receiver, String hex, String text) {
         Exception e = assertThrows(ProtocolException.class, () -> receiver.writeInbound(bytes(hex)));
         assertEquals(text, e.getMessage());
-        receiver.releaseInbound();
+        assertNull(receiver.readInbound());
     }
 
     private static ByteBuf bytes(String hex) {

@@ -245,8 +245,7 @@ public final class Store implements AutoCloseable {
             throw new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (tags.length - 1) + ")");
         }
         if (index < 0) {
-            throw new EscrowException(
-                    Status.EINVAL, "index: " + (index & 0xFFFFFFFFL) + " (expected: 0.." + Integer.MAX_VALUE + ")");
+            throw new EscrowException(Status.EINVAL, "index: " + index + " (expected: 0.." + Integer.MAX_VALUE + ")");
         }
     }
 

@@ -159,7 +159,7 @@ class StoreTest {
     @Test
     void refusesTagAndIndexOutOfRange() {
         String tag = "tag: 4 (expected: 0..3)";
-        String index = "index: 4294967295 (expected: 0..2147483647)";
+        String index = "index: -1 (expected: 0..2147483647)";
         assertFails(Status.EINVAL, tag, () -> store.add(4, 0, payload(0)));
         assertFails(Status.EINVAL, tag, () -> store.get(4, 0));
         assertFails(Status.EINVAL, tag, () -> store.delete(4, 0));
