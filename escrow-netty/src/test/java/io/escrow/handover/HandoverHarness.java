@@ -310,8 +310,8 @@ public abstract class HandoverHarness {
         int unread = 0;
         for (String table : List.of("/proc/self/net/tcp", "/proc/self/net/tcp6")) {
             for (String line : Files.readAllLines(Path.of(table))) {
-                String[] fields = line.trim().split("\\s+");
-                String[] queues = fields[4].split(":");
+                String[] fields = line.trim().split("\\s+", -1);
+                String[] queues = fields[4].split(":", -1);
                 if (fields[1].endsWith(local) && fields[2].endsWith(remote)) {
                     unread += Integer.parseInt(queues[1], 16);
                 } else if (fields[1].endsWith(remote) && fields[2].endsWith(local)) {
