@@ -19,6 +19,8 @@ import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -34,10 +36,18 @@ final class ConnectionSaver {
     /** How many writes are in the record of a connection that was taken apart. */
     private int movedWrites;
 
-    /** Saves the connection of a channel; its gate is {@code null} if it has none. */
+    /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
+    private final List<ChannelHandler> ofBeginning = new ArrayList<>();
+
+    /** Saves the connection of a channel whose pipeline is built; its gate is {@code null} if it has none. */
     ConnectionSaver(Channel channel, MessageGate gate) {
         this.channel = channel;
         this.gate = gate;
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (ImmovableHandlers.isOfBeginning(e.getValue())) {
+                ofBeginning.add(e.getValue());
+            }
+        }
     }
 
     /** Returns why the connection can't be moved at all; {@code null} if it can. */
@@ -45,9 +55,15 @@ final class ConnectionSaver {
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             String reason = e.getValue() instanceof Movable movable
                     ? movable.whyImmovable(channel.pipeline().context(e.getKey()))
-                    : immovable.whyImmovable(e.getValue());
+                    : immovable.whyImmovable(e.getValue(), gate);
             if (reason != null) {
                 return reason;
+            }
+        }
+        for (ChannelHandler handler : ofBeginning) {
+            if (channel.pipeline().context(handler) == null && !immovable.isVouchedFor(handler)) {
+                return "a " + handler.getClass().getSimpleName()
+                        + " has left the pipeline, and in the next process it would begin again";
             }
         }
         return gate == null ? null : gate.whyImmovable();
@@ -62,6 +78,9 @@ final class ConnectionSaver {
             return false;
         }
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            if (HandlerInspector.OF_NETTY.whyBusy(e.getValue()) != null) {
+                return false;
+            }
             if (e.getValue() instanceof Movable movable
                     && !movable.isAtRest(channel.pipeline().context(e.getKey()))) {
                 return false;

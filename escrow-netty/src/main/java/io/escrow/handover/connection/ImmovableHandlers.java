@@ -3,6 +3,7 @@ package io.escrow.handover.connection;
 import io.netty.channel.ChannelHandler;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Lists the classes of handlers because of which a connection can't be moved: they have state that can't be saved.
@@ -15,6 +16,19 @@ public final class ImmovableHandlers {
     private static final String INSIDE_A_MESSAGE = "a decoder that keeps state inside a message";
     private static final String COMPRESSION = "compression";
     private static final String QUEUE = "a handler that keeps messages back";
+    private static final String CLIENT = "a handler of clients";
+
+    /** Not a reason for a handler that the protocol of the connection feeds. */
+    private static final String UNFRAMED = "a codec that keeps state inside a message, of no protocol that is known";
+
+    /** The handlers of Netty that leave the pipeline when they have seen the beginning of a stream. */
+    private static final Set<String> OF_BEGINNING = Set.of(
+            "io.netty.handler.codec.haproxy.HAProxyMessageDecoder",
+            "io.netty.handler.codec.socks.SocksInitRequestDecoder",
+            "io.netty.handler.codec.socksx.SocksPortUnificationServerHandler",
+            "io.netty.handler.codec.socksx.v4.Socks4ServerDecoder",
+            "io.netty.handler.codec.socksx.v5.Socks5InitialRequestDecoder",
+            "io.netty.handler.ssl.OptionalSslHandler");
 
     /** The value of a class that can be moved although one that it extends can't. */
     private static final String VOUCHED_FOR = "";
@@ -33,14 +47,82 @@ public final class ImmovableHandlers {
 
     static Map<String, String> ofNetty() {
         Map<String, String> reasons = new HashMap<>();
-        put(reasons, "TLS", "io.netty.handler.ssl", "SslHandler", "AbstractSniHandler", "SslClientHelloHandler");
-        put(reasons, "HTTP/2", "io.netty.handler.codec.http2", "Http2ConnectionHandler", "Http2FrameCodec");
-        put(reasons, "SPDY", "io.netty.handler.codec.spdy", "SpdyFrameCodec");
+        put(
+                reasons,
+                "TLS",
+                "io.netty.handler.ssl",
+                "SslHandler",
+                "AbstractSniHandler",
+                "SslClientHelloHandler",
+                "SslMasterKeyHandler",
+                "ApplicationProtocolNegotiationHandler",
+                "ocsp.OcspClientHandler",
+                "ocsp.OcspServerCertificateValidator");
+        put(
+                reasons,
+                "HTTP/2",
+                "io.netty.handler.codec.http2",
+                "Http2ConnectionHandler",
+                "Http2FrameCodec",
+                "Http2ChannelDuplexHandler",
+                "Http2FrameLogger",
+                "Http2StreamFrameToHttpObjectCodec",
+                "InboundHttpToHttp2Adapter");
+        put(
+                reasons,
+                "HTTP/3",
+                "io.netty.handler.codec",
+                "http3.Http3ConnectionHandler",
+                "http3.Http3RequestStreamInboundHandler",
+                "http3.Http3RequestStreamInitializer",
+                "http3.Http3PushStreamClientInitializer",
+                "http3.Http3PushStreamServerInitializer",
+                "quic.QuicCodecDispatcher");
+        put(
+                reasons,
+                "SPDY",
+                "io.netty.handler.codec.spdy",
+                "SpdyFrameCodec",
+                "SpdySessionHandler",
+                "SpdyHttpCodec",
+                "SpdyHttpDecoder",
+                "SpdyHttpEncoder",
+                "SpdyHttpResponseStreamIdHandler");
+        put(
+                reasons,
+                "SCTP",
+                "io.netty.handler.codec.sctp",
+                "SctpInboundByteStreamHandler",
+                "SctpMessageCompletionHandler",
+                "SctpMessageToMessageDecoder",
+                "SctpOutboundByteStreamHandler");
+        put(
+                reasons,
+                CLIENT,
+                "io.netty.handler",
+                "codec.http.HttpClientCodec",
+                "codec.http.HttpClientUpgradeHandler",
+                "codec.http.websocketx.WebSocketClientProtocolHandler",
+                "codec.http.websocketx.extensions.WebSocketClientExtensionHandler",
+                "codec.memcache.binary.BinaryMemcacheClientCodec",
+                "codec.smtp.SmtpRequestEncoder",
+                "codec.smtp.SmtpResponseDecoder",
+                "proxy.ProxyHandler");
+        put(
+                reasons,
+                UNFRAMED,
+                "io.netty",
+                "channel.CombinedChannelDuplexHandler",
+                "handler.codec.http.HttpObjectDecoder",
+                "handler.codec.http.HttpObjectEncoder",
+                "handler.codec.http.websocketx.WebSocket08FrameDecoder",
+                "handler.codec.memcache.AbstractMemcacheObjectEncoder");
         put(
                 reasons,
                 "WebSocket with compression",
                 "io.netty.handler.codec.http.websocketx.extensions",
-                "WebSocketExtensionDecoder");
+                "WebSocketExtensionDecoder",
+                "WebSocketExtensionEncoder");
         put(
                 reasons,
                 COMPRESSION,
@@ -66,6 +148,12 @@ public final class ImmovableHandlers {
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.json", "JsonObjectDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.memcache", "AbstractMemcacheObjectDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.redis", "RedisDecoder");
+        put(
+                reasons,
+                INSIDE_A_MESSAGE,
+                "io.netty.handler.codec.socksx.v5",
+                "Socks5PrivateAuthRequestDecoder",
+                "Socks5PrivateAuthResponseDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.xml", "XmlDecoder");
         put(reasons, "traffic shaping", "io.netty.handler.traffic", "AbstractTrafficShapingHandler");
         put(reasons, QUEUE, "io.netty.handler.stream", "ChunkedWriteHandler");
@@ -102,12 +190,41 @@ public final class ImmovableHandlers {
         return with(handler, VOUCHED_FOR);
     }
 
-    /** Returns why the connection of a handler can't be moved; {@code null} if nothing is known against it. */
-    String whyImmovable(ChannelHandler handler) {
+    /**
+     * Returns why the connection of a handler can't be moved; {@code null} if nothing is known against it.
+     *
+     * @param gate the gate of the connection; {@code null} if no protocol is known
+     */
+    String whyImmovable(ChannelHandler handler, MessageGate gate) {
+        boolean framed = gate != null && gate.feeds(handler);
+        String reason = nearest(handler.getClass());
+        if (reason == null) {
+            return framed ? null : HandlerInspector.OF_NETTY.whyUnknown(handler.getClass(), gate != null);
+        }
+        return reason.equals(VOUCHED_FOR) || (framed && reason.equals(UNFRAMED)) ? null : reason;
+    }
+
+    /** Returns whether a handler leaves the pipeline when it has seen the beginning of a stream. */
+    static boolean isOfBeginning(ChannelHandler handler) {
         for (Class<?> c = handler.getClass(); c != null; c = c.getSuperclass()) {
+            if (OF_BEGINNING.contains(c.getName())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Returns whether a handler was taken off the list by name, or a class that it extends. */
+    boolean isVouchedFor(ChannelHandler handler) {
+        return VOUCHED_FOR.equals(nearest(handler.getClass()));
+    }
+
+    /** Returns the entry of the nearest class; {@code null} if there is none. */
+    String nearest(Class<?> type) {
+        for (Class<?> c = type; c != null; c = c.getSuperclass()) {
             String reason = reasons.get(c.getName());
             if (reason != null) {
-                return reason.isEmpty() ? null : reason;
+                return reason;
             }
         }
         return null;

@@ -112,7 +112,7 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
 
     @Override
     public boolean feeds(ChannelHandler handler) {
-        return handler == decoder.handler();
+        return handler == decoder.handler() || handler == encoder.handler();
     }
 
     @Override

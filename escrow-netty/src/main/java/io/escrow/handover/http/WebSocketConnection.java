@@ -47,7 +47,7 @@ final class WebSocketConnection implements ProtocolConnection {
 
     @Override
     public boolean feeds(ChannelHandler handler) {
-        return handler == httpDecoder || handler instanceof WebSocketFrameDecoder;
+        return handler == httpDecoder || handler == httpEncoder.handler() || handler instanceof WebSocketFrameDecoder;
     }
 
     @Override

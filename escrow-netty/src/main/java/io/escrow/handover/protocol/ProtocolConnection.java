@@ -52,9 +52,9 @@ public interface ProtocolConnection {
 
     /**
      * Returns whether a handler gets its bytes only from the gate, so that at rest it has collected none. The collected
-     * bytes of other decoders are taken out of them.
+     * bytes of other decoders are taken out of them. Of an encoder, returns whether it has no state at rest.
      *
-     * @param decoder a decoder of the pipeline
+     * @param decoder a decoder or encoder of the pipeline
      * @return whether this protocol frames its input
      */
     boolean feeds(ChannelHandler decoder);

@@ -1,5 +1,6 @@
 package io.escrow.handover.connection;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -7,13 +8,20 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.handover.protocol.Movable;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.ReplayingDecoder;
+import io.netty.handler.codec.haproxy.HAProxyMessageDecoder;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http.HttpResponseEncoder;
+import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.json.JsonObjectDecoder;
+import io.netty.handler.codec.memcache.binary.BinaryMemcacheServerCodec;
+import io.netty.handler.codec.rtsp.RtspDecoder;
 import io.netty.handler.flow.FlowControlHandler;
 import io.netty.handler.stream.ChunkedWriteHandler;
 import java.util.ArrayList;
@@ -49,47 +57,79 @@ class ImmovableHandlersTest {
     @Test
     void reasonAppliesToSubclasses() {
         ImmovableHandlers list = DEFAULT.with(Framing.class, "a reason");
-        assertEquals("a reason", list.whyImmovable(new Framing()));
-        assertEquals("a reason", list.whyImmovable(new SpecialFraming()));
-        assertNull(list.whyImmovable(new LengthFieldBasedFrameDecoder(100, 0, 4)));
-        assertNull(DEFAULT.whyImmovable(new Framing()), "a list does not change");
+        assertEquals("a reason", whyImmovable(list, new Framing()));
+        assertEquals("a reason", whyImmovable(list, new SpecialFraming()));
+        assertNull(whyImmovable(list, new LengthFieldBasedFrameDecoder(100, 0, 4)));
+        assertNull(whyImmovable(DEFAULT, new Framing()), "a list does not change");
     }
 
     @Test
     void nearestClassCounts() {
         ImmovableHandlers list = DEFAULT.with(Framing.class, "far").with(SpecialFraming.class, "near");
-        assertEquals("far", list.whyImmovable(new Framing()));
-        assertEquals("near", list.whyImmovable(new SpecialFraming()));
+        assertEquals("far", whyImmovable(list, new Framing()));
+        assertEquals("near", whyImmovable(list, new SpecialFraming()));
         assertNull(
-                DEFAULT.with(Framing.class, "far").without(SpecialFraming.class).whyImmovable(new SpecialFraming()));
+                whyImmovable(DEFAULT.with(Framing.class, "far").without(SpecialFraming.class), new SpecialFraming()));
         assertEquals(
                 "near",
-                DEFAULT.without(Framing.class)
-                        .with(SpecialFraming.class, "near")
-                        .whyImmovable(new SpecialFraming()));
+                whyImmovable(DEFAULT.without(Framing.class).with(SpecialFraming.class, "near"), new SpecialFraming()));
     }
 
     @Test
     void userVouchesForHandlersOfNettyAndTheirSubclasses() {
-        assertNull(DEFAULT.without(ChunkedWriteHandler.class).whyImmovable(new ChunkedWriteHandler()));
-        assertNull(DEFAULT.without(Replaying.class).whyImmovable(new Replaying()));
-        assertNull(DEFAULT.without(Replaying.class).whyImmovable(new MovableReplaying()));
-        assertNull(DEFAULT.without(ReplayingDecoder.class).whyImmovable(new Replaying()));
+        assertNull(whyImmovable(DEFAULT.without(ChunkedWriteHandler.class), new ChunkedWriteHandler()));
+        assertNull(whyImmovable(DEFAULT.without(Replaying.class), new Replaying()));
+        assertNull(whyImmovable(DEFAULT.without(Replaying.class), new MovableReplaying()));
+        assertNull(whyImmovable(DEFAULT.without(ReplayingDecoder.class), new Replaying()));
         assertEquals(
                 "a decoder that keeps state inside a message",
-                DEFAULT.without(MovableReplaying.class).whyImmovable(new Replaying()));
+                whyImmovable(DEFAULT.without(MovableReplaying.class), new Replaying()));
+    }
+
+    @Test
+    void codecOfAProtocolMovesOnlyWhenTheProtocolFeedsIt() {
+        String unframed = "a codec that keeps state inside a message, of no protocol that is known";
+        assertEquals(unframed, whyImmovable(new HttpServerCodec()));
+        assertEquals(unframed, whyImmovable(new HttpRequestDecoder()));
+        assertEquals(unframed, whyImmovable(new HttpResponseEncoder()));
+        assertEquals(unframed, whyImmovable(new RtspDecoder()));
+        assertEquals(unframed, whyImmovable(new BinaryMemcacheServerCodec()));
+        for (ChannelHandler[] codec :
+                new ChannelHandler[][] {{new HttpServerCodec()}, {new HttpRequestDecoder(), new HttpResponseEncoder()}
+                }) {
+            EmbeddedChannel channel = new EmbeddedChannel(codec);
+            MessageGate gate = Gates.install(channel);
+            assertNull(new ConnectionSaver(channel, gate).whyImmovable(DEFAULT));
+            assertEquals(
+                    "ours", new ConnectionSaver(channel, gate).whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
+            assertFalse(channel.finish());
+        }
+    }
+
+    @Test
+    void handlerThatHasLeftThePipelineKeepsItsConnection() {
+        EmbeddedChannel channel = new EmbeddedChannel(new HAProxyMessageDecoder());
+        ConnectionSaver saver = new ConnectionSaver(channel, null);
+        assertFalse(channel.writeInbound(Unpooled.copiedBuffer("PROXY TCP4 192.0.2.1 192", US_ASCII)));
+        assertNull(saver.whyImmovable(DEFAULT), "its bytes move");
+        assertTrue(channel.writeInbound(Unpooled.copiedBuffer(".0.2.2 1 2\r\n", US_ASCII)));
+        assertNull(channel.pipeline().get(HAProxyMessageDecoder.class));
+        assertEquals(
+                "a HAProxyMessageDecoder has left the pipeline, and in the next process it would begin again",
+                saver.whyImmovable(DEFAULT));
+        assertNull(saver.whyImmovable(DEFAULT.without(HAProxyMessageDecoder.class)));
+        channel.finishAndReleaseAll();
     }
 
     @Test
     void lastWordCounts() {
         assertEquals(
                 "after all",
-                DEFAULT.without(Framing.class).with(Framing.class, "after all").whyImmovable(new Framing()));
-        assertNull(
-                DEFAULT.with(Framing.class, "a reason").without(Framing.class).whyImmovable(new Framing()));
+                whyImmovable(DEFAULT.without(Framing.class).with(Framing.class, "after all"), new Framing()));
+        assertNull(whyImmovable(DEFAULT.with(Framing.class, "a reason").without(Framing.class), new Framing()));
         assertEquals(
                 "another reason",
-                DEFAULT.with(ChunkedWriteHandler.class, "another reason").whyImmovable(new ChunkedWriteHandler()));
+                whyImmovable(DEFAULT.with(ChunkedWriteHandler.class, "another reason"), new ChunkedWriteHandler()));
     }
 
     @Test
@@ -109,8 +149,12 @@ class ImmovableHandlersTest {
     }
 
     private static String whyImmovable(ChannelHandler handler) {
+        return whyImmovable(DEFAULT, handler);
+    }
+
+    private static String whyImmovable(ImmovableHandlers list, ChannelHandler handler) {
         EmbeddedChannel channel = new EmbeddedChannel(handler);
-        String reason = new ConnectionSaver(channel, null).whyImmovable(ImmovableHandlers.DEFAULT);
+        String reason = new ConnectionSaver(channel, null).whyImmovable(list);
         assertFalse(channel.finish());
         return reason;
     }

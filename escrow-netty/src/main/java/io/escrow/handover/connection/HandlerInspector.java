@@ -1,0 +1,150 @@
+package io.escrow.handover.connection;
+
+import io.netty.channel.ChannelHandler;
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+
+/**
+ * Looks into handlers of Netty that are in the middle of something now and then, such as a decoder that skips the rest of a
+ * frame that is too long. Netty has no method that tells, so this class reads their private fields: at a handover only.
+ *
+ * <p>May be used by any thread, but a handler is asked on its event loop.
+ */
+final class HandlerInspector {
+
+    private static final String SKIPPING = "skips the rest of a frame that is too long";
+    private static final String COLLECTING = "has a part of a message";
+    private static final String CODEC = "io.netty.handler.codec.";
+
+    /**
+     * Asks a handler whether it is in the middle of something.
+     *
+     * @param type the name of the class that has the field: its module need not be there
+     * @param field is 0, {@code false}, {@code null} or an empty collection when the handler is in the middle of nothing; or
+     *     it is a handler to ask in turn
+     * @param busy what the handler does otherwise
+     * @param ofMessages whether the handler works on messages of a decoder, and not on bytes
+     */
+    record Question(String type, String field, String busy, boolean ofMessages) {}
+
+    /** What is known about the handlers of Netty. */
+    static final HandlerInspector OF_NETTY = new HandlerInspector(List.of(
+            new Question(CODEC + "LengthFieldBasedFrameDecoder", "discardingTooLongFrame", SKIPPING, false),
+            new Question(CODEC + "LineBasedFrameDecoder", "discarding", SKIPPING, false),
+            new Question(CODEC + "DelimiterBasedFrameDecoder", "discardingTooLongFrame", SKIPPING, false),
+            new Question(CODEC + "DelimiterBasedFrameDecoder", "lineBasedDecoder", SKIPPING, false),
+            new Question(CODEC + "protobuf.ProtobufVarint32FrameDecoder", "bytesToDiscard", SKIPPING, false),
+            new Question(CODEC + "haproxy.HAProxyMessageDecoder", "discarding", SKIPPING, false),
+            new Question(CODEC + "MessageAggregator", "currentMessage", COLLECTING, true),
+            new Question(CODEC + "redis.RedisArrayAggregator", "depths", COLLECTING, true)));
+
+    /** A question to one class; the field is {@code null} if it can't be read, for the reason given. */
+    private record Probe(Question question, Field field, String whyUnknown) {}
+
+    private final List<Question> questions;
+
+    /** Finds the fields once for each class. */
+    private final ClassValue<List<Probe>> probes = new ClassValue<>() {
+        @Override
+        protected List<Probe> computeValue(Class<?> type) {
+            List<Probe> found = new ArrayList<>();
+            for (Class<?> c = type; c != null; c = c.getSuperclass()) {
+                for (Question question : questions) {
+                    if (question.type().equals(c.getName())) {
+                        found.add(probe(c, question));
+                    }
+                }
+            }
+            return found;
+        }
+    };
+
+    HandlerInspector(List<Question> questions) {
+        this.questions = questions;
+    }
+
+    private static Probe probe(Class<?> type, Question question) {
+        try {
+            Field field = type.getDeclaredField(question.field());
+            if (field.trySetAccessible()) {
+                return new Probe(question, field, null);
+            }
+            Module own = HandlerInspector.class.getModule();
+            return unknown(
+                    type,
+                    question,
+                    "run the server with --add-opens " + type.getModule().getName() + "/" + type.getPackageName() + "="
+                            + (own.isNamed() ? own.getName() : "ALL-UNNAMED"));
+        } catch (NoSuchFieldException e) {
+            return unknown(type, question, "this version of Netty has no field " + question.field());
+        }
+    }
+
+    private static Probe unknown(Class<?> type, Question question, String reason) {
+        return new Probe(
+                question,
+                null,
+                "a " + type.getSimpleName() + ", of which nobody can tell whether it " + question.busy() + ": "
+                        + reason);
+    }
+
+    /** Returns what is asked. */
+    List<Question> questions() {
+        return questions;
+    }
+
+    /**
+     * Returns why a handler of a class can't be asked; {@code null} if it can, or if there is nothing to ask.
+     *
+     * @param behindGate whether a protocol says when no message is half-way through: then handlers of messages need not be
+     *     asked
+     */
+    String whyUnknown(Class<?> type, boolean behindGate) {
+        for (Probe probe : probes.get(type)) {
+            if (probe.field() == null && !(behindGate && probe.question().ofMessages())) {
+                return probe.whyUnknown();
+            }
+        }
+        return null;
+    }
+
+    /** Returns what a handler is in the middle of; {@code null} if nothing is known. */
+    String whyBusy(ChannelHandler handler) {
+        for (Probe probe : probes.get(handler.getClass())) {
+            Object value = probe.field() == null ? null : read(probe.field(), handler);
+            if (value instanceof ChannelHandler inner) {
+                String busy = whyBusy(inner);
+                if (busy != null) {
+                    return busy;
+                }
+            } else if (isSet(value)) {
+                return "a " + handler.getClass().getSimpleName() + " "
+                        + probe.question().busy();
+            }
+        }
+        return null;
+    }
+
+    private static Object read(Field field, ChannelHandler handler) {
+        try {
+            return field.get(handler);
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(field + " is accessible no more", e);
+        }
+    }
+
+    private static boolean isSet(Object value) {
+        if (value instanceof Boolean flag) {
+            return flag;
+        }
+        if (value instanceof Number number) {
+            return number.longValue() != 0;
+        }
+        if (value instanceof Collection<?> collection) {
+            return !collection.isEmpty();
+        }
+        return value != null;
+    }
+}
