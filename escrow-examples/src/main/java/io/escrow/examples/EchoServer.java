@@ -72,8 +72,7 @@ final class EchoServer implements Callable<Integer> {
                 .launch(DaemonLaunch.onDemand().replaceDeadSocket(true))
                 .verbose(!quiet)
                 // The next version may start while this one is running. It then waits here for its turn.
-                .connectTimeout(Duration.ofDays(1))
-                .connect()
+                .awaitTurn()
                 .get();
         ConnectionEscrow connections = new ConnectionEscrow(escrow, CONNECTIONS);
         ServerBootstrap bootstrap = new ServerBootstrap()

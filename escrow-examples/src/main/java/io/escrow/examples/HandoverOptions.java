@@ -40,10 +40,7 @@ final class HandoverOptions {
     private int drain = 10;
 
     EscrowClientBuilder escrow() {
-        EscrowClientBuilder client = EscrowClient.builder()
-                .path(escrow)
-                // The next version may start while this one is running. It then waits here for its turn.
-                .connectTimeout(Duration.ofDays(1));
+        EscrowClientBuilder client = EscrowClient.builder().path(escrow);
         return noCreate ? client : client.launch(DaemonLaunch.onDemand().replaceDeadSocket(true));
     }
 

@@ -10,12 +10,16 @@ import java.util.function.Consumer;
  * affect it.
  *
  * @param group the caller's event loops; {@code null} for one of the client's own
+ * @param queueCounts whether the time in the queue counts for the timeout
+ * @param reportInterval how long after a report that it waits another one follows
  * @param launch how to start a daemon; {@code null} to start none
  */
 record ConnectOptions(
         Path path,
         EventLoopGroup group,
         Duration timeout,
+        boolean queueCounts,
+        Duration reportInterval,
         Consumer<Waiting> onWaiting,
         DaemonLaunch launch,
         boolean verbose) {}

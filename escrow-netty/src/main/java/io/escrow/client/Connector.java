@@ -19,7 +19,9 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Errors;
+import io.netty.handler.codec.DecoderException;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -56,6 +58,8 @@ final class Connector<T> {
     private final EventLoop loop;
     private final CompletableFuture<T> result = new CompletableFuture<>();
     private boolean launched;
+    private final Patience patience;
+    private long reported;
     private boolean waitingReported;
     private boolean ownSession;
     private Channel channel;
@@ -67,6 +71,7 @@ final class Connector<T> {
         this.options = options;
         this.clients = clients;
         this.path = options.path();
+        this.patience = new Patience(options.timeout(), options.queueCounts(), System::nanoTime);
         this.ownGroup = ownGroup;
         this.loop = (ownGroup == null ? options.group() : ownGroup).next();
     }
@@ -100,7 +105,7 @@ final class Connector<T> {
                 loop.execute(this::abandon);
             }
         });
-        loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
+        loop.execute(this::checkTime);
         loop.execute(this::attempt);
     }
 
@@ -140,7 +145,10 @@ final class Connector<T> {
             queued();
             reportWaiting();
             retryWhenThereIsRoom();
-        } else if (isErrno(cause, EACCES)) {
+            return;
+        }
+        leftQueue();
+        if (isErrno(cause, EACCES)) {
             result.completeExceptionally(
                     new EscrowException(Status.EACCES, "no permission to connect to \"" + path + "\"", cause));
         } else if (Files.exists(path) && !SocketPath.isSocket(path)) {
@@ -202,14 +210,25 @@ final class Connector<T> {
 
     /** Notes when this client joined the queue. When it joins again, the first time counts. */
     void queued() {
+        patience.joined();
         if (!queued) {
             queued = true;
             queuedSince = System.nanoTime();
         }
     }
 
+    private void leftQueue() {
+        if (patience.left()) {
+            // There was a daemon meanwhile.
+            launched = false;
+        }
+    }
+
+    /** Reports that this client has to wait, and again after a while. */
     void reportWaiting() {
-        if (waitingReported || result.isDone()) {
+        boolean due = !waitingReported
+                || System.nanoTime() - reported >= options.reportInterval().toNanos();
+        if (!due || result.isDone()) {
             return;
         }
         Waiting waiting = Waiting.on(path);
@@ -220,6 +239,7 @@ final class Connector<T> {
             return;
         }
         waitingReported = true;
+        reported = System.nanoTime();
         options.onWaiting().accept(waiting);
     }
 
@@ -236,19 +256,37 @@ final class Connector<T> {
         result.completeExceptionally(reason);
     }
 
+    /** Gives up because what came was no answer, or can't be dealt with. */
+    void misunderstood(Throwable cause) {
+        result.completeExceptionally(
+                cause instanceof DecoderException
+                        ? new EscrowException(
+                                Status.EPROTO,
+                                "what listens on \"" + path + "\" does not speak this protocol: " + cause.getMessage(),
+                                cause)
+                        : Futures.toEscrowException(cause));
+    }
+
     void lost() {
+        leftQueue();
         if (!result.isDone()) {
             retry();
         }
     }
 
-    private void timeOut() {
-        if (!result.isDone()) {
-            Duration timeout = options.timeout();
-            String why = waitingReported ? Waiting.on(path).toString() : "no answer";
-            result.completeExceptionally(new EscrowException(
-                    Status.ETIMEDOUT, "not connected within " + timeout.toMillis() + " ms: " + why));
+    private void checkTime() {
+        if (result.isDone()) {
+            return;
         }
+        long remaining = patience.remaining();
+        if (remaining > 0) {
+            Future<?> check = loop.schedule(this::checkTime, remaining, TimeUnit.NANOSECONDS);
+            result.whenComplete((client, failure) -> check.cancel(false));
+            return;
+        }
+        String why = waitingReported ? Waiting.on(path).toString() : "no answer";
+        result.completeExceptionally(new EscrowException(
+                Status.ETIMEDOUT, "not connected within " + options.timeout().toMillis() + " ms: " + why));
     }
 
     private void abandon() {

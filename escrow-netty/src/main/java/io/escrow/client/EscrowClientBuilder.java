@@ -28,7 +28,12 @@ public final class EscrowClientBuilder {
 
     private String path;
     private EventLoopGroup group;
-    private Duration connectTimeout = Duration.ofSeconds(30);
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration REPORT_INTERVAL = Duration.ofMinutes(1);
+
+    /** How long connecting may take; {@code null} if that was not chosen. */
+    private Duration connectTimeout;
+
     private Consumer<Waiting> onWaiting = waiting -> logger.info("{}", waiting);
     private DaemonLaunch launch;
     private boolean verbose;
@@ -76,9 +81,9 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Sets how long {@link #connect()} may take. The time in which other sessions end or a daemon is started counts.
+     * Sets how long connecting may take. The time in which other sessions end or a daemon is started counts.
      *
-     * @param timeout the time; 30 seconds by default
+     * @param timeout the time; 30 seconds by default, and without limit in the queue for {@link #awaitTurn()}
      * @return this builder
      * @throws IllegalArgumentException if the time is not positive
      */
@@ -88,9 +93,10 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Sets a listener that is called once when another client has the session and this one waits for its turn.
+     * Sets a listener that is called when another client has the session and this one waits for its turn, and then every
+     * minute until its turn comes.
      *
-     * @param listener called on the event loop; by default a line is logged
+     * @param listener called on the event loop; by default a line is logged, which names the process that is waited for
      * @return this builder
      */
     public EscrowClientBuilder onWaiting(Consumer<Waiting> listener) {
@@ -129,12 +135,41 @@ public final class EscrowClientBuilder {
      * @throws IllegalStateException if the event loops were shut down
      */
     public CompletableFuture<EscrowClient> connect() {
+        return connect(true, REPORT_INTERVAL);
+    }
+
+    /**
+     * Connects as {@link #connect()} does, but waits for its turn as long as it takes: for a program that is started while
+     * the one before still runs. Only the time in which no daemon has this client in its queue is limited, to 30 seconds.
+     * When {@link #connectTimeout} was called, the time in the queue counts, too, as for {@link #connect()}.
+     *
+     * @return a future of the client, as that of {@link #connect()}
+     * @throws IllegalStateException if the event loops were shut down
+     */
+    public CompletableFuture<EscrowClient> awaitTurn() {
+        return connect(connectTimeout != null, REPORT_INTERVAL);
+    }
+
+    private Duration timeout() {
+        return connectTimeout == null ? CONNECT_TIMEOUT : connectTimeout;
+    }
+
+    /** Connects, with a report at an interval of a test's choice. */
+    CompletableFuture<EscrowClient> connect(boolean queueCounts, Duration reportInterval) {
         if (group != null && group.isShuttingDown()) {
             throw new IllegalStateException("group: its event loops are shut down (expected: running)");
         }
         try {
             return Connector.connect(
-                    new ConnectOptions(SocketPath.check(path), group, connectTimeout, onWaiting, launch, verbose),
+                    new ConnectOptions(
+                            SocketPath.check(path),
+                            group,
+                            timeout(),
+                            queueCounts,
+                            reportInterval,
+                            onWaiting,
+                            launch,
+                            verbose),
                     EscrowClient::new);
         } catch (EscrowException e) {
             return CompletableFuture.failedFuture(e);
@@ -156,6 +191,6 @@ public final class EscrowClientBuilder {
         if (group != null) {
             BlockingEscrow.checkThread(group);
         }
-        return BlockingEscrow.await(connect(), connectTimeout.plusSeconds(5)).toBlocking(timeout);
+        return BlockingEscrow.await(connect(), timeout().plusSeconds(5)).toBlocking(timeout);
     }
 }

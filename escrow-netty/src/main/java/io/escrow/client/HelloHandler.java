@@ -8,6 +8,7 @@ import io.escrow.codec.Wire;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.concurrent.Future;
+import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 
 /** Sends the greeting, and waits in the daemon's queue for the answer, which comes when it is this client's turn. */
@@ -68,6 +69,10 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        if (!(cause instanceof IOException)) {
+            // It would be the same the next time.
+            connector.misunderstood(cause);
+        }
         ctx.close();
     }
 }

@@ -61,7 +61,7 @@ final class EscrowSession {
 
     /** Makes the session again if it is lost. */
     synchronized CompletableFuture<Void> regain() {
-        return isLost() && regained.isDone() ? regain(configuration.escrow().connect()) : regained.copy();
+        return isLost() && regained.isDone() ? regain(configuration.escrow().awaitTurn()) : regained.copy();
     }
 
     /** Makes the session again, with a connection that is being made; a crash-safe server tries until it succeeds. */

@@ -332,6 +332,9 @@ public final class ServerHandoverBuilder {
      * Starts the server: waits until the process before has gone, takes over what it left in the escrow, and inherits
      * or binds what is not there. As long as the server runs, it holds the escrow's session.
      *
+     * <p>It waits as long as it takes, and logs every minute for which process; see {@link EscrowClientBuilder#awaitTurn}.
+     * {@link EscrowClientBuilder#connectTimeout} sets a limit.
+     *
      * @return a future of the running server. Fails with an {@link io.escrow.EscrowException} when the escrow can't be
      *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was. Cancelling the future
      *     ends the wait for the turn; when it is this server's turn, {@code cancel} does nothing and returns {@code

@@ -65,7 +65,7 @@ final class StartTask {
             StartFuture<T> started) {
         PreloadedClasses.begin();
         Phase.Span connecting = Phase.CONNECTING.begin();
-        CompletableFuture<EscrowClient> turn = configuration.escrow().connect();
+        CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();
         started.waitsFor(turn);
         turn.whenComplete((client, failure) -> {
             if (failure != null) {

@@ -48,6 +48,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Lets every future that the client's package gives out fail in every way, and cancels it. */
 class ClientFuturesTest {
@@ -55,6 +56,7 @@ class ClientFuturesTest {
     private static final Frame OK = new Frame.Reply(Status.OK, "");
     private static final String CLOSED = "EscrowClient.closed";
     private static final String CONNECT = "EscrowClientBuilder.connect";
+    private static final String AWAIT_TURN = "EscrowClientBuilder.awaitTurn";
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
     private final RequestHandler handler = new RequestHandler(channel, Limits.DEFAULT);
@@ -82,21 +84,21 @@ class ClientFuturesTest {
         assertEquals(0, file.openCount());
     }
 
-    /** Every future of the package but the two that are no requests, and have tests of their own. */
+    /** Every future of the package but the three that are no requests, and have tests of their own. */
     static Stream<Method> requests() {
         return PublicFutures.ofPackageOf(EscrowClient.class).stream()
-                .filter(method -> !Set.of(CLOSED, CONNECT).contains(nameOf(method)));
+                .filter(method -> !Set.of(CLOSED, CONNECT, AWAIT_TURN).contains(nameOf(method)));
     }
 
     @Test
-    void allFuturesButTwoAreRequestsOfTheClient() {
+    void allFuturesButThreeAreRequestsOfTheClient() {
         Set<String> others = PublicFutures.ofPackageOf(EscrowClient.class).stream()
                 .filter(method -> method.getDeclaringClass() != EscrowClient.class
                         || method.getReturnType() != CompletableFuture.class)
                 .map(ClientFuturesTest::nameOf)
                 .collect(Collectors.toSet());
 
-        assertEquals(Set.of(CLOSED, CONNECT), others);
+        assertEquals(Set.of(CLOSED, CONNECT, AWAIT_TURN), others);
         assertTrue(requests().count() >= 13, "requests are found");
     }
 
@@ -225,10 +227,12 @@ class ClientFuturesTest {
         }
     }
 
-    @Test
-    void connectHangsUpWhenCancelled() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void connectHangsUpWhenCancelled(boolean awaitTurn) throws IOException {
         try (ServerSocketChannel server = listen()) {
-            CompletableFuture<EscrowClient> future = connect(Duration.ofSeconds(30));
+            EscrowClientBuilder builder = EscrowClient.builder().path(path().toString());
+            CompletableFuture<EscrowClient> future = awaitTurn ? builder.awaitTurn() : builder.connect();
             try (SocketChannel accepted = server.accept()) {
                 future.cancel(false);
 

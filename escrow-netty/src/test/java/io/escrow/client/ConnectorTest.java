@@ -1,5 +1,6 @@
 package io.escrow.client;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -18,14 +19,21 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ConnectorTest {
 
@@ -134,6 +142,71 @@ class ConnectorTest {
             try (SocketChannel second = server.accept()) {
                 assertTrue(second.isConnected());
                 client.cancel(false);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void waitsForItsTurnAsLongAsItTakes(boolean backlogIsFull) throws Exception {
+        Files.writeString(SocketPath.lockFile(path), "1\n4711\n");
+        BlockingQueue<Waiting> told = new LinkedBlockingQueue<>();
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(path), 1);
+            List<SocketChannel> others = new ArrayList<>();
+            for (int i = 0; backlogIsFull && i < 2; i++) {
+                others.add(SocketChannel.open(UnixDomainSocketAddress.of(path)));
+            }
+            CompletableFuture<EscrowClient> client = builder()
+                    .connectTimeout(Duration.ofMillis(1_500))
+                    .onWaiting(told::add)
+                    .connect(false, Duration.ofMillis(100));
+
+            // Its limit passes meanwhile, and it says again and again for whom it waits.
+            for (int i = 0; i < 2; i++) {
+                assertEquals(new Waiting(path, 4711), told.take());
+            }
+            assertThrows(TimeoutException.class, () -> client.get(2, TimeUnit.SECONDS));
+            client.cancel(false);
+            for (SocketChannel other : others) {
+                other.close();
+            }
+        }
+    }
+
+    @Test
+    void doesNotTakeAServerThatHangsUpForAQueue() throws Exception {
+        try (ServerSocketChannel server = listen()) {
+            Thread hangingUp = new Thread(() -> {
+                try {
+                    while (true) {
+                        server.accept().close();
+                    }
+                } catch (IOException e) {
+                    // The test is over.
+                }
+            });
+            hangingUp.start();
+            assertFails(
+                    Status.ETIMEDOUT,
+                    "not connected within 300 ms: no answer",
+                    builder().connectTimeout(Duration.ofMillis(300)).connect(false, Duration.ofMinutes(1)));
+        }
+    }
+
+    @Test
+    void saysThatTheServerDoesNotSpeakTheProtocol() throws Exception {
+        try (ServerSocketChannel server = listen()) {
+            CompletableFuture<EscrowClient> client = builder().awaitTurn();
+            try (SocketChannel accepted = server.accept()) {
+                accepted.write(ByteBuffer.wrap("HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(US_ASCII)));
+                EscrowException failure = assertInstanceOf(
+                        EscrowException.class,
+                        assertThrows(CompletionException.class, client::join).getCause());
+                assertEquals(Status.EPROTO, failure.status());
+                assertTrue(
+                        failure.text().startsWith("what listens on \"" + path + "\" does not speak this protocol: "),
+                        failure.text());
             }
         }
     }
