@@ -11,8 +11,8 @@ import java.util.Map;
  * @param descriptor further properties of the descriptor by name; empty without a descriptor
  * @param sections the sizes of the sections that a {@code ServerHandover} stored, by name; {@code null} if another
  *     program stored the slot
- * @param payload the payload, in Base64
- * @param farewell the farewell, in Base64
+ * @param payload the payload, in Base64; {@code null} if it is sent apart from this
+ * @param farewell the farewell, in Base64; {@code null} if it is sent apart from this
  */
 public record SlotDetails(
         SlotView slot,

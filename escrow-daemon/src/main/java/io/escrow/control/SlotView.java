@@ -20,8 +20,10 @@ package io.escrow.control;
  * @param uid the user of that process
  * @param listener the name of the listener that a {@code ServerHandover} stored, or that accepted the connection;
  *     {@code null} if another program stored the slot
- * @param origin {@code handed over}, {@code crash-safe}, or {@code rendezvous} for the socket that connects two
- *     processes while connections move in waves; {@code null} if another program stored the slot
+ * @param origin {@code handed over}, {@code crash-safe}, {@code rendezvous} for the socket that connects two processes
+ *     while connections move in waves, or {@code later version} if this version can't read what a later one stored;
+ *     {@code null} if another program stored the slot
+ * @param filling the number of the filling: the slot has another one when it is filled again
  */
 public record SlotView(
         int tag,
@@ -38,4 +40,5 @@ public record SlotView(
         int pid,
         int uid,
         String listener,
-        String origin) {}
+        String origin,
+        long filling) {}

@@ -18,9 +18,10 @@ import picocli.CommandLine.Option;
 /** Empties a slot after a question. */
 @Command(
         name = "del",
-        customSynopsis = "escrowd ctl del [--yes] [--json] [PATH] TAG INDEX",
+        customSynopsis = "escrowd ctl del [--yes] [--filling N] [--json] [PATH] TAG INDEX",
         description = {
-            "Empties a slot and closes its descriptor, after a question.",
+            "Empties a slot and closes its descriptor, after a question. If the slot was filled anew since the question,"
+                    + " nothing happens.",
             "If no other process has a connection open, its peer sees the connection end."
         })
 final class DeleteCommand extends ViewCommand {
@@ -30,14 +31,26 @@ final class DeleteCommand extends ViewCommand {
             description = "do not ask")
     private boolean yes;
 
+    @Option(
+            names = "--filling",
+            paramLabel = "N",
+            description = "only if the slot still holds this filling, as ls --json and show print it")
+    private Long filling;
+
     @Override
     int run(ControlClient client, List<String> numbers) throws EscrowException {
         expect(numbers, "TAG INDEX", 2, 2);
         String what = "/slots/" + numbers.get(0) + "/" + numbers.get(1);
-        if (!yes && !confirmed(Json.read(client.get(what), SlotDetails.class).slot())) {
-            return DECLINED;
+        Long meant = filling;
+        if (!yes) {
+            SlotView slot = Json.read(client.get(what), SlotDetails.class).slot();
+            if (!confirmed(slot)) {
+                return DECLINED;
+            }
+            // What was shown, and not what may have come into the slot since.
+            meant = meant == null ? Long.valueOf(slot.filling()) : meant;
         }
-        String answer = client.delete(what);
+        String answer = client.delete(meant == null ? what : what + "?filling=" + meant);
         if (json()) {
             out().print(answer);
         }

@@ -43,6 +43,7 @@ final class ShowCommand extends ViewCommand {
                 "stored",
                 Text.duration(slot.ageSeconds()) + " ago by " + StatusText.process(slot.pid(), null) + ", user "
                         + Integer.toUnsignedString(slot.uid()));
+        line("filling", slot.filling());
         line("number there", details.number() < 0 ? null : details.number());
         line("keeps flags", details.keepFlags() ? "yes" : null);
         line("listener", slot.listener());

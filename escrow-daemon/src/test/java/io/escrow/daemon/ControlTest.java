@@ -235,8 +235,8 @@ class ControlTest {
             GET /slots?tag=-1          | 400 | EINVAL | tag: -1 (expected: 0..31)
             GET /slots?tag=            | 400 | EINVAL | tag:  (expected: 0..31)
             GET /slots?tag=one         | 400 | EINVAL | tag: one (expected: 0..31)
-            GET /slots/0/7             | 404 | ENOENT | Non-existent index in a GET request: 0/7
-            DELETE /slots/0/7          | 404 | ENOENT | Non-existent index in a DEL request: 0/7
+            GET /slots/0/7             | 404 | ENOENT | slot 0/7 is empty
+            DELETE /slots/0/7          | 404 | ENOENT | slot 0/7 is empty
             DELETE /session            | 404 | ENOENT | there is no session
             """)
     void saysWhatIsWrongWithRequest(String request, int status, String name, String message) throws IOException {

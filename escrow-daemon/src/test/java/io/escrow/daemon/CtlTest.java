@@ -26,6 +26,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -194,6 +195,38 @@ class CtlTest {
         assertEquals(status == 0 ? 1 : 0, run("show S 1 2"));
     }
 
+    /** The slot is emptied and filled by its server while the operator thinks. */
+    @Test
+    void deleteOnlyWhatWasShown() throws IOException {
+        try (BlockingEscrow escrow = connect()) {
+            escrow.add(1, 2, new byte[3]);
+            System.setIn(new ByteArrayInputStream("y\n".getBytes(UTF_8)) {
+                @Override
+                public synchronized int read(byte[] buffer, int offset, int length) {
+                    try {
+                        escrow.add(1, 2, new byte[4]);
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                    return super.read(buffer, offset, length);
+                }
+            });
+            assertEquals(1, run("del S 1 2"));
+            assertTrue(
+                    errors().matches(
+                                    "(?s).*ENOENT: slot 1/2 was filled anew: it holds filling \\d+ \\(expected: 1\\).*"),
+                    this::errors);
+            long filling = read("show --json S 1 2", SlotDetails.class).slot().filling();
+            escrow.update(1, 2, new byte[5]);
+
+            assertEquals(1, run("del --yes --filling " + (filling + 1) + " S 1 2"));
+            assertEquals(5, read("show --json S 1 2", SlotDetails.class).slot().payloadBytes());
+            assertTrue(print("show S 1 2").contains("filling         " + filling));
+            assertEquals(0, run("del --yes --filling " + filling + " S 1 2"));
+            assertEquals(0, escrow.tag(1).used());
+        }
+    }
+
     @Test
     void deleteWithoutAsking() throws IOException {
         try (BlockingEscrow escrow = connect()) {
@@ -203,8 +236,7 @@ class CtlTest {
 
         assertEquals(List.of("{\"tag\":1,\"index\":2}"), print("del --yes --json S 1 2"));
         assertEquals(1, run("del -y S 1 2"));
-        assertTrue(
-                errors().contains("escrowd ctl del: ENOENT: Non-existent index in a DEL request: 1/2"), this::errors);
+        assertTrue(errors().contains("escrowd ctl del: ENOENT: slot 1/2 is empty"), this::errors);
         assertEquals(1, run("del S 1 2"));
     }
 
@@ -227,7 +259,7 @@ class CtlTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
-            nonsense S    | 2 | Unmatched arguments from index 1: 'nonsense', '
+            nonsense S    | 2 | escrowd ctl: 'nonsense' is no command (expected: status, ls, show, evict, del, watch, metrics)
             status S 1    | 2 | arguments after PATH: 1 (expected: none)
             ls S 1 2      | 2 | arguments after PATH: 2 (expected: [TAG])
             ls S x        | 2 | 'x' is not a number (expected: [TAG])
@@ -238,8 +270,13 @@ class CtlTest {
             evict S 1     | 2 | arguments after PATH: 1 (expected: none)
             ls --colour S | 2 | Unknown option: '--colour'
             ls S 32       | 1 | EINVAL: tag: 32 (expected: 0..31)
-            show S 0 0    | 1 | ENOENT: Non-existent index in a GET request: 0/0
-            show S 99999999999 1 | 1 | EINVAL: no such request: GET /slots/99999999999/1
+            show S 0 0    | 1 | escrowd ctl show: ENOENT: slot 0/0 is empty
+            del -y S 0 0  | 1 | escrowd ctl del: ENOENT: slot 0/0 is empty
+            del S 0 0     | 1 | escrowd ctl del: ENOENT: slot 0/0 is empty
+            show S 99999999999 1 | 1 | EINVAL: tag: 99999999999 (expected: 0..31)
+            show S 0 2147483648 | 1 | EINVAL: index: 2147483648 (expected: 0..2147483647)
+            del -y --filling 0 S 0 0 | 1 | EINVAL: filling: 0 (expected: 1..9223372036854775807)
+            del -y --filling x S 0 0 | 2 | Invalid value for option '--filling': 'x' is not a long
             status S.lock | 3 | ECONNREFUSED: not a socket:
             status S2     | 3 | ECONNREFUSED: no escrowd: there is no socket "
             status S/x/y  | 3 | ECONNREFUSED: no such directory for the socket:

@@ -3,7 +3,6 @@ package io.escrow.daemon.control;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
-import io.escrow.control.SlotDetails;
 import io.escrow.daemon.kernel.OpenFiles;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.kernel.WaitingClients;
@@ -22,7 +21,7 @@ import java.util.regex.Pattern;
 /** Answers the request of an operator (docs/operations.md, "The control socket"). Runs on the operators' event loop. */
 final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
-    private static final Pattern SLOT = Pattern.compile("/slots/(\\d{1,5})/(\\d{1,10})");
+    private static final Pattern SLOT = Pattern.compile("/slots/(\\d+)/(\\d+)");
 
     private final ControlService service;
     private final String mainSocket;
@@ -73,7 +72,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                 if (slot.matches() && method.equals(HttpMethod.GET)) {
                     show(ctx, key(slot));
                 } else if (slot.matches() && method.equals(HttpMethod.DELETE)) {
-                    send(ctx, service.remove(key(slot), operator));
+                    send(ctx, service.remove(key(slot), filling(uri.parameters().get("filling")), operator));
                 } else {
                     throw new EscrowException(Status.EINVAL, "no such request: " + what);
                 }
@@ -102,8 +101,7 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
         service.slot(key, ctx.executor(), held -> {
                     try (held;
                             SlotInspector inspection = new SlotInspector()) {
-                        SlotDetails details = inspection.details(held);
-                        HttpResponses.send(ctx, details);
+                        new SlotAnswer(ctx, inspection.details(held), held.slot()).begin();
                     } catch (IOException | RuntimeException e) {
                         HttpResponses.fail(ctx, e);
                     }
@@ -117,21 +115,29 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                         ctx.executor());
     }
 
+    private static long filling(List<String> given) throws EscrowException {
+        return given == null ? 0 : number("filling", given.get(0), 1, Long.MAX_VALUE);
+    }
+
     private SlotKey key(Matcher slot) throws EscrowException {
         return new SlotKey(
                 number("tag", slot.group(1), service.lastTag()), number("index", slot.group(2), Integer.MAX_VALUE));
     }
 
     private static int number(String what, String text, int most) throws EscrowException {
+        return (int) number(what, text, 0, most);
+    }
+
+    private static long number(String what, String text, long least, long most) throws EscrowException {
         try {
-            int number = Integer.parseInt(text);
-            if (number >= 0 && number <= most) {
+            long number = Long.parseLong(text);
+            if (number >= least && number <= most) {
                 return number;
             }
         } catch (NumberFormatException e) {
             // The exception below names the value.
         }
-        throw new EscrowException(Status.EINVAL, what + ": " + text + " (expected: 0.." + most + ")");
+        throw new EscrowException(Status.EINVAL, what + ": " + text + " (expected: " + least + ".." + most + ")");
     }
 
     @Override

@@ -16,6 +16,7 @@ import io.escrow.daemon.kernel.OpenFiles;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.RetainedSlot;
 import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.StoredSlot;
 import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
@@ -30,6 +31,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * Carries out the requests of operators on the daemon's event loop, in short tasks. May be called by any thread.
@@ -38,7 +40,7 @@ import java.util.function.Consumer;
 public final class ControlService {
 
     /**
-     * The number of slots that are retained at a time. The daemon's reserve of descriptors has room for their
+     * The number of slots that are retained at a time, for all operators together. The daemon's reserve of descriptors has room for their
      * descriptors if the slots are emptied meanwhile.
      */
     static final int PAGE = 16;
@@ -69,6 +71,8 @@ public final class ControlService {
     private final Instant started = Instant.now();
     private final long startedNanos = System.nanoTime();
     private SessionRecord session;
+    /** Done when no slots are retained. */
+    private CompletableFuture<Void> turn = CompletableFuture.completedFuture(null);
 
     public ControlService(EventLoop loop, DaemonOptions options, Store store, EventLog eventLog, String version) {
         this.loop = loop;
@@ -171,17 +175,18 @@ public final class ControlService {
      *     daemon is stopping
      */
     void page(SlotKey from, int lastTag, Executor executor, Consumer<List<RetainedSlot>> taker) {
-        CompletableFuture<List<RetainedSlot>> page = call(() -> {
-            List<RetainedSlot> held = new ArrayList<>(PAGE);
-            int index = from.index();
-            for (int tag = from.tag(); tag <= lastTag && held.size() < PAGE; tag++) {
-                int ofTag = tag;
-                store.visit(tag, index, PAGE - held.size(), (i, slot) -> held.add(RetainedSlot.of(ofTag, i, slot)));
-                index = 0;
-            }
-            return held;
-        });
-        hold(page.exceptionally(failure -> List.of()), executor, taker);
+        hold(() -> call(() -> pageNow(from, lastTag)).exceptionally(failure -> List.of()), executor, taker);
+    }
+
+    private List<RetainedSlot> pageNow(SlotKey from, int lastTag) throws EscrowException {
+        List<RetainedSlot> held = new ArrayList<>(PAGE);
+        int index = from.index();
+        for (int tag = from.tag(); tag <= lastTag && held.size() < PAGE; tag++) {
+            int ofTag = tag;
+            store.visit(tag, index, PAGE - held.size(), (i, slot) -> held.add(RetainedSlot.of(ofTag, i, slot)));
+            index = 0;
+        }
+        return held;
     }
 
     /**
@@ -192,26 +197,56 @@ public final class ControlService {
      * @return a future that fails if the slot is empty
      */
     CompletableFuture<Void> slot(SlotKey key, Executor executor, Consumer<RetainedSlot> taker) {
-        CompletableFuture<List<RetainedSlot>> slot =
-                call(() -> List.of(RetainedSlot.of(key.tag(), key.index(), store.get(key.tag(), key.index()))));
-        hold(slot, executor, held -> taker.accept(held.get(0)));
-        return slot.thenAccept(held -> {});
+        return hold(
+                        () -> call(() -> List.of(RetainedSlot.of(key.tag(), key.index(), filled(key)))),
+                        executor,
+                        held -> taker.accept(held.get(0)))
+                .thenAccept(held -> {});
     }
 
-    private static void hold(
-            CompletableFuture<List<RetainedSlot>> slots, Executor executor, Consumer<List<RetainedSlot>> taker) {
-        slots.thenAccept(held -> {
-            try {
-                executor.execute(() -> taker.accept(held));
-            } catch (RejectedExecutionException e) {
-                held.forEach(RetainedSlot::close);
-            }
-        });
+    /** Retains slots when those before are closed: all operators together have no more than one page. */
+    private synchronized CompletableFuture<List<RetainedSlot>> hold(
+            Supplier<CompletableFuture<List<RetainedSlot>>> slots,
+            Executor executor,
+            Consumer<List<RetainedSlot>> taker) {
+        CompletableFuture<List<RetainedSlot>> retained = turn.thenCompose(nothing -> slots.get());
+        turn = retained.thenCompose(held -> {
+                    try {
+                        return CompletableFuture.runAsync(() -> taker.accept(held), executor);
+                    } catch (RejectedExecutionException e) {
+                        held.forEach(RetainedSlot::close);
+                        return CompletableFuture.<Void>completedFuture(null);
+                    }
+                })
+                .exceptionally(failure -> null);
+        return retained;
     }
 
-    /** Empties a slot for an operator. */
-    CompletableFuture<SlotKey> remove(SlotKey key, PeerIdentity operator) {
+    private StoredSlot filled(SlotKey key) throws EscrowException {
+        try {
+            return store.get(key.tag(), key.index());
+        } catch (EscrowException e) {
+            throw e.status() == Status.ENOENT
+                    ? new EscrowException(Status.ENOENT, "slot " + key.tag() + "/" + key.index() + " is empty", e)
+                    : e;
+        }
+    }
+
+    /**
+     * Empties a slot for an operator.
+     *
+     * @param filling the filling that is meant; 0 for whatever the slot holds
+     * @return a future that fails if the slot is empty, or was filled anew
+     */
+    CompletableFuture<SlotKey> remove(SlotKey key, long filling, PeerIdentity operator) {
         return call(() -> {
+            long held = filled(key).filling();
+            if (filling != 0 && filling != held) {
+                throw new EscrowException(
+                        Status.ENOENT,
+                        "slot " + key.tag() + "/" + key.index() + " was filled anew: it holds filling " + held
+                                + " (expected: " + filling + ")");
+            }
             store.delete(key.tag(), key.index());
             eventLog.statistics().happened(Statistics.Incident.REMOVED, 1);
             Map<String, Object> details = new LinkedHashMap<>();

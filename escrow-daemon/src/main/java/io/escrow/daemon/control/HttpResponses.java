@@ -63,8 +63,13 @@ final class HttpResponses {
 
     /** Begins a response of many lines, each of them a record. */
     static void beginLines(ChannelHandlerContext ctx) {
+        begin(ctx, JSON_LINES);
+    }
+
+    /** Begins a response whose length is not known. */
+    static void begin(ChannelHandlerContext ctx, String type) {
         HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
-        describe(response, JSON_LINES);
+        describe(response, type);
         response.headers().set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
         ctx.writeAndFlush(response);
     }

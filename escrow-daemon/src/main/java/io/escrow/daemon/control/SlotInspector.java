@@ -14,7 +14,6 @@ import io.escrow.handover.store.HandoverRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -68,17 +67,21 @@ final class SlotInspector implements AutoCloseable {
                 slot.owner().pid(),
                 slot.owner().uid(),
                 record == null || record.isRendezvous() ? null : record.listener(),
-                record == null ? null : origin(record));
+                record == null ? null : origin(record),
+                slot.filling());
     }
 
     private static String origin(HandoverRecord record) {
+        if (!record.isReadable()) {
+            return "later version";
+        }
         if (record.isRendezvous()) {
             return "rendezvous";
         }
         return record.clean() ? "handed over" : "crash-safe";
     }
 
-    /** Describes a slot in detail. */
+    /** Describes a slot in detail, but for its payload and its farewell. */
     SlotDetails details(RetainedSlot held) throws IOException {
         StoredSlot slot = held.slot();
         return new SlotDetails(
@@ -89,8 +92,8 @@ final class SlotInspector implements AutoCloseable {
                         ? Map.of()
                         : descriptorDetails(slot.descriptor().intValue()),
                 HandoverRecord.of(slot.payload()).map(HandoverRecord::sections).orElse(null),
-                Base64.getEncoder().encodeToString(slot.payload()),
-                Base64.getEncoder().encodeToString(slot.farewell()));
+                null,
+                null);
     }
 
     /** The description of a descriptor. */

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -172,7 +173,7 @@ public final class Escrowd implements Callable<Integer> {
         }
         return commandLine(operator, args)
                 .setParameterExceptionHandler((e, given) ->
-                        complain(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
+                        complain(e.getCommandLine(), usage(e) + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler((e, line, result) -> complain(line, e.getMessage(), exitStatus(line, e)))
                 .execute(args);
     }
@@ -184,6 +185,16 @@ public final class Escrowd implements Callable<Integer> {
             escrowd.addSubcommand(CTL, new Ctl());
         }
         return escrowd.setPosixClusteredShortOptionsAllowed(false);
+    }
+
+    private static String usage(CommandLine.ParameterException e) {
+        Set<String> commands = e.getCommandLine().getCommand() instanceof Ctl
+                ? e.getCommandLine().getSubcommands().keySet()
+                : Set.of();
+        return e instanceof CommandLine.UnmatchedArgumentException unmatched && !commands.isEmpty()
+                ? "'" + unmatched.getUnmatched().get(0) + "' is no command (expected: " + String.join(", ", commands)
+                        + ")"
+                : e.getMessage();
     }
 
     private static int exitStatus(CommandLine line, Exception e) {

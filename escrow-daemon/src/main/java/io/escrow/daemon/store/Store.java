@@ -33,6 +33,7 @@ public final class Store implements AutoCloseable {
     private int slots;
     private int descriptors;
     private long bytes;
+    private long fillings;
 
     public Store(int tags, StoreLimits limits) {
         this.tags = new TagSlots[tags];
@@ -63,7 +64,7 @@ public final class Store implements AutoCloseable {
         if (tags[tag] == null) {
             tags[tag] = new TagSlots();
         }
-        tags[tag].slots.put(index, slot);
+        tags[tag].slots.put(index, slot.filled(++fillings));
         slots = newSlots;
         count(tag, change, moreDescriptors);
         close(old);

@@ -14,6 +14,7 @@ import io.escrow.daemon.kernel.PeerIdentity;
  * @param descriptor the descriptor, of which the store owns one reference, or {@code null}
  * @param owner the process that filled the slot
  * @param storedAt the time at which it did, in milliseconds since 1970
+ * @param filling the number of its filling: each one in a store has its own, from 1 on; 0 if no store has taken it yet
  */
 @SuppressWarnings("ArrayRecordComponent") // slots are not compared
 public record StoredSlot(
@@ -23,7 +24,20 @@ public record StoredSlot(
         boolean keepFlags,
         OwnedDescriptor descriptor,
         PeerIdentity owner,
-        long storedAt) {
+        long storedAt,
+        long filling) {
+
+    /** Creates a slot that no store has taken yet. */
+    public StoredSlot(
+            int number,
+            byte[] payload,
+            byte[] farewell,
+            boolean keepFlags,
+            OwnedDescriptor descriptor,
+            PeerIdentity owner,
+            long storedAt) {
+        this(number, payload, farewell, keepFlags, descriptor, owner, storedAt, 0);
+    }
 
     /** Creates a slot of an unknown process whose descriptor may be received in any way. */
     public StoredSlot(int number, byte[] payload, byte[] farewell, OwnedDescriptor descriptor) {
@@ -37,7 +51,12 @@ public record StoredSlot(
 
     /** Returns the same slot with other bytes. The new slot owns the reference to the descriptor. */
     StoredSlot with(byte[] otherPayload, byte[] otherFarewell) {
-        return new StoredSlot(number, otherPayload, otherFarewell, keepFlags, descriptor, owner, storedAt);
+        return new StoredSlot(number, otherPayload, otherFarewell, keepFlags, descriptor, owner, storedAt, filling);
+    }
+
+    /** Returns the same slot with the number of its filling. The new slot owns the reference to the descriptor. */
+    StoredSlot filled(long nextFilling) {
+        return new StoredSlot(number, payload, farewell, keepFlags, descriptor, owner, storedAt, nextFilling);
     }
 
     /** Returns the size of the payload and the farewell, in bytes. */

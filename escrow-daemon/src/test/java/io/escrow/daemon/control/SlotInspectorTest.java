@@ -28,7 +28,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -75,8 +74,8 @@ class SlotInspectorTest {
         assertTrue(details.keepFlags());
         assertEquals(Map.of(), details.descriptor());
         assertNull(details.sections());
-        assertEquals("AQI=", details.payload());
-        assertEquals("Aw==", details.farewell());
+        assertNull(details.payload(), "it is sent apart");
+        assertNull(details.farewell());
     }
 
     @Test
@@ -216,7 +215,15 @@ class SlotInspectorTest {
         SlotDetails details = details(new StoredSlot(-1, payload, null));
 
         assertNull(details.sections());
-        assertEquals(Base64.getEncoder().encodeToString(payload), details.payload());
+        assertNull(details.slot().origin());
+    }
+
+    @Test
+    void recordOfALaterVersion() throws IOException {
+        SlotDetails details = details(new StoredSlot(-1, new byte[] {0, 0, 0, 0, 0, 0, 0, 0, 3, 4, 9}, null));
+
+        assertEquals("later version", details.slot().origin());
+        assertNull(details.slot().listener());
     }
 
     private static String local(Socket socket) {

@@ -54,8 +54,9 @@ class StoreTest {
         StoredSlot slot = new StoredSlot(5, new byte[] {1, 2}, file.openOwned());
         store.add(3, LAST, slot);
 
-        assertSame(slot, store.get(3, LAST));
-        assertSame(slot, store.get(3, LAST));
+        assertSame(slot.payload(), store.get(3, LAST).payload());
+        assertSame(slot.descriptor(), store.get(3, LAST).descriptor());
+        assertSame(store.get(3, LAST), store.get(3, LAST));
         assertEquals(1, file.openCount());
     }
 
@@ -236,13 +237,25 @@ class StoreTest {
     }
 
     @Test
+    void numbersFillings() throws IOException {
+        store.add(0, 0, payload(1));
+        store.add(1, 0, payload(1));
+        assertEquals(1, store.get(0, 0).filling());
+        assertEquals(2, store.get(1, 0).filling());
+        store.update(0, 0, new byte[2], null);
+        assertEquals(1, store.get(0, 0).filling());
+        store.add(0, 0, payload(1));
+        assertEquals(3, store.get(0, 0).filling());
+    }
+
+    @Test
     void keepsWhatItHoldsWhenReplacementIsRefused() throws IOException {
         StoredSlot slot = new StoredSlot(5, new byte[4], file.openOwned());
         store.add(0, 0, slot);
 
         assertFails(Status.ENOSPC, "4 of 10 payload bytes held", () -> store.add(0, 0, payload(11)));
 
-        assertSame(slot, store.get(0, 0));
+        assertSame(slot.payload(), store.get(0, 0).payload());
         assertEquals(1, file.openCount());
         assertEquals(new TagInfo(1, 1, 4), store.info(0));
     }
