@@ -117,19 +117,38 @@ public final class InheritedSockets {
      * @throws IllegalArgumentException if there is no such descriptor, or it was taken before
      */
     public synchronized int take(int number) throws EscrowException {
+        int duplicate = duplicate(number);
+        try {
+            new FileDescriptor(duplicate).close();
+        } catch (IOException e) {
+            throw new EscrowException(
+                    Status.EIO, "the duplicate of descriptor " + number + " can't be closed: " + e, e);
+        }
+        left.remove(number);
+        return number;
+    }
+
+    /**
+     * Duplicates a socket, and makes it non-blocking as {@link #take} does. The socket itself is not taken: whoever uses
+     * the duplicate, and can't go on, leaves the socket for the next who tries.
+     *
+     * @param number the descriptor
+     * @return the duplicate, which the caller closes
+     * @throws EscrowException if it is not an open socket
+     * @throws IllegalArgumentException if there is no such descriptor, or it was taken before
+     */
+    public synchronized int duplicate(int number) throws EscrowException {
         Epoll.ensureAvailability();
         String name = left.get(number);
         if (name == null) {
             throw new IllegalArgumentException("inherited descriptor: " + number + " (expected: one of " + left + ")");
         }
         try {
-            makeNonBlocking(number);
+            return nonBlockingDuplicate(number);
         } catch (ChannelException | IOException e) {
             throw new EscrowException(
                     Status.EBADF, InheritedSocket.look(number, name) + " can't be used as a socket: " + e, e);
         }
-        left.remove(number);
-        return number;
     }
 
     /**
@@ -154,7 +173,7 @@ public final class InheritedSockets {
      * Java has no fcntl(2), but Netty sets the flag of each descriptor that it receives. So this process sends it to
      * itself.
      */
-    private static void makeNonBlocking(int number) throws IOException {
+    private static int nonBlockingDuplicate(int number) throws IOException {
         new Socket(number); // The constructor asks for the address, and fails for everything that is not a socket.
         DomainSocketAddress name = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
         Socket loop = Socket.newSocketDomainDgram();
@@ -166,7 +185,7 @@ public final class InheritedSockets {
             if (received < 0) {
                 throw new IOException("recvmsg: " + received);
             }
-            new FileDescriptor(received).close();
+            return received;
         } finally {
             loop.close();
         }

@@ -106,6 +106,26 @@ class InheritedSocketsTest {
         }
     }
 
+    @Test
+    void aDuplicateLeavesTheSocket() throws IOException {
+        try (ServerSocketChannel blocking = ServerSocketChannel.open()) {
+            blocking.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            int number = find(blocking.getLocalAddress().toString());
+            InheritedSockets sockets = new InheritedSockets(Map.of(number, "http"));
+
+            int duplicate = sockets.duplicate(number);
+
+            assertEquals(
+                    blocking.getLocalAddress(),
+                    InheritedSocket.look(duplicate, "").address());
+            assertEquals(O_NONBLOCK, flags(duplicate) & O_NONBLOCK);
+            new FileDescriptor(duplicate).close();
+            assertEquals(1, sockets.left().size());
+            assertEquals(number, sockets.take(number));
+            assertThrows(IllegalArgumentException.class, () -> sockets.duplicate(number));
+        }
+    }
+
     private static int find(String address) {
         return IntStream.range(3, 10_000)
                 .filter(n ->

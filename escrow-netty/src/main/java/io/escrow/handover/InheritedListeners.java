@@ -4,6 +4,8 @@ import io.escrow.EscrowException;
 import io.escrow.InheritedSocket;
 import io.escrow.InheritedSockets;
 import io.escrow.Status;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
@@ -14,6 +16,8 @@ final class InheritedListeners {
     private final InheritedSockets sockets;
     private final boolean skipChangedAddress;
     private final Logger logger;
+    /** The names of the listeners that have a socket, by its number. */
+    private final Map<Integer, String> given = new HashMap<>();
 
     /**
      * Finds them among some sockets.
@@ -41,7 +45,9 @@ final class InheritedListeners {
         if (socket.isEmpty()) {
             return false;
         }
-        listener.adopt(sockets.take(socket.get().number()));
+        // A duplicate, so that the socket is still there when the start fails.
+        listener.adopt(sockets.duplicate(socket.get().number()));
+        given.put(socket.get().number(), listener.name());
         listener.inherited();
         logger.info("listener {} is {}", listener.name(), socket.get());
         return true;
@@ -69,11 +75,27 @@ final class InheritedListeners {
     }
 
     private Optional<InheritedSocket> find(Predicate<InheritedSocket> wanted) {
-        return sockets.left().stream().filter(wanted).findFirst();
+        return sockets.left().stream()
+                .filter(socket -> !given.containsKey(socket.number()))
+                .filter(wanted)
+                .findFirst();
     }
 
-    /** Closes what no listener has taken: the escrow has it already, or no listener of this server needs it. */
-    void closeRest() {
-        sockets.closeRest().forEach(closed -> logger.info("closed, as no listener needs it: {}", closed));
+    /** Returns how many listeners that share a listener's name have got a socket. */
+    long givenToGroup(Listener listener) {
+        String group = listener.name().replaceFirst("#\\d+$", "#");
+        return given.values().stream()
+                .filter(name -> group.endsWith("#") && name.startsWith(group))
+                .count();
+    }
+
+    /**
+     * Closes all sockets: listeners have duplicates of theirs, and the others are in the escrow already, or not needed.
+     * Called when the start can't fail any more.
+     */
+    void close() {
+        sockets.closeRest().stream()
+                .filter(socket -> !given.containsKey(socket.number()))
+                .forEach(closed -> logger.info("closed, as no listener needs it: {}", closed));
     }
 }

@@ -209,7 +209,12 @@ public final class ServerHandoverBuilder {
      * of systemd's socket units, for instance. A listener that the escrow does not hold gets the socket that has its name
      * ({@code FileDescriptorName=} of the unit; for several on one address, the name that they share), or else one with
      * its address, unless its port is 0. What no listener takes is closed when the server has its listeners, and a line
-     * in the log says so.
+     * in the log says so. When the start fails, all are still there, for another start in this process.
+     *
+     * <p>For several listeners on one address, pass on as many sockets as there are listeners. Those without one are bound,
+     * which takes {@code SO_REUSEPORT} ({@code ReusePort=} of the unit) on all of them. If there are more sockets than
+     * listeners, the program that has opened them still has the others, and the kernel gives them connections that no
+     * process accepts.
      *
      * <p>A listener that the escrow does hold comes from there, and the inherited one is closed. Most often both are the
      * same open socket; if the unit was stopped and started since, the one in the escrow is older, and clients of a

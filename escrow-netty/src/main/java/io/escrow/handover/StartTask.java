@@ -208,7 +208,7 @@ final class StartTask {
                 leaveOrDiscard(left, useless);
             }
             useless.forEach(slot -> ignoreFailure(slot.free()));
-            inherited.closeRest();
+            inherited.close();
             phase.end(0);
         } finally {
             stored.values().forEach(left -> left.entry().close());
@@ -293,6 +293,14 @@ final class StartTask {
         try {
             listener.bind();
         } catch (EscrowException e) {
+            long inheritedOfGroup = inherited.givenToGroup(listener);
+            if (e.status() == Status.EADDRINUSE && inheritedOfGroup > 0) {
+                throw new EscrowException(
+                        e.status(),
+                        e.text() + "; only " + inheritedOfGroup + " of the listeners that share its name have inherited"
+                                + " a socket: pass on one for each, or ask for fewer",
+                        e);
+            }
             if (e.status() != Status.EADDRINUSE || storedNames.isEmpty()) {
                 throw e;
             }

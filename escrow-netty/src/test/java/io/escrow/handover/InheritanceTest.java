@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.EscrowException;
 import io.escrow.InheritedSockets;
 import io.escrow.SocketPath;
+import io.escrow.Status;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollChannelOption;
@@ -17,6 +18,7 @@ import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -127,6 +129,53 @@ class InheritanceTest extends HandoverHarness {
 
         assertEquals(List.of("http#0", "http#1"), server.startReport().inheritedListeners());
         assertEquals(List.of("http#2"), server.startReport().boundListeners());
+    }
+
+    @Test
+    void aStartThatFailsLeavesTheSocketsForTheNext() throws Exception {
+        InetSocketAddress address = passOn("http");
+        passOn("web");
+        InheritedSockets inherited = inherited();
+        Peer waiting = add(Peer.tcp(address));
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            EscrowException e = assertThrows(
+                    EscrowException.class,
+                    () -> start(ServerHandover.with(escrow())
+                            .listen("http", echo(), address)
+                            .listen("other", echo(), (InetSocketAddress) taken.getLocalSocketAddress())
+                            .inheritListeners(inherited)));
+            assertEquals(Status.EADDRINUSE, e.status());
+        }
+        assertEquals(2, inherited.left().size());
+
+        ServerHandover server = start(
+                ServerHandover.with(escrow()).listen("http", echo(), address).inheritListeners(inherited));
+        assertEquals(List.of("http"), server.startReport().inheritedListeners());
+        waiting.assertEchoes(RECORD);
+        assertEquals(List.of(), inherited.left());
+    }
+
+    @Test
+    void fewerThanListenersThatCantShareTheirAddressAreAnError() throws Exception {
+        Socket socket = Socket.newSocketStream();
+        socket.bind(ANY);
+        socket.listen(16);
+        passedOn.put(socket.intValue(), "http");
+        InheritedSockets inherited = inherited();
+
+        EscrowException e = assertThrows(
+                EscrowException.class,
+                () -> start(ServerHandover.with(escrow())
+                        .listen("http", echo(), socket.localAddress(), 2)
+                        .inheritListeners(inherited)));
+        assertEquals(Status.EADDRINUSE, e.status());
+        assertTrue(
+                e.text()
+                        .endsWith(
+                                "; only 1 of the listeners that share its name have inherited a socket: pass on one for"
+                                        + " each, or ask for fewer"),
+                e.text());
+        assertEquals(1, inherited.closeRest().size());
     }
 
     @Test
