@@ -62,4 +62,9 @@ class LibraryPackagesTest {
     void noClassesDependOnEachOther() {
         rules.checkNoCircleOfClasses();
     }
+
+    @Test
+    void noTestIsDisabled() {
+        PackageRules.checkNoTestIsDisabled();
+    }
 }

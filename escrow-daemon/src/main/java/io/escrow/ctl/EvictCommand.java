@@ -28,6 +28,7 @@ final class EvictCommand extends ViewCommand {
             SessionView session = Json.read(answer, SessionView.class);
             out().println("ended the session of " + StatusText.process(session.pid(), session.program()) + " after "
                     + Text.duration(session.seconds()));
+            out().println("that process runs on: end it before another server serves the same connections");
         }
         return 0;
     }

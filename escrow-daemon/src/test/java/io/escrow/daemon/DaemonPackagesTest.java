@@ -63,4 +63,9 @@ class DaemonPackagesTest {
     void noClassesDependOnEachOther() {
         rules.checkNoCircleOfClasses();
     }
+
+    @Test
+    void noTestIsDisabled() {
+        PackageRules.checkNoTestIsDisabled();
+    }
 }

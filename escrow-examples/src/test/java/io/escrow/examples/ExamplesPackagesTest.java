@@ -36,4 +36,9 @@ class ExamplesPackagesTest {
     void noClassesDependOnEachOther() {
         rules.checkNoCircleOfClasses();
     }
+
+    @Test
+    void noTestIsDisabled() {
+        PackageRules.checkNoTestIsDisabled();
+    }
 }

@@ -2,6 +2,8 @@ package io.escrow.testing;
 
 import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noMethods;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.ArchConfiguration;
@@ -41,6 +43,14 @@ public final class PackageRules {
     private static JavaClasses importModule() {
         ArchConfiguration.get().setResolveMissingDependenciesFromClassPath(false);
         return new ClassFileImporter().importPath(Path.of("target/classes"));
+    }
+
+    /** Fails if a test of the module is disabled for good: nobody would notice that it is not run. */
+    public static void checkNoTestIsDisabled() {
+        JavaClasses tests = new ClassFileImporter().importPath(Path.of("target/test-classes"));
+        String disabled = "org.junit.jupiter.api.Disabled";
+        noClasses().should().beAnnotatedWith(disabled).check(tests);
+        noMethods().should().beAnnotatedWith(disabled).check(tests);
     }
 
     /**

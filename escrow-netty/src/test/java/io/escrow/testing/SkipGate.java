@@ -8,7 +8,8 @@ import org.opentest4j.TestAbortedException;
 
 /**
  * Fails a test that skips itself in continuous integration, where the environment has {@code CI=true}, unless what it
- * misses is on the list of what a machine need not have. Everywhere else a test may skip itself.
+ * misses is on the list of what a machine need not have. Everywhere else a test may skip itself. JUnit does not ask this
+ * about tests that are disabled by annotation: {@link PackageRules#checkNoTestIsDisabled} finds those.
  *
  * <p>JUnit finds it through {@code META-INF/services}, as {@link LeakGate}.
  */
