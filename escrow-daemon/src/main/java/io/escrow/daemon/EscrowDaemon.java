@@ -10,6 +10,7 @@ import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.control.ControlServer;
 import io.escrow.daemon.control.ControlService;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.events.Statistics;
 import io.escrow.daemon.kernel.HangupDetector;
@@ -18,17 +19,14 @@ import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.daemon.socket.SocketFile;
+import io.escrow.daemon.socket.SocketWatch;
+import io.escrow.daemon.socket.WatchedSocket;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.UnclaimedSlots;
 import io.escrow.internal.Futures;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -38,13 +36,13 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
-import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -59,15 +57,16 @@ import org.slf4j.LoggerFactory;
 public final class EscrowDaemon implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
-    private static final int ACCEPT_RETRY_MILLIS = 100;
     private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
+    private static final long LAST_SECONDS = 10;
 
     private final DaemonOptions options;
     private final AccessCheck access;
     private final SocketFile socketFile;
     private final Store store;
+    private final FailureDetector failures = new FailureDetector();
     private final EventLoopGroup group =
-            new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("escrowd", true), EpollIoHandler.newFactory());
+            new MultiThreadIoEventLoopGroup(1, failures.threads("escrowd"), EpollIoHandler.newFactory());
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
     private final HangupDetector hangups = new HangupDetector();
@@ -75,7 +74,10 @@ public final class EscrowDaemon implements AutoCloseable {
     private final UnclaimedSlots unclaimed;
     private final ControlService service;
     private final ControlServer control;
-    private Channel server;
+    private final Acceptor acceptor;
+    private final SocketWatch watch;
+    private final CompletableFuture<Throwable> end = new CompletableFuture<>();
+    private volatile String address;
 
     private EscrowDaemon(DaemonOptions options, Access access, SocketFile socketFile) {
         this.options = options;
@@ -89,9 +91,13 @@ public final class EscrowDaemon implements AutoCloseable {
                 group.next(),
                 EscrowDaemon::runInBackground,
                 hangups,
-                eventLog);
-        this.service = new ControlService(group.next(), options, store, eventLog, version());
-        this.control = new ControlServer(options, this.access, group);
+                eventLog,
+                failures);
+        this.service = new ControlService(group.next(), options, store, eventLog, failures, version());
+        this.control = new ControlServer(options, this.access, group, failures);
+        this.acceptor = new Acceptor(group.next(), failures, this::beginSession);
+        this.watch = new SocketWatch(List.of(new MainSocket(), control));
+        failures.failure().thenAccept(this::fail);
     }
 
     /**
@@ -148,61 +154,37 @@ public final class EscrowDaemon implements AutoCloseable {
     }
 
     private void listen(InheritedListener bound) throws EscrowException {
-        control.listen(service, bound.isPresent() ? adopt(bound) : bind());
+        Channel socket = bound.isPresent() ? adopt(bound) : bind();
+        control.listen(service, () -> address);
         socketFile.publish(access);
-        server.eventLoop().execute(unclaimed::start);
-        server.read();
+        eventLoop().execute(failures.guard(unclaimed::start));
+        acceptor.use(socket);
+        watch.start();
     }
 
-    /** Serves a socket that is already bound; returns its address. */
-    private String adopt(InheritedListener bound) throws EscrowException {
-        String address = bound.path().toString();
-        ChannelFuture registered = bootstrap()
-                .channelFactory(() -> new EpollServerDomainSocketChannel(bound.take(), true))
-                .register()
-                .awaitUninterruptibly();
-        if (!registered.isSuccess()) {
+    /** Serves a socket that is already bound. */
+    private Channel adopt(InheritedListener bound) throws EscrowException {
+        address = bound.path().toString();
+        return listening(
+                acceptor.adopt(() -> new EpollServerDomainSocketChannel(bound.take(), true)),
+                "the inherited socket at \"" + options.path() + "\" can't be used");
+    }
+
+    /** Binds a socket to an address which is not the path yet. */
+    private Channel bind() throws EscrowException {
+        address = socketFile.bindAddress();
+        return listening(
+                acceptor.bind(address, options.backlog()), "no socket can be bound for \"" + options.path() + "\"");
+    }
+
+    private static Channel listening(ChannelFuture socket, String complaint) throws EscrowException {
+        if (!socket.awaitUninterruptibly().isSuccess()) {
             throw new EscrowException(
-                    Futures.statusOf(registered.cause()),
-                    "the inherited socket at \"" + options.path() + "\" can't be used: "
-                            + registered.cause().getMessage(),
-                    registered.cause());
+                    Futures.statusOf(socket.cause()),
+                    complaint + ": " + socket.cause().getMessage(),
+                    socket.cause());
         }
-        server = registered.channel();
-        return address;
-    }
-
-    /** Binds a socket; returns its address, which is not the path yet. */
-    private String bind() throws EscrowException {
-        String address = socketFile.bindAddress();
-        ChannelFuture bound = bootstrap()
-                .channelFactory(EpollServerDomainSocketChannel::new)
-                .option(ChannelOption.SO_BACKLOG, options.backlog())
-                .bind(new DomainSocketAddress(address))
-                .awaitUninterruptibly();
-        if (!bound.isSuccess()) {
-            throw new EscrowException(
-                    Futures.statusOf(bound.cause()),
-                    "no socket can be bound for \"" + options.path() + "\": "
-                            + bound.cause().getMessage(),
-                    bound.cause());
-        }
-        server = bound.channel();
-        return address;
-    }
-
-    private ServerBootstrap bootstrap() {
-        return new ServerBootstrap()
-                .group(group)
-                // The next client is accepted when the current session has ended.
-                .option(ChannelOption.AUTO_READ, false)
-                .handler(new AcceptRetry())
-                .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
-                    @Override
-                    protected void initChannel(EpollDomainSocketChannel channel) {
-                        beginSession(channel);
-                    }
-                });
+        return socket.channel();
     }
 
     private void beginSession(EpollDomainSocketChannel channel) {
@@ -216,10 +198,6 @@ public final class EscrowDaemon implements AutoCloseable {
         if (options.verbose()) {
             channel.pipeline().addLast(new Tracer(System.err));
         }
-        channel.closeFuture().addListener(f -> {
-            socketFile.holder(0);
-            server.read();
-        });
         PeerIdentity peer = PeerIdentity.of(channel);
         if (!access.allows(peer)) {
             // At once, without reading anything: a client without access must not delay the others.
@@ -230,15 +208,18 @@ public final class EscrowDaemon implements AutoCloseable {
         unclaimed.stop();
         SessionRecord sessionRecord = new SessionRecord(eventLog, channel, peer);
         service.setSession(sessionRecord);
-        channel.closeFuture().addListener(f -> {
-            service.setSession(null);
-            sessionRecord.ended();
-            unclaimed.start();
-        });
+        channel.closeFuture()
+                .addListener(f -> failures.guard(() -> {
+                            socketFile.holder(0);
+                            service.setSession(null);
+                            sessionRecord.ended();
+                            unclaimed.start();
+                        })
+                        .run());
         channel.pipeline()
                 .addLast(
                         new SessionWatchdog(options.timeouts(), wire::received),
-                        new Session(store, options.limits(), hangups, sessionRecord));
+                        new Session(store, options.limits(), hangups, sessionRecord, failures));
         socketFile.holder(peer.pid());
     }
 
@@ -250,9 +231,23 @@ public final class EscrowDaemon implements AutoCloseable {
                 .addListener(ChannelFutureListener.CLOSE);
     }
 
-    /** Waits until the daemon is closed. */
+    /**
+     * Waits until the daemon is closed.
+     *
+     * @throws IllegalStateException if it can't go on, because an event loop has ended or code can't be loaded any more;
+     *     nobody can connect to it then, and it must still be closed
+     */
     public void join() {
-        server.closeFuture().syncUninterruptibly();
+        Throwable failure = end.join();
+        if (failure != null) {
+            throw new IllegalStateException("escrowd can't go on: " + failure, failure);
+        }
+    }
+
+    /** Makes room for another daemon: no client shall wait for this one. */
+    private void fail(Throwable failure) {
+        socketFile.close();
+        end.complete(failure);
     }
 
     /**
@@ -261,7 +256,7 @@ public final class EscrowDaemon implements AutoCloseable {
      * @return the event loop
      */
     public EventLoop eventLoop() {
-        return server.eventLoop();
+        return group.next();
     }
 
     /**
@@ -292,13 +287,15 @@ public final class EscrowDaemon implements AutoCloseable {
         if (!closed.compareAndSet(false, true)) {
             return;
         }
-        if (server != null) {
-            server.close().syncUninterruptibly();
+        failures.ending();
+        watch.close();
+        if (!end.isDone()) {
+            acceptor.close();
+            control.close();
+            // An event loop group that is shut down without a quiet period may leave its channels open.
+            sessions.close().syncUninterruptibly();
         }
-        control.close();
-        // An event loop group that is shut down without a quiet period may leave its channels open.
-        sessions.close().syncUninterruptibly();
-        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LAST_SECONDS, TimeUnit.SECONDS);
         // After the end of the session, which is noted in the lock file.
         socketFile.close();
         if (store.slots() > 0) {
@@ -306,16 +303,33 @@ public final class EscrowDaemon implements AutoCloseable {
         }
         store.close();
         hangups.close();
+        end.complete(null);
     }
 
-    /**
-     * Accepts again after a moment when a connection could not be accepted, for example because no descriptor was free.
-     */
-    private static final class AcceptRetry extends ChannelInboundHandlerAdapter {
+    /** The socket of the clients. */
+    private final class MainSocket implements WatchedSocket {
         @Override
-        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            logger.atWarn().setCause(cause).log("client not accepted");
-            ctx.executor().schedule(() -> ctx.channel().read(), ACCEPT_RETRY_MILLIS, TimeUnit.MILLISECONDS);
+        public Path path() {
+            return options.path();
+        }
+
+        @Override
+        public boolean isPublished() {
+            return socketFile.isPublished();
+        }
+
+        @Override
+        public void publishAgain() throws EscrowException {
+            if (socketFile.claimAgain(access)) {
+                Channel socket = bind();
+                try {
+                    socketFile.publish(access);
+                } catch (EscrowException e) {
+                    socket.close();
+                    throw e;
+                }
+                acceptor.use(socket);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.store.Store;
@@ -41,14 +42,16 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Limits limits;
     private final HangupDetector hangups;
     private final SessionRecord sessionRecord;
+    private final FailureDetector failures;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
 
-    Session(Store store, Limits limits, HangupDetector hangups, SessionRecord sessionRecord) {
+    Session(Store store, Limits limits, HangupDetector hangups, SessionRecord sessionRecord, FailureDetector failures) {
         this.store = store;
         this.limits = limits;
         this.hangups = hangups;
         this.sessionRecord = sessionRecord;
+        this.failures = failures;
     }
 
     @Override
@@ -195,6 +198,7 @@ final class Session extends ChannelInboundHandlerAdapter {
                     .addKeyValue("pid", sessionRecord.peer().pid())
                     .setCause(cause)
                     .log("session failed");
+            failures.check(cause);
             ctx.close();
         }
     }

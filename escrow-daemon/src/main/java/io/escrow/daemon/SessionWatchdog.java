@@ -64,7 +64,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerAdded(ChannelHandlerContext ctx) {
-        ticking = ctx.executor().scheduleWithFixedDelay(() -> step(ctx), stepNanos, stepNanos, TimeUnit.NANOSECONDS);
+        ticking = ctx.executor().scheduleWithFixedDelay(() -> tick(ctx), stepNanos, stepNanos, TimeUnit.NANOSECONDS);
     }
 
     @Override
@@ -79,6 +79,14 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
             packets++;
         }
         ctx.fireChannelRead(msg);
+    }
+
+    private void tick(ChannelHandlerContext ctx) {
+        try {
+            step(ctx);
+        } catch (Error e) {
+            ctx.fireExceptionCaught(e); // Otherwise nobody would notice.
+        }
     }
 
     private void step(ChannelHandlerContext ctx) {

@@ -15,6 +15,7 @@ import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.PeerIdentity;
@@ -51,7 +52,8 @@ class SessionTest {
                 store,
                 LIMITS,
                 hangups,
-                new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN)));
+                new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN),
+                new FailureDetector()));
     }
 
     @BeforeEach

@@ -80,16 +80,14 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
         }
     }
 
-    private static void send(ChannelHandlerContext ctx, CompletableFuture<?> answer) {
-        answer.whenCompleteAsync(
-                (view, failure) -> {
-                    if (failure == null) {
-                        HttpResponses.send(ctx, view);
-                    } else {
-                        HttpResponses.fail(ctx, failure);
-                    }
-                },
-                ctx.executor());
+    private <T> void send(ChannelHandlerContext ctx, CompletableFuture<T> answer) {
+        service.whenDone(answer, ctx.executor(), (view, failure) -> {
+            if (failure == null) {
+                HttpResponses.send(ctx, view);
+            } else {
+                HttpResponses.fail(ctx, failure);
+            }
+        });
     }
 
     private void listSlots(ChannelHandlerContext ctx, List<String> tags) throws EscrowException {
@@ -138,10 +136,5 @@ final class ControlHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
             // The exception below names the value.
         }
         throw new EscrowException(Status.EINVAL, what + ": " + text + " (expected: " + least + ".." + most + ")");
-    }
-
-    @Override
-    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
     }
 }

@@ -1,20 +1,21 @@
 package io.escrow.daemon.control;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
-import io.escrow.Status;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.SocketPublication;
+import io.escrow.daemon.socket.WatchedSocket;
 import io.escrow.internal.Futures;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
@@ -29,15 +30,13 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.timeout.WriteTimeoutHandler;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,7 +44,7 @@ import org.slf4j.LoggerFactory;
  * Listens for operators on the control socket, and for monitoring systems on a port if one is configured. Serves
  * several connections at a time, on a thread of its own that starts with the first one.
  */
-public final class ControlServer implements AutoCloseable {
+public final class ControlServer implements WatchedSocket, AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(ControlServer.class);
     private static final int MAX_REQUEST = 4_096;
@@ -53,45 +52,46 @@ public final class ControlServer implements AutoCloseable {
     private final DaemonOptions options;
     private final AccessCheck access;
     private final EventLoopGroup listeners;
-    private final SocketPublication publication;
-    private final EventLoopGroup operators = new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory("escrowd-ctl", true), EpollIoHandler.newFactory());
+    private final Path path;
+    private final FailureDetector failures;
+    private final EventLoopGroup operators;
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+    private SocketPublication publication;
+    private ControlService service;
+    private Supplier<String> mainSocket;
+    private Channel socket;
 
     /**
      * Creates a server that does not listen yet.
      *
      * @param listeners the event loops that accept connections
+     * @param failures is told of errors that the daemon can't survive
      */
-    public ControlServer(DaemonOptions options, AccessCheck access, EventLoopGroup listeners) {
+    public ControlServer(
+            DaemonOptions options, AccessCheck access, EventLoopGroup listeners, FailureDetector failures) {
         this.options = options;
         this.access = access;
         this.listeners = listeners;
-        this.publication = new SocketPublication(SocketPath.control(options.path()));
+        this.failures = failures;
+        this.operators =
+                new MultiThreadIoEventLoopGroup(1, failures.threads("escrowd-ctl"), EpollIoHandler.newFactory());
+        this.path = SocketPath.control(options.path());
+        this.publication = new SocketPublication(path);
     }
 
     /**
      * Begins to listen.
      *
      * @param service carries out the requests
-     * @param mainSocket the address to which the clients' socket is bound
+     * @param mainSocket returns the address to which the clients' socket is bound
      * @throws EscrowException if one of the two sockets can't be bound
      */
-    public void listen(ControlService service, String mainSocket) throws EscrowException {
-        checkPath(SocketPath.control(options.path()));
-        bind(
-                new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
-                new DomainSocketAddress(publication.bindAddress()),
-                new ConnectionLimiter(
-                        options.operators().connections(), child -> access.allows(PeerIdentity.of(child))),
-                new Initializer() {
-                    @Override
-                    ChannelHandler handler(PeerIdentity peer) {
-                        return new ControlHandler(service, mainSocket, access, peer);
-                    }
-                });
-        publication.publish(access.access());
+    public void listen(ControlService service, Supplier<String> mainSocket) throws EscrowException {
+        this.service = service;
+        this.mainSocket = mainSocket;
+        checkPath(path);
+        bindAndPublish();
         InetSocketAddress metrics = options.operators().metrics();
         if (metrics != null) {
             Channel port = bind(
@@ -101,11 +101,45 @@ public final class ControlServer implements AutoCloseable {
                     new Initializer() {
                         @Override
                         ChannelHandler handler(PeerIdentity peer) {
-                            return new MetricsHandler(service, mainSocket);
+                            return new MetricsHandler(service, mainSocket.get());
                         }
                     });
             logger.atInfo().addKeyValue("address", port.localAddress()).log("serving metrics");
         }
+    }
+
+    private void bindAndPublish() throws EscrowException {
+        socket = bind(
+                new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
+                new DomainSocketAddress(publication.bindAddress()),
+                new ConnectionLimiter(
+                        options.operators().connections(), child -> access.allows(PeerIdentity.of(child))),
+                new Initializer() {
+                    @Override
+                    ChannelHandler handler(PeerIdentity peer) {
+                        return new ControlHandler(service, mainSocket.get(), access, peer);
+                    }
+                });
+        publication.publish(access.access());
+    }
+
+    @Override
+    public Path path() {
+        return path;
+    }
+
+    @Override
+    public boolean isPublished() {
+        return publication.isPublished();
+    }
+
+    @Override
+    public void publishAgain() throws EscrowException {
+        checkPath(path);
+        socket.close().syncUninterruptibly();
+        closePublication();
+        publication = new SocketPublication(path);
+        bindAndPublish();
     }
 
     /**
@@ -113,16 +147,10 @@ public final class ControlServer implements AutoCloseable {
      * socket's path includes this path.
      */
     private static void checkPath(Path path) throws EscrowException {
-        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-            return;
-        }
-        if (!SocketPath.isSocket(path)) {
-            throw new EscrowException(Status.EINVAL, "not a socket: \"" + path + "\", the path of the control socket");
-        }
-        // A path that is too long for an address can't be the main socket of another daemon.
-        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
-            throw new EscrowException(
-                    Status.EADDRINUSE, "another process listens on \"" + path + "\", the path of the control socket");
+        try {
+            SocketPublication.checkFree(path);
+        } catch (EscrowException e) {
+            throw new EscrowException(e.status(), e.text() + ", the path of the control socket", e);
         }
     }
 
@@ -154,6 +182,10 @@ public final class ControlServer implements AutoCloseable {
         channels.close().syncUninterruptibly();
         connections.close().syncUninterruptibly();
         operators.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        closePublication();
+    }
+
+    private void closePublication() {
         try {
             publication.close();
         } catch (IOException e) {
@@ -173,7 +205,25 @@ public final class ControlServer implements AutoCloseable {
             channel.pipeline()
                     .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
                     .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
-                    .addLast(new OneRequestHandler(timeouts.hello()), handler(PeerIdentity.of(channel)));
+                    .addLast(
+                            new OneRequestHandler(timeouts.hello()),
+                            handler(PeerIdentity.of(channel)),
+                            new LastHandler());
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) throws Exception {
+            failures.check(cause);
+            super.exceptionCaught(ctx, cause);
+        }
+    }
+
+    /** Closes a connection on which something has failed. */
+    private final class LastHandler extends ChannelInboundHandlerAdapter {
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            failures.check(cause);
+            ctx.close();
         }
     }
 }

@@ -9,6 +9,7 @@ import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.events.DurationHistogram;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.LogQueue;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.events.Statistics;
@@ -30,6 +31,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -67,6 +69,7 @@ public final class ControlService {
     private final DaemonOptions options;
     private final Store store;
     private final EventLog eventLog;
+    private final FailureDetector failures;
     private final String version;
     private final Instant started = Instant.now();
     private final long startedNanos = System.nanoTime();
@@ -74,11 +77,18 @@ public final class ControlService {
     /** Done when no slots are retained. */
     private CompletableFuture<Void> turn = CompletableFuture.completedFuture(null);
 
-    public ControlService(EventLoop loop, DaemonOptions options, Store store, EventLog eventLog, String version) {
+    public ControlService(
+            EventLoop loop,
+            DaemonOptions options,
+            Store store,
+            EventLog eventLog,
+            FailureDetector failures,
+            String version) {
         this.loop = loop;
         this.options = options;
         this.store = store;
         this.eventLog = eventLog;
+        this.failures = failures;
         this.version = version;
     }
 
@@ -212,7 +222,7 @@ public final class ControlService {
         CompletableFuture<List<RetainedSlot>> retained = turn.thenCompose(nothing -> slots.get());
         turn = retained.thenCompose(held -> {
                     try {
-                        return CompletableFuture.runAsync(() -> taker.accept(held), executor);
+                        return CompletableFuture.runAsync(failures.guard(() -> taker.accept(held)), executor);
                     } catch (RejectedExecutionException e) {
                         held.forEach(RetainedSlot::close);
                         return CompletableFuture.<Void>completedFuture(null);
@@ -289,9 +299,29 @@ public final class ControlService {
 
     private <T> CompletableFuture<T> call(Callable<T> task) {
         try {
-            return EventLoops.call(loop, task);
+            return EventLoops.call(loop, () -> {
+                try {
+                    return task.call();
+                } catch (Error e) {
+                    failures.check(e);
+                    throw new IllegalStateException("a request of an operator failed", e);
+                }
+            });
         } catch (RejectedExecutionException e) {
             return CompletableFuture.failedFuture(new EscrowException(Status.ECONNRESET, "escrowd is stopping", e));
         }
+    }
+
+    /** Returns a task that does the same, and notices what the daemon can't survive. */
+    Runnable guard(Runnable task) {
+        return failures.guard(task);
+    }
+
+    /** Runs an action on an executor when an answer is there, or has failed. */
+    <T> void whenDone(CompletableFuture<T> answer, Executor executor, BiConsumer<T, Throwable> action) {
+        answer.whenCompleteAsync(
+                (value, failure) ->
+                        failures.guard(() -> action.accept(value, failure)).run(),
+                executor);
     }
 }

@@ -31,7 +31,8 @@ final class EventStream {
 
     void begin() {
         HttpResponses.beginLines(http);
-        looking = http.executor().scheduleWithFixedDelay(this::look, 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
+        looking = http.executor()
+                .scheduleWithFixedDelay(service.guard(this::look), 0, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
         http.channel().closeFuture().addListener(f -> looking.cancel(false));
     }
 

@@ -46,21 +46,13 @@ final class MetricsHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
 
     /** Sends the current metrics. */
     static void answer(ChannelHandlerContext ctx, ControlService service, String mainSocket) throws EscrowException {
-        service.figures(WaitingClients.at(mainSocket), OpenFiles.now())
-                .whenCompleteAsync(
-                        (figures, failure) -> {
-                            if (failure == null) {
-                                HttpResponses.send(
-                                        ctx, HttpResponseStatus.OK, Metrics.CONTENT_TYPE, Metrics.text(figures));
-                            } else {
-                                HttpResponses.fail(ctx, failure);
-                            }
-                        },
-                        ctx.executor());
-    }
-
-    @Override
-    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        ctx.close();
+        service.whenDone(
+                service.figures(WaitingClients.at(mainSocket), OpenFiles.now()), ctx.executor(), (figures, failure) -> {
+                    if (failure == null) {
+                        HttpResponses.send(ctx, HttpResponseStatus.OK, Metrics.CONTENT_TYPE, Metrics.text(figures));
+                    } else {
+                        HttpResponses.fail(ctx, failure);
+                    }
+                });
     }
 }

@@ -41,12 +41,14 @@ import picocli.CommandLine.Parameters;
             " 0:runs in the background (--daemonise)",
             " 1:could not start",
             " 2:bad usage",
+            " 3:could not go on; the log says why",
             "143:stopped by SIGTERM"
         },
         footer = {"", "escrowd ctl COMMAND [PATH] inspects and controls a running escrowd; see escrowd ctl --help."})
 public final class Escrowd implements Callable<Integer> {
 
     private static final String CTL = "ctl";
+    private static final int FAILED = 3;
 
     @Parameters(
             arity = "0..1",
@@ -240,7 +242,13 @@ public final class Escrowd implements Callable<Integer> {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         log.tellListening(options.path());
         notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
-        daemon.join();
+        try {
+            daemon.join();
+        } catch (IllegalStateException e) {
+            // It is logged. No shutdown hook runs: what does not work any more must not keep this process alive.
+            log.end();
+            Runtime.getRuntime().halt(FAILED);
+        }
     }
 
     private void end(EscrowDaemon daemon, SystemdNotifier notifier) {

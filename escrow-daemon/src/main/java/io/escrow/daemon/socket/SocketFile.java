@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Set;
@@ -42,12 +43,15 @@ public final class SocketFile implements AutoCloseable {
     private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
-    private final FileChannel lockFile;
+    private FileChannel lockFile;
+    private Object lockKey;
+    private long holder;
     private SocketPublication publication;
 
     private SocketFile(Path path, FileChannel lockFile) {
         this.path = path;
         this.lockFile = lockFile;
+        this.lockKey = lockKey(path);
     }
 
     /**
@@ -118,6 +122,16 @@ public final class SocketFile implements AutoCloseable {
         return claimed;
     }
 
+    /** Returns what tells the lock file from another one at the same path; {@code null} if there is none. */
+    private static Object lockKey(Path path) {
+        try {
+            return Files.readAttributes(SocketPath.lockFile(path), BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .fileKey();
+        } catch (IOException e) {
+            return null;
+        }
+    }
+
     private static FileChannel lock(Path path, Duration patience, Predicate<Path> isServed) throws EscrowException {
         Path name = SocketPath.lockFile(path);
         try {
@@ -172,18 +186,63 @@ public final class SocketFile implements AutoCloseable {
         return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse("?");
     }
 
+    /** Returns whether other daemons see the claim, and clients find the socket, if this process has bound it. */
+    public synchronized boolean isPublished() {
+        return lockKey != null && lockKey.equals(lockKey(path)) && (publication == null || publication.isPublished());
+    }
+
+    /**
+     * Claims the path again if the lock file has gone, and prepares to publish another socket if the one before has
+     * gone.
+     *
+     * @return whether the socket has gone; then {@link #bindAddress} and {@link #publish} follow
+     * @throws EscrowException if another daemon has claimed the path meanwhile, or something of another process is there
+     */
+    public synchronized boolean claimAgain(AccessCheck access) throws EscrowException {
+        if (lockKey == null || !lockKey.equals(lockKey(path))) {
+            FileChannel lost = lockFile;
+            lockFile = lock(path, Duration.ZERO, socket -> true);
+            lockKey = lockKey(path);
+            closeQuietly(lost);
+            holder(holder);
+            permitLockFile(access);
+        }
+        if (publication == null || publication.isPublished()) {
+            return false;
+        }
+        SocketPublication.checkFree(path);
+        closeQuietly(publication);
+        return true;
+    }
+
+    private static void closeQuietly(AutoCloseable closed) {
+        try {
+            closed.close();
+        } catch (Exception e) {
+            // What it named is not there any more.
+            logger.atDebug().setCause(e).log("the deleted socket's files can't be closed");
+        }
+    }
+
     /**
      * Returns the address to bind the socket to; see {@link SocketPublication#bindAddress}.
      *
      * @throws EscrowException if no directory can be made next to the path
      */
-    public String bindAddress() throws EscrowException {
+    public synchronized String bindAddress() throws EscrowException {
         publication = new SocketPublication(path);
         return publication.bindAddress();
     }
 
     /** Lets clients read the lock file, and moves the socket, which already listens, to its path. */
-    public void publish(AccessCheck access) throws EscrowException {
+    public synchronized void publish(AccessCheck access) throws EscrowException {
+        permitLockFile(access);
+        if (publication != null) {
+            publication.publish(access.access());
+        }
+    }
+
+    private void permitLockFile(AccessCheck access) throws EscrowException {
         try {
             // Not by its name, which may be a link by now. And not opened again, because closing it would release the
             // lock.
@@ -194,15 +253,15 @@ public final class SocketFile implements AutoCloseable {
                     access.access());
         } catch (IOException e) {
             throw new EscrowException(
-                    Status.EACCES, "\"" + SocketPath.lockFile(path) + "\" can't be made readable for clients: " + e, e);
-        }
-        if (publication != null) {
-            publication.publish(access.access());
+                    Futures.statusOf(e),
+                    "\"" + SocketPath.lockFile(path) + "\" can't be made readable for clients: " + e,
+                    e);
         }
     }
 
     /** Notes the process whose session is open, for the clients that wait; 0 for none. */
-    public void holder(long pid) {
+    public synchronized void holder(long pid) {
+        holder = pid;
         try {
             byte[] lines = (ProcessHandle.current().pid() + "\n" + pid + "\n").getBytes(UTF_8);
             lockFile.write(ByteBuffer.wrap(lines), 0);
@@ -215,8 +274,9 @@ public final class SocketFile implements AutoCloseable {
 
     /** Removes the socket if it is still this one, and releases the claim. The lock file stays. */
     @Override
-    public void close() {
-        try (lockFile) {
+    public synchronized void close() {
+        FileChannel claim = lockFile;
+        try (claim) {
             if (publication != null) {
                 publication.close();
             }

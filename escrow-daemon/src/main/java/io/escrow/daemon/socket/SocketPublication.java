@@ -1,6 +1,9 @@
 package io.escrow.daemon.socket;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.escrow.EscrowException;
+import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.daemon.config.Access;
 import io.escrow.internal.Futures;
@@ -8,6 +11,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -84,7 +88,34 @@ public final class SocketPublication implements AutoCloseable {
             published = moving;
             Files.delete(privateDirectory);
         } catch (IOException e) {
-            throw new EscrowException(Status.EACCES, "the socket can't be put at \"" + path + "\": " + e, e);
+            throw new EscrowException(Futures.statusOf(e), "the socket can't be put at \"" + path + "\": " + e, e);
+        }
+    }
+
+    /** Returns whether this socket is at its path. */
+    public boolean isPublished() {
+        try {
+            return published != null && published.equals(fileKey(path));
+        } catch (IOException e) {
+            return false; // Not to be seen, so nobody finds it.
+        }
+    }
+
+    /**
+     * Checks that nothing is at a path but, possibly, the socket of a process that has ended.
+     *
+     * @throws EscrowException if there is anything else
+     */
+    public static void checkFree(Path path) throws EscrowException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (!SocketPath.isSocket(path)) {
+            throw new EscrowException(Status.EINVAL, "not a socket: \"" + path + "\"");
+        }
+        // A path that is too long for an address can't be the main socket of another daemon.
+        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
+            throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
         }
     }
 

@@ -5,6 +5,7 @@ import io.escrow.SlotInfo;
 import io.escrow.codec.Frame;
 import io.escrow.daemon.config.UnclaimedOptions;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.Statistics;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.ProcDescriptors;
@@ -35,6 +36,7 @@ public final class UnclaimedSlots {
     private final Executor background;
     private final HangupDetector hangups;
     private final EventLog eventLog;
+    private final FailureDetector failures;
     private Future<?> timeout;
     private Future<?> reaping;
     private int count;
@@ -52,7 +54,8 @@ public final class UnclaimedSlots {
             EventLoop loop,
             Executor background,
             HangupDetector hangups,
-            EventLog eventLog) {
+            EventLog eventLog,
+            FailureDetector failures) {
         this.store = store;
         this.options = options;
         this.maxFarewell = maxFarewell;
@@ -60,17 +63,20 @@ public final class UnclaimedSlots {
         this.background = background;
         this.hangups = hangups;
         this.eventLog = eventLog;
+        this.failures = failures;
     }
 
     /** Starts the timers. Called when there is no session. */
     public void start() {
         count++;
         if (!options.timeout().isZero()) {
-            timeout = loop.schedule(this::timeOut, options.timeout().toNanos(), TimeUnit.NANOSECONDS);
+            timeout = loop.schedule(
+                    failures.guard(this::timeOut), options.timeout().toNanos(), TimeUnit.NANOSECONDS);
         }
         if (!options.reapInterval().isZero()) {
             long interval = options.reapInterval().toNanos();
-            reaping = loop.scheduleWithFixedDelay(() -> new Sweep().run(), interval, interval, TimeUnit.NANOSECONDS);
+            reaping = loop.scheduleWithFixedDelay(
+                    failures.guard(() -> new Sweep().run()), interval, interval, TimeUnit.NANOSECONDS);
         }
     }
 
@@ -90,18 +96,18 @@ public final class UnclaimedSlots {
             return;
         }
         int begun = count;
-        background.execute(() -> {
+        background.execute(failures.guard(() -> {
             Set<String> others = ProcDescriptors.shared();
             try {
-                loop.execute(() -> {
+                loop.execute(failures.guard(() -> {
                     if (begun == count) {
                         closeSlots(others);
                     }
-                });
+                }));
             } catch (RejectedExecutionException e) {
                 logger.atDebug().setCause(e).log("daemon closed before its unclaimed slots");
             }
-        });
+        }));
     }
 
     /** Closes all slots in one task, so that no session finds some of them closed. */
@@ -144,7 +150,7 @@ public final class UnclaimedSlots {
                         from = 0;
                     }
                     if (!page.isEmpty()) {
-                        loop.execute(this);
+                        loop.execute(failures.guard(this));
                         return;
                     }
                 }

@@ -8,6 +8,7 @@ import io.escrow.SlotKey;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.store.RetainedSlot;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoredSlot;
@@ -38,7 +39,12 @@ class ControlServiceTest {
             store.add(1, i, new StoredSlot(-1, new byte[1], null));
         }
         service = new ControlService(
-                loop, DaemonOptions.of(directory.resolve("s").toString()), store, new EventLog(), "test");
+                loop,
+                DaemonOptions.of(directory.resolve("s").toString()),
+                store,
+                new EventLog(),
+                new FailureDetector(),
+                "test");
     }
 
     @AfterEach

@@ -8,6 +8,7 @@ import io.escrow.control.EventView;
 import io.escrow.control.Json;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.store.Store;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.DefaultEventLoop;
@@ -35,7 +36,9 @@ class EventStreamTest {
     void begin(@TempDir Path directory) throws Exception {
         DaemonOptions options = DaemonOptions.of(directory.resolve("s").toString());
         http.freezeTime();
-        new EventStream(http.pipeline().lastContext(), new ControlService(loop, options, store(options), eventLog, "1"))
+        new EventStream(
+                        http.pipeline().lastContext(),
+                        new ControlService(loop, options, store(options), eventLog, new FailureDetector(), "1"))
                 .begin();
         look();
         assertEquals(List.of("watching"), names());

@@ -10,6 +10,7 @@ import io.escrow.TagInfo;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.config.UnclaimedOptions;
 import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.ProcDescriptors;
 import io.escrow.testing.TestConnection;
@@ -48,7 +49,8 @@ class UnclaimedSlotsTest {
             loop.eventLoop(),
             background::add,
             hangups,
-            new EventLog());
+            new EventLog(),
+            new FailureDetector());
 
     @TempDir
     Path directory;
