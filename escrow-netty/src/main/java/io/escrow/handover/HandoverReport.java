@@ -20,7 +20,8 @@ public record HandoverReport(
      * Names a connection that can't be moved.
      *
      * @param peer its peer's address; {@code null} when it is not known
-     * @param reason why it can't be moved
+     * @param reason why it can't be moved, with the class of the handler if that is on the list, as in {@code TLS
+     *     (SslHandler)}
      */
     public record Staying(SocketAddress peer, String reason) {}
 }

@@ -56,14 +56,15 @@ class ImmovableConnectionTest extends HandoverHarness {
     @ParameterizedTest
     @EnumSource
     void staysWithAReason(Kind kind) throws Exception {
-        assertStays("a handler that keeps messages back", server(kind), server(kind));
+        assertStays(
+                "a handler that keeps messages back (" + kind.type.getSimpleName() + ")", server(kind), server(kind));
     }
 
     @ParameterizedTest
     @EnumSource
     void staysWithAReasonInWaves(Kind kind) throws Exception {
         assertStays(
-                "a handler that keeps messages back",
+                "a handler that keeps messages back (" + kind.type.getSimpleName() + ")",
                 server(kind).waves(Duration.ofMillis(20)),
                 server(kind).waves(Duration.ofMillis(20)));
     }
@@ -71,7 +72,10 @@ class ImmovableConnectionTest extends HandoverHarness {
     @ParameterizedTest
     @EnumSource
     void staysWithTheReasonOfTheServer(Kind kind) throws Exception {
-        assertStays("it is ours", server(kind).immovable(kind.type, "it is ours"), server(kind));
+        assertStays(
+                "it is ours (" + kind.type.getSimpleName() + ")",
+                server(kind).immovable(kind.type, "it is ours"),
+                server(kind));
     }
 
     @ParameterizedTest

@@ -83,7 +83,7 @@ class TlsTest extends HandoverHarness {
             awaitConnections(server, 1);
             HandoverReport report = handOver(server);
             assertEquals(0, report.connections());
-            assertEquals("TLS", report.staying().get(0).reason());
+            assertEquals("TLS (SslHandler)", report.staying().get(0).reason());
             ServerHandover next = start(tlsServer());
             assertEquals(0, next.startReport().adopted());
             assertTrue(next.startReport().refused().isEmpty());

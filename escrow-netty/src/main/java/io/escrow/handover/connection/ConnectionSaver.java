@@ -55,7 +55,7 @@ final class ConnectionSaver {
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             String reason = e.getValue() instanceof Movable movable
                     ? movable.whyImmovable(channel.pipeline().context(e.getKey()))
-                    : immovable.whyImmovable(e.getValue(), gate);
+                    : named(immovable.whyImmovable(e.getValue(), gate), e);
             if (reason != null) {
                 return reason;
             }
@@ -67,6 +67,15 @@ final class ConnectionSaver {
             }
         }
         return gate == null ? null : gate.whyImmovable();
+    }
+
+    /** Adds the class of a handler to a reason, which is the same for several. */
+    private static String named(String reason, Map.Entry<String, ChannelHandler> handler) {
+        if (reason == null) {
+            return null;
+        }
+        String simple = handler.getValue().getClass().getSimpleName();
+        return reason + " (" + (simple.isEmpty() ? handler.getKey() : simple) + ")";
     }
 
     /** Returns whether nothing is half-read or half-processed. */

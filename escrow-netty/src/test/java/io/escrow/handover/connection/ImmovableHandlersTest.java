@@ -101,7 +101,8 @@ class ImmovableHandlersTest {
             MessageGate gate = Gates.install(channel);
             assertNull(new ConnectionSaver(channel, gate).whyImmovable(DEFAULT));
             assertEquals(
-                    "ours", new ConnectionSaver(channel, gate).whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
+                    "ours (" + codec[0].getClass().getSimpleName() + ")",
+                    new ConnectionSaver(channel, gate).whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
             assertFalse(channel.finish());
         }
     }
@@ -119,6 +120,21 @@ class ImmovableHandlersTest {
                 saver.whyImmovable(DEFAULT));
         assertNull(saver.whyImmovable(DEFAULT.without(HAProxyMessageDecoder.class)));
         channel.finishAndReleaseAll();
+    }
+
+    @Test
+    void handlerWithoutAClassNameIsNamedAsInItsPipeline() {
+        EmbeddedChannel channel = new EmbeddedChannel();
+        channel.pipeline().addLast("mine", new ReplayingDecoder<Void>() {
+            @Override
+            protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+                out.add(in.readByte());
+            }
+        });
+        assertEquals(
+                "a decoder that keeps state inside a message (mine)",
+                new ConnectionSaver(channel, null).whyImmovable(DEFAULT));
+        assertFalse(channel.finish());
     }
 
     @Test
@@ -156,7 +172,12 @@ class ImmovableHandlersTest {
         EmbeddedChannel channel = new EmbeddedChannel(handler);
         String reason = new ConnectionSaver(channel, null).whyImmovable(list);
         assertFalse(channel.finish());
-        return reason;
+        if (reason == null) {
+            return null;
+        }
+        String name = " (" + handler.getClass().getSimpleName() + ")";
+        assertTrue(reason.endsWith(name), reason);
+        return reason.substring(0, reason.length() - name.length());
     }
 
     private static class Framing extends ChannelInboundHandlerAdapter {}
