@@ -284,7 +284,9 @@ public final class ServerHandoverBuilder {
     }
 
     /**
-     * Sets how long connections that can't be moved may go on in this process after the handover.
+     * Sets how long connections that can't be moved may go on in this process after the handover. In the last tenth of the
+     * time, at most 5 seconds, peers are told in the words of their protocol that they may come again: those of WebSockets
+     * by a Close frame with status 1012.
      *
      * @param time the time, then they are closed; 30 seconds by default
      * @return this builder

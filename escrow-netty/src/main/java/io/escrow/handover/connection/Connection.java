@@ -293,7 +293,21 @@ public final class Connection implements ProtocolContext {
         if (state == ConnectionState.HELD) {
             to(ConnectionState.SERVING);
         }
-        channel().close();
+        if (gate == null) {
+            channel().close();
+        } else {
+            // A word of the protocol could come in the middle of what its process has sent before it died.
+            gate.close();
+        }
+    }
+
+    /**
+     * Lets the protocol tell the peer of a connection that stays that the server ends.
+     *
+     * @return a future that is done, on the event loop, when the connection may be closed
+     */
+    public CompletableFuture<Void> end() {
+        return gate == null ? new CompletableFuture<>() : gate.end();
     }
 
     /** Ends an adopted connection that can't go on with a reset, past its handlers: they know nothing of its past. */
