@@ -23,7 +23,7 @@ import java.time.Duration;
 
 /**
  * Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket, the port, crash-safe or not, in
- * waves or not.
+ * waves or not, with auto-read or asking for each read.
  */
 public final class RecordServer {
 
@@ -38,6 +38,7 @@ public final class RecordServer {
                 .group(new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory()))
                 .option(ChannelOption.SO_BACKLOG, 4096)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childOption(ChannelOption.AUTO_READ, Boolean.parseBoolean(args[4]))
                 // Large enough for a record, so that none is read in part when the process is killed.
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(1 << 16))
                 .childHandler(new ChannelInitializer<Channel>() {
@@ -71,8 +72,19 @@ public final class RecordServer {
 
     private static final class Echo extends SimpleChannelInboundHandler<ByteBuf> {
         @Override
+        public void channelActive(ChannelHandlerContext ctx) {
+            readNext(ctx);
+        }
+
+        @Override
         protected void channelRead0(ChannelHandlerContext ctx, ByteBuf record) {
-            ctx.writeAndFlush(record.retain());
+            ctx.writeAndFlush(record.retain()).addListener(f -> readNext(ctx));
+        }
+
+        private static void readNext(ChannelHandlerContext ctx) {
+            if (!ctx.channel().config().isAutoRead()) {
+                ctx.read();
+            }
         }
 
         @Override

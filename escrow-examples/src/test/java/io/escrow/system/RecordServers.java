@@ -41,6 +41,7 @@ abstract class RecordServers {
     private final List<JarProcess> servers = new ArrayList<>();
     JarProcess daemon;
     boolean inWaves;
+    boolean autoRead = true;
     private int port;
 
     final Path socket() {
@@ -73,7 +74,8 @@ abstract class RecordServers {
                 socket().toString(),
                 String.valueOf(port),
                 String.valueOf(crashSafe),
-                String.valueOf(inWaves));
+                String.valueOf(inWaves),
+                String.valueOf(autoRead));
         servers.add(server);
         return server;
     }

@@ -12,7 +12,10 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -64,6 +67,13 @@ public final class Connection implements ProtocolContext {
     /** What an adopted connection is restored from; {@code null} when it goes on. */
     private ChannelRecord restoredFrom;
 
+    /** How the options of an adopted socket were; {@code null} for an accepted one. */
+    private SocketOptions socketOptions;
+
+    /** Why the pipeline of an adopted connection could not be built; {@code null} if it could. */
+    private Throwable notBuilt;
+
+    private boolean activated;
     private ConnectionRestorer restorer;
     private CompletableFuture<Void> restored;
 
@@ -108,11 +118,22 @@ public final class Connection implements ProtocolContext {
     /**
      * Makes a channel of the descriptor of an adopted connection, for the pipeline of its listener. By any thread.
      *
-     * @param descriptor the descriptor, which the channel owns from now on
+     * @param descriptor the descriptor, which the channel owns from now on; closed if this fails
+     * @param childOptions the options that the bootstrap of the listener is going to set
      * @return the channel; inactive, and closed, if the peer has reset the connection
      */
-    public Channel adopt(Channel listenerChannel, int descriptor) throws IOException {
-        Channel channel = ConnectionRestorer.channel(listenerChannel, descriptor);
+    public Channel adopt(Channel listenerChannel, int descriptor, Collection<ChannelOption<?>> childOptions)
+            throws IOException {
+        Channel channel;
+        try {
+            Boolean noDelay =
+                    ChildChannel.isUnix(listenerChannel) ? null : (Boolean) new Socket(descriptor).isTcpNoDelay();
+            channel = ChildChannel.of(listenerChannel, descriptor);
+            socketOptions = new SocketOptions(channel, noDelay, childOptions);
+        } catch (IOException | RuntimeException e) {
+            new FileDescriptor(descriptor).close();
+            throw e;
+        }
         if (channel.isActive()) {
             install(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
@@ -121,6 +142,19 @@ public final class Connection implements ProtocolContext {
             channel.unsafe().closeForcibly();
         }
         return channel;
+    }
+
+    /** Is called when the channel of an adopted connection went through the pipeline of its listener. By its thread. */
+    public void given(Channel channel) {
+        if (!channel.isOpen()) {
+            // Without an event loop, Netty tells nobody.
+            held.complete(null);
+        }
+    }
+
+    /** Returns whether the channel of an adopted connection has got an event loop. By any thread, when it is held. */
+    public boolean isRegistered() {
+        return ctx != null;
     }
 
     /** Returns the channel, by any thread. */
@@ -191,17 +225,51 @@ public final class Connection implements ProtocolContext {
 
     void attached(ChannelHandlerContext context) {
         ctx = context;
-        saver = new ConnectionSaver(ctx.channel(), null);
+        saver = new ConnectionSaver(channel(), null, rules.attributes());
+        if (adopted) {
+            try {
+                // The bootstrap has set its own, and no handler has been added.
+                socketOptions.restore(channel());
+                rules.attributes().restore(channel(), restoredFrom);
+            } catch (Throwable e) {
+                notBuilt = e;
+            }
+        }
+    }
+
+    /** Returns whether an adopted connection is between its registration and {@code channelActive}. */
+    boolean isBeingBuilt() {
+        return state == ConnectionState.HELD && !activated;
+    }
+
+    /** Notes that the channel was to be closed while its pipeline was built: Netty does so after an exception. */
+    void closedWhileBuilt() {
+        notBuilt = new IllegalStateException(
+                "its pipeline could not be built: an exception was thrown, which is in the log, or the channel closed");
+    }
+
+    /** Returns why the pipeline of an adopted connection could not be built; {@code null} if it could. */
+    public Throwable whyNotBuilt() {
+        return notBuilt;
     }
 
     void activated() {
+        activated = true;
+        if (notBuilt != null) {
+            DeferredReadAllocator.install(channel(), deferred);
+            deferred.begin(channel());
+            owner.opened(this);
+            restored = CompletableFuture.failedFuture(notBuilt);
+            held.complete(null);
+            return;
+        }
         Throwable notRecognised = null;
         try {
             gate = rules.protocols().install(this);
         } catch (Throwable e) {
             notRecognised = e;
         }
-        saver = new ConnectionSaver(channel(), gate);
+        saver = new ConnectionSaver(channel(), gate, rules.attributes());
         owner.opened(this);
         if (notRecognised != null) {
             if (!adopted) {
@@ -253,7 +321,7 @@ public final class Connection implements ProtocolContext {
     /** Brings an adopted connection to where it was when it was saved; its bytes are not processed yet. */
     public CompletableFuture<Void> restore() {
         if (restored == null) {
-            restorer = new ConnectionRestorer(ctx, gate, restoredFrom);
+            restorer = new ConnectionRestorer(ctx, gate, rules.attributes(), restoredFrom);
             restored = restorer.restore();
         }
         return restored;

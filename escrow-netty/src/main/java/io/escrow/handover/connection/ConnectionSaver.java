@@ -32,6 +32,7 @@ final class ConnectionSaver {
 
     private final Channel channel;
     private final MessageGate gate;
+    private final MovedAttributes attributes;
 
     /** How many writes are in the record of a connection that was taken apart. */
     private int movedWrites;
@@ -40,9 +41,10 @@ final class ConnectionSaver {
     private final List<ChannelHandler> ofBeginning = new ArrayList<>();
 
     /** Saves the connection of a channel whose pipeline is built; its gate is {@code null} if it has none. */
-    ConnectionSaver(Channel channel, MessageGate gate) {
+    ConnectionSaver(Channel channel, MessageGate gate, MovedAttributes attributes) {
         this.channel = channel;
         this.gate = gate;
+        this.attributes = attributes;
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (ImmovableHandlers.isOfBeginning(e.getValue())) {
                 ofBeginning.add(e.getValue());
@@ -176,6 +178,7 @@ final class ConnectionSaver {
         if (gate != null) {
             record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
         }
+        attributes.save(channel, record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();
