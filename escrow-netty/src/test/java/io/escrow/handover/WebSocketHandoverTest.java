@@ -242,7 +242,7 @@ class WebSocketHandoverTest {
             ServerHandover old = servers.current();
             HandoverReport report = servers.handOverAndStart();
             assertEquals(
-                    List.of("WebSocket with compression"),
+                    List.of("WebSocket with compression (PerMessageDeflateEncoder)"),
                     report.staying().stream()
                             .map(HandoverReport.Staying::reason)
                             .toList());
