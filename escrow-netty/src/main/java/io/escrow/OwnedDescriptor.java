@@ -7,6 +7,7 @@ import io.netty.util.ResourceLeakDetector;
 import io.netty.util.ResourceLeakDetectorFactory;
 import io.netty.util.ResourceLeakTracker;
 import java.io.IOException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,6 +24,7 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
     private static final ResourceLeakDetector<OwnedDescriptor> LEAKS =
             ResourceLeakDetectorFactory.instance().newResourceLeakDetector(OwnedDescriptor.class);
 
+    private final Executor closer;
     private final AtomicInteger count = new AtomicInteger(1);
     private final ResourceLeakTracker<OwnedDescriptor> leak = LEAKS.track(this);
 
@@ -32,7 +34,19 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
      * @param number the number of the open descriptor, 0 or more; closed by the last {@link #release()}
      */
     public OwnedDescriptor(int number) {
+        this(number, Runnable::run);
+    }
+
+    /**
+     * Takes over a descriptor that is closed by an executor. Closing the last descriptor of a connection with {@code
+     * SO_LINGER} blocks until its peer has received everything, up to the linger time.
+     *
+     * @param number the number of the open descriptor, 0 or more
+     * @param closer runs the closing, after the last {@link #release()}
+     */
+    public OwnedDescriptor(int number, Executor closer) {
         super(number);
+        this.closer = closer;
     }
 
     /**
@@ -83,12 +97,16 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
             return false;
         }
         closeLeak();
+        closer.execute(this::closeNow);
+        return true;
+    }
+
+    private void closeNow() {
         try {
             close();
         } catch (IOException e) {
             logger.warn("closing descriptor {} failed", intValue(), e);
         }
-        return true;
     }
 
     @Override

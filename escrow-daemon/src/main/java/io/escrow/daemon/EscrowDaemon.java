@@ -13,8 +13,10 @@ import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.events.Statistics;
+import io.escrow.daemon.kernel.DescriptorCloser;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.NativeTransport;
+import io.escrow.daemon.kernel.OwnConnections;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.InheritedListener;
@@ -70,6 +72,7 @@ public final class EscrowDaemon implements AutoCloseable {
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
     private final HangupDetector hangups = new HangupDetector();
+    private final DescriptorCloser closer = new DescriptorCloser(group.next());
     private final EventLog eventLog = new EventLog();
     private final UnclaimedSlots unclaimed;
     private final ControlService service;
@@ -194,7 +197,7 @@ public final class EscrowDaemon implements AutoCloseable {
         channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1, 1));
         // When a client has gone, its requests are still carried out, although they can't be answered.
         channel.config().setAutoClose(false);
-        Wire wire = Wire.install(channel, true, options.limits());
+        Wire wire = Wire.install(channel, true, options.limits(), closer);
         if (options.verbose()) {
             channel.pipeline().addLast(new Tracer(System.err));
         }
@@ -219,7 +222,13 @@ public final class EscrowDaemon implements AutoCloseable {
         channel.pipeline()
                 .addLast(
                         new SessionWatchdog(options.timeouts(), wire::received),
-                        new Session(store, options.limits(), hangups, sessionRecord, failures));
+                        new Session(
+                                store,
+                                options.limits(),
+                                hangups,
+                                new OwnConnections(channel),
+                                sessionRecord,
+                                failures));
         socketFile.holder(peer.pid());
     }
 
@@ -302,6 +311,7 @@ public final class EscrowDaemon implements AutoCloseable {
             logger.atWarn().addKeyValue("slots", store.slots()).log("slots dropped");
         }
         store.close();
+        closer.close();
         hangups.close();
         end.complete(null);
     }

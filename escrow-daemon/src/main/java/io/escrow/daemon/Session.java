@@ -20,6 +20,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,6 +33,9 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     private static final Logger logger = LoggerFactory.getLogger(Session.class);
 
+    /** The check costs two system calls, a fifth of an ADD in a packet of many. */
+    private static final int CHECKS_PER_PACKET = 8;
+
     private enum State {
         GREETING,
         SERVING,
@@ -41,15 +45,29 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Store store;
     private final Limits limits;
     private final HangupDetector hangups;
+    private final Predicate<OwnedDescriptor> ownConnections;
     private final SessionRecord sessionRecord;
     private final FailureDetector failures;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
+    private int checks;
 
-    Session(Store store, Limits limits, HangupDetector hangups, SessionRecord sessionRecord, FailureDetector failures) {
+    /**
+     * Creates a session that waits for a greeting.
+     *
+     * @param ownConnections recognizes the descriptors of connections to this daemon
+     */
+    Session(
+            Store store,
+            Limits limits,
+            HangupDetector hangups,
+            Predicate<OwnedDescriptor> ownConnections,
+            SessionRecord sessionRecord,
+            FailureDetector failures) {
         this.store = store;
         this.limits = limits;
         this.hangups = hangups;
+        this.ownConnections = ownConnections;
         this.sessionRecord = sessionRecord;
         this.failures = failures;
     }
@@ -86,6 +104,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     }
 
     private void endPacket(ChannelHandlerContext ctx) {
+        checks = 0;
         ctx.flush();
         if (!ctx.channel().isWritable()) {
             // The client does not read its answers. It has to read them before it can send more requests.
@@ -151,6 +170,12 @@ final class Session extends ChannelInboundHandlerAdapter {
     private Frame add(Frame.Add add) throws EscrowException {
         OwnedDescriptor descriptor = (OwnedDescriptor) add.descriptor();
         try {
+            if (descriptor != null && checks++ < CHECKS_PER_PACKET && ownConnections.test(descriptor)) {
+                throw new EscrowException(
+                        Status.EINVAL,
+                        "the descriptor for slot " + add.tag() + "/" + add.index() + " is a connection to this escrowd:"
+                                + " stored here, it would keep its session open when its client has gone");
+            }
             StoredSlot slot = new StoredSlot(
                     add.number(),
                     add.payload(),

@@ -196,6 +196,11 @@ final class RawClient implements AutoCloseable {
         return sent == bytes.length;
     }
 
+    /** Returns this client's end of the connection. */
+    FileDescriptor ownEnd() {
+        return socket;
+    }
+
     void descriptor(FileDescriptor descriptor) throws IOException {
         assertTrue(offer(descriptor, TestProcess.PATIENCE_SECONDS), "the daemon does not read");
     }

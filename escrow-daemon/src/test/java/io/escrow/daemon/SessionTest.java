@@ -41,6 +41,7 @@ class SessionTest {
     private final Store store = new Store(4, new StoreLimits(3_000, 1_000, 2));
     private final HangupDetector hangups = new HangupDetector();
     private final EmbeddedChannel channel = session();
+    private boolean ownConnection;
 
     @TempDir
     Path directory;
@@ -52,6 +53,7 @@ class SessionTest {
                 store,
                 LIMITS,
                 hangups,
+                descriptor -> ownConnection,
                 new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN),
                 new FailureDetector()));
     }
@@ -219,6 +221,21 @@ class SessionTest {
                 new Frame.Reply(Status.EINVAL, "tag: 4 (expected: 0..3)"),
                 new Frame.Reply(Status.EINVAL, "index: -1 (expected: 0..2147483647)"),
                 new Frame.Reply(Status.ENOSPC, "0 of 1,000 payload bytes held"));
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void refusesConnectionsToItself() throws IOException {
+        begin();
+        ownConnection = true;
+        ask(new Frame.Add(1, 7, 5, new byte[0], file.openOwned()), new Frame.Add(1, 7, 5, new byte[0], null));
+
+        assertAnswers(
+                new Frame.Reply(
+                        Status.EINVAL,
+                        "the descriptor for slot 1/7 is a connection to this escrowd: stored here, it would keep its"
+                                + " session open when its client has gone"),
+                OK);
         assertEquals(0, file.openCount());
     }
 

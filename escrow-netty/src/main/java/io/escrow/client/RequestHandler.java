@@ -12,6 +12,8 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.UnixChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Queue;
@@ -157,8 +159,17 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             // On the wire it would become another tag.
             return new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (limits.tags() - 1) + ")");
         }
+        if (request instanceof Frame.Add add && add.descriptor() != null && isOwn(add.descriptor())) {
+            return new EscrowException(
+                    Status.EINVAL,
+                    "descriptor " + add.descriptor().intValue() + " is the connection to escrowd itself");
+        }
         EscrowException problem = tooLong("payload", request.payload(), limits.payload());
         return problem == null ? tooLong("farewell", request.farewell(), limits.farewell()) : problem;
+    }
+
+    private boolean isOwn(FileDescriptor descriptor) {
+        return channel instanceof UnixChannel own && own.fd().intValue() == descriptor.intValue();
     }
 
     private static EscrowException tooLong(String what, byte[] bytes, int limit) {

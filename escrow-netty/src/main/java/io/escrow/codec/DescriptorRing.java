@@ -14,6 +14,7 @@ import io.netty.channel.uring.IoUringIoOps;
 import io.netty.util.concurrent.ThreadAwareExecutor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.concurrent.Executor;
 
 /**
  * Receives descriptors without changing their open files: by recvmsg(2) through Netty's io_uring. Java has no other way
@@ -46,6 +47,7 @@ final class DescriptorRing implements AutoCloseable {
 
     private final ByteBuffer message = ByteBuffer.allocateDirect(SIZE).order(ByteOrder.nativeOrder());
     private final long address = Buffer.memoryAddress(message);
+    private final Executor closer;
     private final IoHandler handler;
     private final IoRegistration registration;
     private boolean done;
@@ -54,9 +56,11 @@ final class DescriptorRing implements AutoCloseable {
     /**
      * Makes a ring.
      *
+     * @param closer closes the descriptors that are received
      * @throws IllegalStateException if that fails
      */
-    DescriptorRing() {
+    DescriptorRing(Executor closer) {
+        this.closer = closer;
         handler = IoUringIoHandler.newFactory(new IoUringIoHandlerConfig().setRingSize(ENTRIES))
                 .newHandler(new OwnThread(Thread.currentThread()));
         try {
@@ -119,7 +123,7 @@ final class DescriptorRing implements AutoCloseable {
             }
             throw new ProtocolException("a byte came where a descriptor was due");
         }
-        OwnedDescriptor descriptor = new OwnedDescriptor(message.getInt(CONTROL_DATA));
+        OwnedDescriptor descriptor = new OwnedDescriptor(message.getInt(CONTROL_DATA), closer);
         if (truncated) {
             descriptor.release();
             return LostDescriptor.INSTANCE;

@@ -12,6 +12,7 @@ import io.netty.util.UncheckedBooleanSupplier;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.concurrent.Executor;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,11 +43,13 @@ final class ExactReads implements RecvByteBufAllocator {
 
     private final EpollDomainSocketChannel channel;
     private final PacketDecoder packets;
+    private final Executor closer;
     private DescriptorRing ring;
 
-    private ExactReads(EpollDomainSocketChannel channel, PacketDecoder packets) {
+    private ExactReads(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
         this.channel = channel;
         this.packets = packets;
+        this.closer = closer;
     }
 
     /**
@@ -54,9 +57,10 @@ final class ExactReads implements RecvByteBufAllocator {
      *
      * @param channel the channel
      * @param packets the decoder that the reads are for; the first handler of the channel's pipeline
+     * @param closer closes the descriptors that are received
      */
-    static void install(EpollDomainSocketChannel channel, PacketDecoder packets) {
-        channel.config().setRecvByteBufAllocator(new ExactReads(channel, packets));
+    static void install(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
+        channel.config().setRecvByteBufAllocator(new ExactReads(channel, packets, closer));
     }
 
     @Override
@@ -105,7 +109,7 @@ final class ExactReads implements RecvByteBufAllocator {
                     }
                     throw NotYet.INSTANCE;
                 }
-                return number < 0 ? null : new OwnedDescriptor(number);
+                return number < 0 ? null : new OwnedDescriptor(number, closer);
             } catch (NativeIoException e) {
                 int errno = e.expectedErr();
                 if (errno != EMSGSIZE && errno != EINVAL && errno != EBADF && errno != EPERM) {
@@ -121,7 +125,7 @@ final class ExactReads implements RecvByteBufAllocator {
         private Object receiveAsIs() {
             if (ring == null) {
                 try {
-                    ring = new DescriptorRing();
+                    ring = new DescriptorRing(closer);
                 } catch (RuntimeException e) {
                     logger.warn("no io_uring can be made to receive a descriptor with", e);
                     return drop();

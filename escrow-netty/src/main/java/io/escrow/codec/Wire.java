@@ -4,6 +4,7 @@ import io.escrow.Limits;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
+import java.util.concurrent.Executor;
 
 /** Sets up a channel so that whole packets come in as frames, and frames go out in packets. */
 public final class Wire {
@@ -34,8 +35,21 @@ public final class Wire {
      * @return a handle to change the bounds
      */
     public static Wire install(EpollDomainSocketChannel channel, boolean daemon, Limits limits) {
+        return install(channel, daemon, limits, Runnable::run);
+    }
+
+    /**
+     * Does the same for a receiver whose event loop must not close the descriptors that it receives.
+     *
+     * @param channel the channel, which has not read anything yet
+     * @param daemon whether this is the daemon's side
+     * @param limits the bounds of what the other side may send
+     * @param closer closes the descriptors
+     * @return a handle to change the bounds
+     */
+    public static Wire install(EpollDomainSocketChannel channel, boolean daemon, Limits limits, Executor closer) {
         Wire wire = new Wire(daemon, limits);
-        ExactReads.install(channel, wire.packetDecoder);
+        ExactReads.install(channel, wire.packetDecoder, closer);
         channel.config().setWriteSpinCount(WRITES_PER_TURN);
         ChannelPipeline pipeline = channel.pipeline();
         pipeline.addLast(wire.packetDecoder, wire.packetEncoder, wire.frameCodec);
