@@ -1,5 +1,6 @@
 package io.escrow.examples;
 
+import io.escrow.handover.protocol.PendingWork;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.util.concurrent.TimeUnit;
@@ -29,6 +30,15 @@ final class DelayHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void later(ChannelHandlerContext ctx, Runnable task) {
-        ctx.executor().schedule(task, millis, TimeUnit.MILLISECONDS);
+        // So that a handover waits until it is answered.
+        PendingWork work = PendingWork.begin(ctx.channel());
+        ctx.executor()
+                .schedule(
+                        () -> {
+                            task.run();
+                            work.close();
+                        },
+                        millis,
+                        TimeUnit.MILLISECONDS);
     }
 }

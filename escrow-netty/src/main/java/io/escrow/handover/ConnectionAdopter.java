@@ -4,6 +4,7 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
@@ -13,6 +14,7 @@ import java.io.IOException;
 import java.io.Serial;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -111,11 +113,9 @@ final class ConnectionAdopter {
                 Connection connection = new Connection(
                         server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 Channel channel = connection.adopt(
-                        listener.channel(),
-                        entry.takeDescriptor().intValue(),
-                        listener.configuration().childOptions());
+                        listener.channel(), entry.takeDescriptor().intValue());
                 if (channel.isActive()) {
-                    give(connection, channel, listener.channel());
+                    give(channel, listener.channel());
                     return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record));
                 }
                 reason = "its peer has reset it";
@@ -129,11 +129,10 @@ final class ConnectionAdopter {
     }
 
     /** Gives a channel to its listener as if it had just been accepted. */
-    private static void give(Connection connection, Channel channel, Channel listener) {
+    private static void give(Channel channel, Channel listener) {
         listener.eventLoop().execute(() -> {
             listener.pipeline().fireChannelRead(channel);
             listener.pipeline().fireChannelReadComplete();
-            connection.given(channel);
         });
     }
 
@@ -148,6 +147,8 @@ final class ConnectionAdopter {
     boolean goOn(List<Held> connections, Predicate<Set<SlotKey>> commit) {
         Map<Connection, Held> held = new LinkedHashMap<>();
         connections.forEach(connection -> held.put(connection.connection(), connection));
+        // Handlers that run elsewhere are told first that the channel is active, then their state, and then the rest.
+        settleExecutors(held.keySet());
         Map<Connection, UnwantedException> unwanted = new LinkedHashMap<>();
         Map<Connection, Throwable> failures = restore(held, unwanted);
         Set<SlotKey> notRestored = new LinkedHashSet<>();
@@ -163,6 +164,7 @@ final class ConnectionAdopter {
                 leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
         settle(held.values());
+        settleExecutors(held.keySet());
         EventLoops.forEach(
                         held.keySet(), Connection::channel, connection -> begin(connection, unwanted.get(connection)))
                 .join()
@@ -170,20 +172,25 @@ final class ConnectionAdopter {
         return true;
     }
 
+    /** Waits until executors other than the event loops have done what they had to do for some connections. */
+    private static void settleExecutors(Collection<Connection> connections) {
+        PipelineExecutors executors =
+                PipelineExecutors.all(EventLoops.forEach(connections, Connection::channel, Connection::executors)
+                        .join()
+                        .values());
+        if (executors != PipelineExecutors.NONE) {
+            EventLoops.settle(executors.foreign(), executors.turns())
+                    .exceptionally(shutDown -> null)
+                    .join();
+        }
+    }
+
     /** Returns what went wrong with those connections that can't be restored, and adds those that are not wanted. */
     private Map<Connection, Throwable> restore(
             Map<Connection, Held> held, Map<Connection, UnwantedException> unwanted) {
         Map<Connection, Throwable> failures = new LinkedHashMap<>();
-        List<Connection> registered = new ArrayList<>();
-        for (Connection connection : held.keySet()) {
-            if (connection.isRegistered()) {
-                registered.add(connection);
-            } else {
-                failures.put(connection, new IOException("the pipeline of its listener has closed the channel"));
-            }
-        }
         EventLoops.forEach(
-                        registered,
+                        held.keySet(),
                         Connection::channel,
                         connection -> restore(
                                 connection, held.get(connection).record().clean()))
@@ -204,10 +211,6 @@ final class ConnectionAdopter {
         CompletableFuture<Throwable> restored = new CompletableFuture<>();
         if (!connection.channel().isActive()) {
             restored.complete(null);
-            return restored;
-        }
-        if (connection.whyNotBuilt() != null) {
-            restored.complete(connection.whyNotBuilt());
             return restored;
         }
         try {
@@ -244,8 +247,7 @@ final class ConnectionAdopter {
 
     private void letGo(Set<Connection> connections) {
         server.connections().removeAll(connections);
-        ConnectionBatch.letGo(
-                connections.stream().filter(Connection::isRegistered).toList());
+        ConnectionBatch.letGo(connections);
     }
 
     private void count(Held connection, Outcome outcome) {

@@ -2,14 +2,16 @@ package io.escrow.handover;
 
 import io.escrow.EscrowException;
 import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
+import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -20,18 +22,40 @@ import org.slf4j.Logger;
 final class ConnectionBatch {
 
     /** What an event loop says of a connection; {@code failure} is what its handlers threw when they were asked. */
-    private record Answer(boolean resting, String whyImmovable, Throwable failure) {}
+    private record Answer(PipelineExecutors resting, String whyImmovable, String whyBusy, Throwable failure) {
+        static Answer failed(Throwable failure) {
+            return new Answer(null, null, null, failure);
+        }
+
+        static Answer busy(String why) {
+            return new Answer(null, null, why, null);
+        }
+    }
 
     private record Apart(ChannelRecord saved, Throwable failure) {}
 
+    /**
+     * Connections at rest that share executors, which may still have something to do for them.
+     *
+     * @param settled done when the executors have done it; {@code false} if one was shut down
+     * @param since when they were parked, by {@link System#nanoTime}
+     */
+    record Parked(List<Connection> connections, CompletableFuture<Boolean> settled, long since) {}
+
     private static final Logger logger = HandoverLog.LOGGER;
+    private static final String REMEDY = ": allow more time, or move in waves, which drain those that stay";
 
     private final HandoverContext server;
     private final Deadline deadline;
-    private final Set<Connection> resting = new LinkedHashSet<>();
+
+    /** Those at rest, with the executors that may still have something to do for them. */
+    private final Map<Connection, PipelineExecutors> resting = new LinkedHashMap<>();
+
     private final Map<Connection, ChannelRecord> apart = new LinkedHashMap<>();
     private final Map<Connection, String> immovable = new HashMap<>();
     private final Map<Connection, Throwable> failed = new LinkedHashMap<>();
+    private long parkedNanos;
+    private String late = "the handover was not done in time";
 
     ConnectionBatch(HandoverContext server, Deadline deadline) {
         this.server = server;
@@ -69,72 +93,154 @@ final class ConnectionBatch {
         return apart;
     }
 
-    /** Brings to rest those that can be, and returns those that are busy. */
-    List<Connection> ask(Collection<Connection> connections) throws EscrowException {
-        List<Connection> busy = new ArrayList<>();
-        deadline.await(EventLoops.forEach(connections, Connection::channel, ConnectionBatch::ask))
+    /** Brings to rest those that can be, and returns those that are busy, with the reasons. */
+    Map<Connection, String> ask(Collection<Connection> connections) throws EscrowException {
+        Map<Connection, String> busy = new LinkedHashMap<>();
+        deadline.await(EventLoops.forEach(connections, Connection::channel, ConnectionBatch::ask), () -> late)
                 .forEach((connection, answer) -> {
                     if (answer.failure() != null) {
                         failed.put(connection, answer.failure());
-                    } else if (answer.resting()) {
-                        resting.add(connection);
+                    } else if (answer.resting() != null) {
+                        resting.put(connection, answer.resting());
                     } else if (answer.whyImmovable() != null) {
                         immovable.put(connection, answer.whyImmovable());
                     } else if (connection.channel().isActive()) {
-                        busy.add(connection);
+                        busy.put(connection, answer.whyBusy());
                     }
                 });
         return busy;
+    }
+
+    /** Returns what is to be said if the time is up while some are busy. */
+    String late(Map<Connection, String> busy) {
+        Map.Entry<Connection, String> first = busy.entrySet().iterator().next();
+        late = busy.size() + " of " + (busy.size() + resting())
+                + " connections did not come to rest in time, one of them "
+                + first.getKey().channel() + ", because " + first.getValue() + REMEDY;
+        return late;
     }
 
     private static Answer ask(Connection connection) {
         try {
             String reason = connection.whyImmovable();
-            return new Answer(reason == null && connection.tryToRest(), reason, null);
+            if (reason != null) {
+                // It may have been asked before, when nothing was known against it.
+                connection.goOn();
+                return new Answer(null, reason, null, null);
+            }
+            return connection.tryToRest()
+                    ? new Answer(connection.executors(), null, null, null)
+                    : Answer.busy(connection.whyBusy());
         } catch (Throwable e) {
-            return new Answer(false, null, e);
+            return Answer.failed(e);
         }
     }
 
     /**
-     * Lets those go on that are no longer at rest, and returns them. What a connection does on its own loop may end on
-     * the loop of another one: this waits until it has.
+     * Takes those out of the batch of which an executor other than the event loops may still have something to do. They
+     * stay at rest, and can be taken back when it has done that.
      */
-    List<Connection> restless() throws EscrowException {
-        deadline.await(EventLoops.settle(server.loops()));
-        List<Connection> busy = new ArrayList<>();
-        deadline.await(EventLoops.forEach(resting, Connection::channel, ConnectionBatch::askAgain))
+    List<Parked> park() {
+        Map<PipelineExecutors, List<Connection>> byExecutors = new LinkedHashMap<>();
+        resting.forEach((connection, executors) -> {
+            if (executors != PipelineExecutors.NONE) {
+                byExecutors.computeIfAbsent(executors, e -> new ArrayList<>()).add(connection);
+            }
+        });
+        List<Parked> parked = new ArrayList<>();
+        byExecutors.forEach((executors, connections) -> {
+            resting.keySet().removeAll(connections);
+            parked.add(new Parked(connections, settle(executors), System.nanoTime()));
+        });
+        return parked;
+    }
+
+    /** Takes connections into the batch that were parked, and of which the executors have done everything. */
+    void takeBack(Parked parked) {
+        parked.connections().forEach(connection -> resting.put(connection, PipelineExecutors.NONE));
+        parkedNanos = Math.max(parkedNanos, System.nanoTime() - parked.since());
+    }
+
+    /** Returns how long the connections had been parked that were taken back, in nanoseconds. */
+    long parkedNanos() {
+        return parkedNanos;
+    }
+
+    /**
+     * Lets those go on that are no longer at rest, and returns them, with the reasons. What a connection does on its own
+     * loop may end on the loop of another one, or on an executor of its pipeline: this waits until it has.
+     */
+    Map<Connection, String> restless() throws EscrowException {
+        PipelineExecutors executors = PipelineExecutors.all(resting.values());
+        boolean settled = deadline.await(settle(executors), () -> whyNotSettled());
+        Map<Connection, String> busy = new LinkedHashMap<>();
+        deadline.await(EventLoops.forEach(resting.keySet(), Connection::channel, connection -> {
+                    boolean known = settled || resting.get(connection) == PipelineExecutors.NONE;
+                    return askAgain(connection, known);
+                }))
                 .forEach((connection, answer) -> {
                     if (answer.failure() != null) {
                         failed.put(connection, answer.failure());
-                    } else if (!answer.resting()) {
-                        busy.add(connection);
+                    } else if (answer.whyBusy() != null) {
+                        busy.put(connection, answer.whyBusy());
                     }
                 });
-        busy.forEach(resting::remove);
-        failed.keySet().forEach(resting::remove);
+        resting.keySet().removeAll(busy.keySet());
+        resting.keySet().removeAll(failed.keySet());
         return busy;
     }
 
-    private static Answer askAgain(Connection connection) {
+    private static Answer askAgain(Connection connection, boolean settled) {
         try {
-            boolean still = !connection.channel().isActive() || connection.isAtRest();
-            if (!still) {
+            if (!settled) {
                 connection.goOn();
+                return Answer.busy("an executor of its pipeline was shut down");
             }
-            return new Answer(still, null, null);
+            return Answer.busy(connection.remainsAtRest() ? null : connection.whyBusy());
         } catch (Throwable e) {
-            return new Answer(false, null, e);
+            return Answer.failed(e);
         }
+    }
+
+    /**
+     * Waits until event loops and executors have done what was under way.
+     *
+     * @return a future of whether they have; it is not known of an executor that was shut down
+     */
+    private CompletableFuture<Boolean> settle(PipelineExecutors executors) {
+        if (executors == PipelineExecutors.NONE) {
+            return EventLoops.settle(server.loops()).thenApply(nothing -> true);
+        }
+        Set<EventExecutor> all = new HashSet<>(server.loops());
+        all.addAll(executors.foreign());
+        return EventLoops.settle(all, executors.turns()).handle((nothing, failure) -> failure == null);
+    }
+
+    private String whyNotSettled() {
+        for (Map.Entry<Connection, PipelineExecutors> e : resting.entrySet()) {
+            if (e.getValue() != PipelineExecutors.NONE) {
+                return resting.size() + " connections did not come to rest in time: " + whyNotSettled(e.getKey())
+                        + ", one of them is " + e.getKey().channel() + REMEDY;
+            }
+        }
+        return "the event loops did not finish in time what they had to do";
+    }
+
+    /** Returns what is to be said of a connection whose executors are not done with it. */
+    static String whyNotSettled(Connection connection) {
+        return "the executor of handler " + PipelineExecutors.foreignHandler(connection.channel())
+                + " has not finished what was handed to it";
     }
 
     /** Takes those that are at rest off their loops, and apart. */
     void takeApart() throws EscrowException {
         deadline.await(EventLoops.forEach(
-                resting, Connection::channel, connection -> connection.channel().deregister()));
+                resting.keySet(),
+                Connection::channel,
+                connection -> connection.channel().deregister()));
         // Netty does it a little later.
         deadline.await(EventLoops.settle(server.loops()));
-        deadline.await(EventLoops.forEach(resting, Connection::channel, ConnectionBatch::takeApart))
+        deadline.await(EventLoops.forEach(resting.keySet(), Connection::channel, ConnectionBatch::takeApart))
                 .forEach((connection, taken) -> {
                     if (taken.failure() != null) {
                         failed.put(connection, taken.failure());

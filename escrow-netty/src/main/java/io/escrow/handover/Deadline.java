@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 
 /** Waits for the steps of a handover, until its time is up. */
 final class Deadline {
@@ -39,10 +40,15 @@ final class Deadline {
     }
 
     <T> T await(CompletableFuture<T> future) throws EscrowException {
+        return await(future, () -> "the handover was not done in time");
+    }
+
+    /** Waits for something; what is said when the time is up. */
+    <T> T await(CompletableFuture<T> future, Supplier<String> what) throws EscrowException {
         try {
             return future.get(left(), TimeUnit.NANOSECONDS);
         } catch (TimeoutException e) {
-            throw new EscrowException(Status.ETIMEDOUT, "the handover was not done in time", e);
+            throw new EscrowException(Status.ETIMEDOUT, what.get(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new EscrowException(Status.ETIMEDOUT, "the handover was interrupted", e);

@@ -8,6 +8,7 @@ import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,9 +20,6 @@ import org.slf4j.Logger;
 final class HandoverTask {
 
     private static final Logger logger = HandoverLog.LOGGER;
-
-    /** How long before its end the peer of a connection that is drained is told. */
-    private static final long LAST_WORD_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final HandoverContext server;
     private final List<Listener> listeners;
@@ -154,9 +152,9 @@ final class HandoverTask {
 
     /** Waits until every connection that can be moved is at rest. */
     private void awaitRest() throws EscrowException {
-        List<Connection> asked = List.copyOf(server.connections().all());
+        Collection<Connection> asked = List.copyOf(server.connections().all());
         while (true) {
-            List<Connection> busy = all.ask(asked);
+            Map<Connection, String> busy = all.ask(asked);
             all.checkNoneFailed();
             staying.putAll(all.immovable());
             atRest = all.resting();
@@ -167,11 +165,8 @@ final class HandoverTask {
                     return;
                 }
             }
-            deadline.pause(busy.size() + " of " + (busy.size() + all.resting())
-                    + " connections did not come to rest in time, one of them "
-                    + busy.get(0).channel()
-                    + ": allow more time, or move in waves, which drain those that stay");
-            asked = busy;
+            deadline.pause(all.late(busy));
+            asked = busy.keySet();
         }
     }
 
@@ -221,7 +216,7 @@ final class HandoverTask {
         for (Connection connection : staying.keySet()) {
             CompletableFuture<Void> end = new CompletableFuture<>();
             connection.channel().closeFuture().addListener(f -> end.complete(null));
-            drain(connection);
+            drain(connection.channel());
             ends.add(end);
         }
         CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
@@ -230,18 +225,14 @@ final class HandoverTask {
         });
     }
 
-    /** Lets a connection be finished. Its peer has the last part of the time to answer to the last word. */
-    private void drain(Connection connection) {
-        Channel channel = connection.channel();
-        long drain = server.configuration().drain().toNanos();
+    private void drain(Channel channel) {
         try {
             channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
             channel.eventLoop()
                     .schedule(
-                            () -> connection.end().thenRun(channel::close),
-                            drain - Math.min(drain / 10, LAST_WORD_NANOS),
+                            () -> channel.close(),
+                            server.configuration().drain().toNanos(),
                             TimeUnit.NANOSECONDS);
-            channel.eventLoop().schedule(() -> channel.close(), drain, TimeUnit.NANOSECONDS);
         } catch (Throwable e) {
             logger.warn("{} can't be drained, and is closed: {}", channel, e.toString());
             channel.close();

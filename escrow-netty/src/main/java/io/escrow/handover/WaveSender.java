@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.store.ChannelRecord;
+import io.escrow.internal.EventLoops;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -11,9 +12,12 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
@@ -30,6 +34,11 @@ final class WaveSender {
     private static final int FIRST_WAVE = 32;
     private static final int POLL_NANOS = 1_000_000;
 
+    /** How long connections at rest are waited for until others are asked in their place. */
+    private static final long SHORT_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final String LATE = "it did not come to rest in time: ";
+
     /** How long a wave may still take when the time of the handover is up. */
     private static final Duration LAST_WAVE = Duration.ofSeconds(2);
 
@@ -38,7 +47,13 @@ final class WaveSender {
     private final ProcessLink next;
     private final BiConsumer<Connection, String> onStaying;
     private final Deque<Connection> waiting;
-    private final Deque<Connection> busy = new ArrayDeque<>();
+
+    /** Those that were busy when they were last asked, with the reason. */
+    private final Map<Connection, String> busy = new LinkedHashMap<>();
+
+    /** Those at rest of which executors of their pipelines may still have something to do. No wave waits for them. */
+    private final List<ConnectionBatch.Parked> parked = new ArrayList<>();
+
     private final int total;
     private final AtomicInteger moved = new AtomicInteger();
     private long restingNanos;
@@ -79,10 +94,11 @@ final class WaveSender {
                 next.loop(), server.configuration().onProgress(), Progress.Step.STORING, moved::get, total);
         try {
             int size = FIRST_WAVE;
-            while (!waiting.isEmpty() || !busy.isEmpty()) {
+            while (!waiting.isEmpty() || !busy.isEmpty() || !parked.isEmpty()) {
                 long began = System.nanoTime();
                 Phase.Span phase = Phase.GIVING_WAVE.begin();
                 ConnectionBatch wave = rest(size);
+                began -= wave.parkedNanos();
                 if (wave.resting() == 0) {
                     LockSupport.parkNanos(POLL_NANOS);
                 } else if (give(wave)) {
@@ -102,22 +118,21 @@ final class WaveSender {
     private ConnectionBatch rest(int size) throws EscrowException {
         final long began = System.nanoTime();
         List<Connection> asked = new ArrayList<>();
-        poll(busy, size, asked);
-        poll(waiting, size, asked);
+        int room = room(size);
+        poll(busy.keySet(), room, asked);
+        poll(waiting, room, asked);
         ConnectionBatch wave = new ConnectionBatch(
                 server, new Deadline(Duration.ofNanos(deadline.left()).plus(LAST_WAVE)));
-        List<Connection> stillBusy = wave.ask(asked);
+        busy.putAll(wave.ask(asked));
+        parked.addAll(wave.park());
+        takeBack(wave);
         if (wave.resting() > 0) {
-            stillBusy.addAll(wave.restless());
+            busy.putAll(wave.restless());
         }
         wave.immovable().forEach(onStaying);
         keepFailed(wave);
         if (deadline.hasPassed()) {
-            stillBusy.addAll(busy);
-            busy.clear();
-            stillBusy.forEach(connection -> onStaying.accept(connection, "it did not come to rest in time"));
-        } else {
-            busy.addAll(stillBusy);
+            giveUp();
         }
         restingNanos += System.nanoTime() - began;
         return wave;
@@ -132,9 +147,61 @@ final class WaveSender {
         wave.failed().clear();
     }
 
-    private static void poll(Deque<Connection> from, int count, List<Connection> to) {
-        for (int i = 0; i < count && !from.isEmpty(); i++) {
-            to.add(from.poll());
+    /** Returns how many may be asked, with those that are parked; but those that were long ago hold nobody up. */
+    private int room(int size) {
+        long now = System.nanoTime();
+        int taken = 0;
+        for (ConnectionBatch.Parked some : parked) {
+            if (now - some.since() < SHORT_NANOS) {
+                taken += some.connections().size();
+            }
+        }
+        return Math.max(0, size - taken);
+    }
+
+    /** Takes those into a wave that were parked until their executors were done. */
+    private void takeBack(ConnectionBatch wave) throws EscrowException {
+        for (Iterator<ConnectionBatch.Parked> all = parked.iterator(); all.hasNext(); ) {
+            ConnectionBatch.Parked some = all.next();
+            if (some.settled().isDone()) {
+                all.remove();
+                if (some.settled().join()) {
+                    wave.takeBack(some);
+                } else {
+                    goOn(wave.deadline(), some);
+                    some.connections().forEach(connection -> busy.put(connection, "its executor was shut down"));
+                }
+            }
+        }
+    }
+
+    private static void goOn(Deadline deadline, ConnectionBatch.Parked parked) throws EscrowException {
+        deadline.await(EventLoops.forEach(parked.connections(), Connection::channel, connection -> {
+            connection.goOn();
+            return true;
+        }));
+    }
+
+    /** Leaves those here that are busy, or still waited for. */
+    private void giveUp() throws EscrowException {
+        busy.forEach((connection, reason) -> onStaying.accept(connection, LATE + reason));
+        busy.clear();
+        for (ConnectionBatch.Parked some : parked) {
+            goOn(new Deadline(LAST_WAVE), some);
+            some.connections().forEach(connection -> {
+                if (connection.channel().isActive()) {
+                    onStaying.accept(connection, LATE + ConnectionBatch.whyNotSettled(connection));
+                }
+            });
+        }
+        parked.clear();
+    }
+
+    private static void poll(Collection<Connection> from, int count, List<Connection> to) {
+        Iterator<Connection> each = from.iterator();
+        for (int i = 0; i < count && each.hasNext(); i++) {
+            to.add(each.next());
+            each.remove();
         }
     }
 

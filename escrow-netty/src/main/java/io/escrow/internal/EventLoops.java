@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
 
 /** Runs tasks on the event loops of channels. */
@@ -59,13 +60,32 @@ public final class EventLoops {
 
     /** Waits until everything that some event loops had to do, and what that led to, is done. */
     public static CompletableFuture<Void> settle(Collection<EventExecutor> loops) {
-        return turn(loops).thenCompose(nothing -> turn(loops));
+        return settle(loops, 2);
     }
 
-    private static CompletableFuture<Void> turn(Collection<EventExecutor> loops) {
-        return CompletableFuture.allOf(loops.stream()
-                .map(loop -> CompletableFuture.runAsync(() -> {}, loop))
-                .toArray(CompletableFuture[]::new));
+    /**
+     * Waits until some executors, each of which runs its tasks in order, have all had some turns: in each, they do what they
+     * had to do when it began.
+     *
+     * @param turns how often a task may hand on to another executor until all is done
+     * @return a future that fails if one of the executors was shut down
+     */
+    public static CompletableFuture<Void> settle(Collection<EventExecutor> executors, int turns) {
+        CompletableFuture<Void> settled = turn(executors);
+        for (int i = 1; i < turns; i++) {
+            settled = settled.thenCompose(nothing -> turn(executors));
+        }
+        return settled;
+    }
+
+    private static CompletableFuture<Void> turn(Collection<EventExecutor> executors) {
+        try {
+            return CompletableFuture.allOf(executors.stream()
+                    .map(executor -> CompletableFuture.runAsync(() -> {}, executor))
+                    .toArray(CompletableFuture[]::new));
+        } catch (RejectedExecutionException e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     /** Returns the descriptor of a channel, still the channel's. */

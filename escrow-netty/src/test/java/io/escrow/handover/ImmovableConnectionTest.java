@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.netty.channel.ChannelHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.flow.FlowControlHandler;
-import io.netty.handler.stream.ChunkedWriteHandler;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -20,7 +19,6 @@ class ImmovableConnectionTest extends HandoverHarness {
 
     @SuppressWarnings("ImmutableEnumChecker") // a constructor reference holds no state
     enum Kind {
-        CHUNKED_WRITE(ChunkedWriteHandler.class, ChunkedWriteHandler::new),
         FLOW_CONTROL(FlowControlHandler.class, FlowControlHandler::new);
 
         final Class<? extends ChannelHandler> type;

@@ -19,6 +19,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.Test;
@@ -108,7 +109,7 @@ class MovedWritesTest extends HandoverHarness {
 
     private static ConnectionBatch takeApart(ServerHandover server) throws Exception {
         ConnectionBatch batch = new ConnectionBatch(server.context(), new Deadline(TIME));
-        assertEquals(List.of(), batch.ask(server.context().connections().all()));
+        assertEquals(Map.of(), batch.ask(server.context().connections().all()));
         batch.takeApart();
         return batch;
     }

@@ -46,7 +46,7 @@ class NeverRestingTest extends HandoverHarness {
 
     /** Why a connection may be busy for ever. */
     enum Kind {
-        MOVABLE {
+        MOVABLE("handler " + Busy.class.getName() + " is not at rest") {
             @Override
             ServerHandoverBuilder server(NeverRestingTest test) {
                 return test.server(test.bootstrap(
@@ -68,7 +68,7 @@ class NeverRestingTest extends HandoverHarness {
                 test.resting = true;
             }
         },
-        HTTP {
+        HTTP("protocol http is in the middle of a message or owes an answer") {
             @Override
             ServerHandoverBuilder server(NeverRestingTest test) {
                 return test.server(
@@ -93,6 +93,12 @@ class NeverRestingTest extends HandoverHarness {
                 test.streams.forEach(Runnable::run);
             }
         };
+
+        final String reason;
+
+        Kind(String reason) {
+            this.reason = reason;
+        }
 
         abstract ServerHandoverBuilder server(NeverRestingTest test);
 
@@ -219,7 +225,8 @@ class NeverRestingTest extends HandoverHarness {
         HandoverReport report = handOver(server, Duration.ofSeconds(2));
         assertEquals(IDLE, report.connections());
         assertEquals(BUSY, report.staying().size());
-        report.staying().forEach(staying -> assertEquals("it did not come to rest in time", staying.reason()));
+        report.staying()
+                .forEach(staying -> assertEquals("it did not come to rest in time: " + kind.reason, staying.reason()));
         assertEquals(IDLE, add(starting.join()).startReport().adopted());
         assertEquals(BUSY, server.connections());
         kind.finish(this);

@@ -19,6 +19,7 @@ import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -159,7 +160,7 @@ class OnDemandReadTest extends HandoverHarness {
     /** Goes back when all connections are off their event loops and taken apart. */
     private static void failToStore(ServerHandover server) throws EscrowException {
         ConnectionBatch batch = new ConnectionBatch(server.context(), new Deadline(TIME));
-        assertEquals(List.of(), batch.ask(server.context().connections().all()));
+        assertEquals(Map.of(), batch.ask(server.context().connections().all()));
         batch.takeApart();
         assertEquals(MANY, batch.apart().size());
         ConnectionBatch.comeBack(server.context().connections().all()).join();

@@ -255,7 +255,9 @@ class WavesTest extends HandoverHarness {
         peers.get(7).assertEchoes(RECORD);
         HandoverReport report = handOver(server, Duration.ofMillis(700));
         assertEquals(19, report.connections());
-        assertEquals("it did not come to rest in time", report.staying().get(0).reason());
+        assertEquals(
+                "it did not come to rest in time: handler " + Busy.class.getName() + " is not at rest",
+                report.staying().get(0).reason());
         ServerHandover next = add(starting.join());
         assertEquals(19, next.startReport().adopted());
         for (Peer peer : peers) {

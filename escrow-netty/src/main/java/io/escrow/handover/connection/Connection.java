@@ -2,6 +2,7 @@ package io.escrow.handover.connection;
 
 import io.escrow.Deposit;
 import io.escrow.handover.protocol.HandoverEvent;
+import io.escrow.handover.protocol.PendingWork;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
@@ -12,10 +13,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
-import io.netty.channel.unix.FileDescriptor;
-import io.netty.channel.unix.Socket;
 import java.io.IOException;
-import java.util.Collection;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -67,20 +65,16 @@ public final class Connection implements ProtocolContext {
     /** What an adopted connection is restored from; {@code null} when it goes on. */
     private ChannelRecord restoredFrom;
 
-    /** How the options of an adopted socket were; {@code null} for an accepted one. */
-    private SocketOptions socketOptions;
-
-    /** Why the pipeline of an adopted connection could not be built; {@code null} if it could. */
-    private Throwable notBuilt;
-
-    private boolean activated;
     private ConnectionRestorer restorer;
     private CompletableFuture<Void> restored;
 
     /** What was taken out of this connection; {@code null} unless it is {@link ConnectionState#APART}. */
     private ChannelRecord takenApart;
 
+    private final ReadPause pause = new ReadPause();
+    private String whyBusy;
     private long restedMillis;
+    private int begunAtRest;
 
     /**
      * Describes a connection.
@@ -118,22 +112,11 @@ public final class Connection implements ProtocolContext {
     /**
      * Makes a channel of the descriptor of an adopted connection, for the pipeline of its listener. By any thread.
      *
-     * @param descriptor the descriptor, which the channel owns from now on; closed if this fails
-     * @param childOptions the options that the bootstrap of the listener is going to set
+     * @param descriptor the descriptor, which the channel owns from now on
      * @return the channel; inactive, and closed, if the peer has reset the connection
      */
-    public Channel adopt(Channel listenerChannel, int descriptor, Collection<ChannelOption<?>> childOptions)
-            throws IOException {
-        Channel channel;
-        try {
-            Boolean noDelay =
-                    ChildChannel.isUnix(listenerChannel) ? null : (Boolean) new Socket(descriptor).isTcpNoDelay();
-            channel = ChildChannel.of(listenerChannel, descriptor);
-            socketOptions = new SocketOptions(channel, noDelay, childOptions);
-        } catch (IOException | RuntimeException e) {
-            new FileDescriptor(descriptor).close();
-            throw e;
-        }
+    public Channel adopt(Channel listenerChannel, int descriptor) throws IOException {
+        Channel channel = ConnectionRestorer.channel(listenerChannel, descriptor);
         if (channel.isActive()) {
             install(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
@@ -142,19 +125,6 @@ public final class Connection implements ProtocolContext {
             channel.unsafe().closeForcibly();
         }
         return channel;
-    }
-
-    /** Is called when the channel of an adopted connection went through the pipeline of its listener. By its thread. */
-    public void given(Channel channel) {
-        if (!channel.isOpen()) {
-            // Without an event loop, Netty tells nobody.
-            held.complete(null);
-        }
-    }
-
-    /** Returns whether the channel of an adopted connection has got an event loop. By any thread, when it is held. */
-    public boolean isRegistered() {
-        return ctx != null;
     }
 
     /** Returns the channel, by any thread. */
@@ -225,51 +195,17 @@ public final class Connection implements ProtocolContext {
 
     void attached(ChannelHandlerContext context) {
         ctx = context;
-        saver = new ConnectionSaver(channel(), null, rules.attributes());
-        if (adopted) {
-            try {
-                // The bootstrap has set its own, and no handler has been added.
-                socketOptions.restore(channel());
-                rules.attributes().restore(channel(), restoredFrom);
-            } catch (Throwable e) {
-                notBuilt = e;
-            }
-        }
-    }
-
-    /** Returns whether an adopted connection is between its registration and {@code channelActive}. */
-    boolean isBeingBuilt() {
-        return state == ConnectionState.HELD && !activated;
-    }
-
-    /** Notes that the channel was to be closed while its pipeline was built: Netty does so after an exception. */
-    void closedWhileBuilt() {
-        notBuilt = new IllegalStateException(
-                "its pipeline could not be built: an exception was thrown, which is in the log, or the channel closed");
-    }
-
-    /** Returns why the pipeline of an adopted connection could not be built; {@code null} if it could. */
-    public Throwable whyNotBuilt() {
-        return notBuilt;
+        saver = new ConnectionSaver(ctx.channel(), null, null);
     }
 
     void activated() {
-        activated = true;
-        if (notBuilt != null) {
-            DeferredReadAllocator.install(channel(), deferred);
-            deferred.begin(channel());
-            owner.opened(this);
-            restored = CompletableFuture.failedFuture(notBuilt);
-            held.complete(null);
-            return;
-        }
         Throwable notRecognised = null;
         try {
             gate = rules.protocols().install(this);
         } catch (Throwable e) {
             notRecognised = e;
         }
-        saver = new ConnectionSaver(channel(), gate, rules.attributes());
+        saver = new ConnectionSaver(channel(), gate, WriteTrackers.install(channel(), rules.immovable()));
         owner.opened(this);
         if (notRecognised != null) {
             if (!adopted) {
@@ -321,7 +257,7 @@ public final class Connection implements ProtocolContext {
     /** Brings an adopted connection to where it was when it was saved; its bytes are not processed yet. */
     public CompletableFuture<Void> restore() {
         if (restored == null) {
-            restorer = new ConnectionRestorer(ctx, gate, rules.attributes(), restoredFrom);
+            restorer = new ConnectionRestorer(ctx, gate, restoredFrom);
             restored = restorer.restore();
         }
         return restored;
@@ -361,21 +297,7 @@ public final class Connection implements ProtocolContext {
         if (state == ConnectionState.HELD) {
             to(ConnectionState.SERVING);
         }
-        if (gate == null) {
-            channel().close();
-        } else {
-            // A word of the protocol could come in the middle of what its process has sent before it died.
-            gate.close();
-        }
-    }
-
-    /**
-     * Lets the protocol tell the peer of a connection that stays that the server ends.
-     *
-     * @return a future that is done, on the event loop, when the connection may be closed
-     */
-    public CompletableFuture<Void> end() {
-        return gate == null ? new CompletableFuture<>() : gate.end();
+        channel().close();
     }
 
     /** Ends an adopted connection that can't go on with a reset, past its handlers: they know nothing of its past. */
@@ -414,9 +336,19 @@ public final class Connection implements ProtocolContext {
         return saver.whyImmovable(rules.immovable());
     }
 
+    /** Returns the executors on which handlers run that do not run on the event loop. */
+    public PipelineExecutors executors() {
+        return PipelineExecutors.of(channel());
+    }
+
     /** Returns whether nothing is half-read or half-processed. */
     public boolean isAtRest() {
-        return saver.isAtRest();
+        return saver.whyBusy() == null && saver.whyWorking() == null;
+    }
+
+    /** Returns why the connection did not come to rest when that was last tried, or was not at rest any more. */
+    public String whyBusy() {
+        return whyBusy;
     }
 
     /** Stops reading if nothing is half-way through; returns whether it did. If not, no new message begins. */
@@ -426,10 +358,13 @@ public final class Connection implements ProtocolContext {
         }
         if (state == ConnectionState.SERVING) {
             ctx.flush();
-            if (isAtRest()) {
+            // Before it is asked whether all work is done: then none of what is counted here can be under way.
+            int begun = PendingWork.begun(channel());
+            if (hasComeToRest()) {
                 to(ConnectionState.RESTING);
                 deferred.begin(channel());
                 restedMillis = System.currentTimeMillis();
+                begunAtRest = begun;
                 stopAutoRead();
             }
         }
@@ -442,6 +377,34 @@ public final class Connection implements ProtocolContext {
             channel().config().setAutoRead(false);
             channel().config().setAutoRead(true);
         }
+    }
+
+    /** Returns whether nothing is under way. What is, is to end before more comes in, if it needs nothing more. */
+    private boolean hasComeToRest() {
+        whyBusy = saver.whyBusy();
+        if (whyBusy == null) {
+            whyBusy = saver.whyWorking();
+            if (whyBusy != null && gate == null) {
+                pause.begin(channel().config());
+            }
+        }
+        return whyBusy == null;
+    }
+
+    /** Returns whether a connection that came to rest still is, or has ended; if not, it goes on. */
+    public boolean remainsAtRest() {
+        if (!channel().isActive()) {
+            return true;
+        }
+        boolean worked = PendingWork.begun(channel()) != begunAtRest;
+        if (isAtRest() && !worked) {
+            return true;
+        }
+        goOn();
+        if (hasComeToRest()) {
+            whyBusy = "a piece of work was begun meanwhile";
+        }
+        return false;
     }
 
     /** Returns what the escrow is to know about the connection after a crash. */
@@ -490,7 +453,7 @@ public final class Connection implements ProtocolContext {
         }
     }
 
-    /** Goes on after a rest. */
+    /** Goes on after a rest, or when it need not come to rest any more. */
     public void goOn() {
         if (state == ConnectionState.RESTING || state == ConnectionState.APART) {
             to(ConnectionState.SERVING);
@@ -502,8 +465,11 @@ public final class Connection implements ProtocolContext {
             deferred.flush();
             endDeferral();
         }
-        if (gate != null && state == ConnectionState.SERVING) {
-            gate.open();
+        if (state == ConnectionState.SERVING) {
+            pause.end(channel().config());
+            if (gate != null) {
+                gate.open();
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package io.escrow.handover.connection;
 
+import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -37,6 +38,21 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     }
 
     @Override
+    public void channelRegistered(ChannelHandlerContext ctx) {
+        // The handlers do not notice that the channel is taken off its loop, and comes back.
+        if (!connection.state().isMoving()) {
+            ctx.fireChannelRegistered();
+        }
+    }
+
+    @Override
+    public void channelUnregistered(ChannelHandlerContext ctx) {
+        if (!connection.state().isMoving()) {
+            ctx.fireChannelUnregistered();
+        }
+    }
+
+    @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (connection.state().isReading() && !deferred.hasKept()) {
             deferred.readDone();
@@ -56,6 +72,9 @@ final class ConnectionHandler extends ChannelDuplexHandler {
 
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event == HandoverEvent.DRAINING) {
+            connection.goOn();
+        }
         if (connection.state().isReading() || connection.state() == ConnectionState.GONE) {
             if (event == ChannelInputShutdownEvent.INSTANCE) {
                 deferred.fireKept(ctx);
@@ -120,10 +139,6 @@ final class ConnectionHandler extends ChannelDuplexHandler {
         if (connection.state() == ConnectionState.APART) {
             // The descriptor is on its way to the escrow.
             deferred.close(promise);
-        } else if (connection.isBeingBuilt()) {
-            // The connection is left, and a version whose handlers do not fail can adopt it.
-            connection.closedWhileBuilt();
-            ctx.channel().closeFuture().addListener(f -> promise.trySuccess());
         } else if (connection.state() == ConnectionState.GONE) {
             // It is closed already, or as soon as all writes that were moved are told so.
             ctx.channel().closeFuture().addListener(f -> promise.trySuccess());

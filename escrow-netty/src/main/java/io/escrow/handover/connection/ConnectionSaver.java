@@ -3,6 +3,7 @@ package io.escrow.handover.connection;
 import io.escrow.Deposit;
 import io.escrow.handover.protocol.ConnectionMovedException;
 import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.protocol.PendingWork;
 import io.escrow.handover.store.ChannelRecord;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -32,7 +33,7 @@ final class ConnectionSaver {
 
     private final Channel channel;
     private final MessageGate gate;
-    private final MovedAttributes attributes;
+    private final WriteTrackers writes;
 
     /** How many writes are in the record of a connection that was taken apart. */
     private int movedWrites;
@@ -40,11 +41,12 @@ final class ConnectionSaver {
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
     private final List<ChannelHandler> ofBeginning = new ArrayList<>();
 
-    /** Saves the connection of a channel whose pipeline is built; its gate is {@code null} if it has none. */
-    ConnectionSaver(Channel channel, MessageGate gate, MovedAttributes attributes) {
+    /** Saves the connection of a channel whose pipeline is built; gate and trackers are {@code null} if it has
+     * none. */
+    ConnectionSaver(Channel channel, MessageGate gate, WriteTrackers writes) {
         this.channel = channel;
         this.gate = gate;
-        this.attributes = attributes;
+        this.writes = writes;
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (ImmovableHandlers.isOfBeginning(e.getValue())) {
                 ofBeginning.add(e.getValue());
@@ -55,9 +57,16 @@ final class ConnectionSaver {
     /** Returns why the connection can't be moved at all; {@code null} if it can. */
     String whyImmovable(ImmovableHandlers immovable) {
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
+            ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
             String reason = e.getValue() instanceof Movable movable
-                    ? movable.whyImmovable(channel.pipeline().context(e.getKey()))
+                    ? movable.whyImmovable(ctx)
                     : named(immovable.whyImmovable(e.getValue(), gate), e);
+            if (reason == null) {
+                reason = PipelineExecutors.whyUnknown(ctx, immovable);
+            }
+            if (reason == null && writes != null) {
+                reason = writes.whyUnknown(ctx, immovable);
+            }
             if (reason != null) {
                 return reason;
             }
@@ -80,24 +89,34 @@ final class ConnectionSaver {
         return reason + " (" + (simple.isEmpty() ? handler.getKey() : simple) + ")";
     }
 
-    /** Returns whether nothing is half-read or half-processed. */
-    boolean isAtRest() {
+    /** Returns what is half-read or half-processed; {@code null} if nothing is. */
+    String whyBusy() {
         if (gate != null && !gate.isAtRest()) {
-            return false;
+            return "protocol " + gate.protocol() + " is in the middle of a message or owes an answer";
         }
         if (!onlyBytesWait()) {
-            return false;
+            return "something other than bytes waits to be written";
         }
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (HandlerInspector.OF_NETTY.whyBusy(e.getValue()) != null) {
-                return false;
+            String reason = HandlerInspector.OF_NETTY.whyBusy(e.getValue());
+            if (reason != null) {
+                return "handler " + e.getValue().getClass().getName() + ": " + reason;
             }
             if (e.getValue() instanceof Movable movable
                     && !movable.isAtRest(channel.pipeline().context(e.getKey()))) {
-                return false;
+                return "handler " + e.getValue().getClass().getName() + " is not at rest";
             }
         }
-        return true;
+        return null;
+    }
+
+    /** Returns what is under way although nothing more has to be read for it; {@code null} if nothing is. */
+    String whyWorking() {
+        int pending = PendingWork.pending(channel);
+        if (pending > 0) {
+            return pending == 1 ? "a piece of work is pending" : pending + " pieces of work are pending";
+        }
+        return writes == null ? null : writes.whyBusy();
     }
 
     /** Returns what the handlers want to have after a crash. */
@@ -178,7 +197,6 @@ final class ConnectionSaver {
         if (gate != null) {
             record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
         }
-        attributes.save(channel, record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();

@@ -31,6 +31,11 @@ public enum ConnectionState {
         return this == SERVING || this == ENDED;
     }
 
+    /** Returns whether the channel may be taken off its event loop, and put back. */
+    boolean isMoving() {
+        return this == RESTING || this == APART;
+    }
+
     /** Returns whether what the handlers write goes to the peer. */
     boolean isSending() {
         return this == SERVING || this == RESTING || this == ENDED;

@@ -155,8 +155,6 @@ public final class ImmovableHandlers {
                 "Socks5PrivateAuthRequestDecoder",
                 "Socks5PrivateAuthResponseDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.xml", "XmlDecoder");
-        put(reasons, "traffic shaping", "io.netty.handler.traffic", "AbstractTrafficShapingHandler");
-        put(reasons, QUEUE, "io.netty.handler.stream", "ChunkedWriteHandler");
         put(reasons, QUEUE, "io.netty.handler.flow", "FlowControlHandler");
         return reasons;
     }

@@ -40,6 +40,9 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
         this.context = context;
         this.decoder = decoder;
         this.encoder = encoder;
+        if (decoder.executor() != decoder.channel().eventLoop() || encoder.executor() != decoder.executor()) {
+            whyUnknown = "HTTP with a codec on an executor of its own";
+        }
         boolean decoderFirst = context.pipeline().names().indexOf(decoder.name())
                 <= context.pipeline().names().indexOf(encoder.name());
         this.firstHandler = (decoderFirst ? decoder : encoder).handler();

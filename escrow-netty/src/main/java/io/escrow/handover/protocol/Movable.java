@@ -7,7 +7,11 @@ import io.netty.channel.ChannelHandlerContext;
 /**
  * Lets a handler take part in the move of its connection to the next process.
  *
- * <p>A handler without state of its own needs none of this. All methods are called on the channel's event loop.
+ * <p>A handler without state of its own needs none of this. All methods are called on the channel's event loop, also those
+ * of a handler that was added with an executor of its own. {@link #isAtRest} may be called while that executor is at work, so
+ * it must be safe for that: read a volatile field, for instance. It is called again when the executor has done everything that
+ * was handed to it, and that happens before {@link #save} is called: {@code save} sees all of it, and runs alone, as does
+ * {@link #restore}. What the handler schedules itself is not waited for: count it as {@link PendingWork}.
  */
 public interface Movable extends ChannelHandler {
 

@@ -129,7 +129,7 @@ class HandlerTableTest {
             if (reason != null) {
                 return FRAMED.contains(handler.getSimpleName()) ? WAITS : STAYS;
             }
-            waits |= asked.contains(c.getName());
+            waits |= asked.contains(c.getName()) || WriteTracker.OF_NETTY.contains(c.getName());
         }
         return waits ? WAITS : MOVES;
     }

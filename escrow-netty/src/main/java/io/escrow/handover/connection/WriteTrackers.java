@@ -1,0 +1,65 @@
+package io.escrow.handover.connection;
+
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** Watches the handlers of a pipeline that may keep writes back. Called on the channel's event loop. */
+final class WriteTrackers {
+
+    /** How the names of the handlers begin that the library and its protocols add: they report what they keep themselves. */
+    private static final String OWN = "escrow-";
+
+    private final List<WriteTracker> trackers = new ArrayList<>(0);
+
+    private WriteTrackers() {}
+
+    /** Watches the handlers of a pipeline that is built, and in which nothing was written yet. */
+    static WriteTrackers install(Channel channel, ImmovableHandlers immovable) {
+        WriteTrackers installed = new WriteTrackers();
+        // A copy: trackers are put between them.
+        for (Map.Entry<String, ChannelHandler> e : channel.pipeline().toMap().entrySet()) {
+            if (isToBeWatched(e.getKey(), e.getValue(), immovable)) {
+                ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
+                if (PipelineExecutors.whyUnknown(ctx, immovable) == null) {
+                    installed.trackers.add(WriteTracker.install(ctx));
+                }
+            }
+        }
+        return installed;
+    }
+
+    private static boolean isToBeWatched(String name, ChannelHandler handler, ImmovableHandlers immovable) {
+        return WriteTracker.mayKeep(handler) && !name.startsWith(OWN) && !immovable.isVouchedFor(handler);
+    }
+
+    /** Returns why it is not known whether a handler keeps writes back; {@code null} if it is known. */
+    String whyUnknown(ChannelHandlerContext handler, ImmovableHandlers immovable) {
+        if (!isToBeWatched(handler.name(), handler.handler(), immovable)) {
+            return null;
+        }
+        for (WriteTracker tracker : trackers) {
+            if (tracker.watches(handler)) {
+                return null;
+            }
+        }
+        return "handler " + handler.handler().getClass().getName()
+                + " was added to an active connection and may keep writes back: add it when the channel is initialised,"
+                + " or vouch for its class";
+    }
+
+    /** Returns which handler keeps writes back; {@code null} if none does. */
+    String whyBusy() {
+        for (WriteTracker tracker : trackers) {
+            int kept = tracker.kept();
+            if (kept > 0) {
+                return "handler " + tracker.handler().getClass().getName() + " keeps back " + kept
+                        + (kept == 1 ? " write" : " writes");
+            }
+        }
+        return null;
+    }
+}
