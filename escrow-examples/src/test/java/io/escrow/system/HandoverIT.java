@@ -2,7 +2,7 @@ package io.escrow.system;
 
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Hands real processes over at random moments, while clients of all kinds talk to them. */
 class HandoverIT extends RecordServers {
@@ -15,9 +15,10 @@ class HandoverIT extends RecordServers {
             RecordPeer.Kind.HALF_CLOSING);
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void nothingIsLostThroughHandovers(boolean inWaves) throws Exception {
+    @CsvSource({"false,true", "true,true", "false,false", "true,false"})
+    void nothingIsLostThroughHandovers(boolean inWaves, boolean autoRead) throws Exception {
         this.inWaves = inWaves;
+        this.autoRead = autoRead;
         JarProcess server = start(false);
         connect(KINDS);
         for (int round = 0; round < ROUNDS; round++) {

@@ -113,9 +113,11 @@ final class ConnectionAdopter {
                 Connection connection = new Connection(
                         server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 Channel channel = connection.adopt(
-                        listener.channel(), entry.takeDescriptor().intValue());
+                        listener.channel(),
+                        entry.takeDescriptor().intValue(),
+                        listener.configuration().childOptions());
                 if (channel.isActive()) {
-                    give(channel, listener.channel());
+                    give(connection, channel, listener.channel());
                     return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record));
                 }
                 reason = "its peer has reset it";
@@ -129,10 +131,11 @@ final class ConnectionAdopter {
     }
 
     /** Gives a channel to its listener as if it had just been accepted. */
-    private static void give(Channel channel, Channel listener) {
+    private static void give(Connection connection, Channel channel, Channel listener) {
         listener.eventLoop().execute(() -> {
             listener.pipeline().fireChannelRead(channel);
             listener.pipeline().fireChannelReadComplete();
+            connection.given(channel);
         });
     }
 
@@ -189,8 +192,16 @@ final class ConnectionAdopter {
     private Map<Connection, Throwable> restore(
             Map<Connection, Held> held, Map<Connection, UnwantedException> unwanted) {
         Map<Connection, Throwable> failures = new LinkedHashMap<>();
+        List<Connection> registered = new ArrayList<>();
+        for (Connection connection : held.keySet()) {
+            if (connection.isRegistered()) {
+                registered.add(connection);
+            } else {
+                failures.put(connection, new IOException("the pipeline of its listener has closed the channel"));
+            }
+        }
         EventLoops.forEach(
-                        held.keySet(),
+                        registered,
                         Connection::channel,
                         connection -> restore(
                                 connection, held.get(connection).record().clean()))
@@ -211,6 +222,10 @@ final class ConnectionAdopter {
         CompletableFuture<Throwable> restored = new CompletableFuture<>();
         if (!connection.channel().isActive()) {
             restored.complete(null);
+            return restored;
+        }
+        if (connection.whyNotBuilt() != null) {
+            restored.complete(connection.whyNotBuilt());
             return restored;
         }
         try {
@@ -247,7 +262,8 @@ final class ConnectionAdopter {
 
     private void letGo(Set<Connection> connections) {
         server.connections().removeAll(connections);
-        ConnectionBatch.letGo(connections);
+        ConnectionBatch.letGo(
+                connections.stream().filter(Connection::isRegistered).toList());
     }
 
     private void count(Held connection, Outcome outcome) {

@@ -21,6 +21,9 @@ final class HandoverTask {
 
     private static final Logger logger = HandoverLog.LOGGER;
 
+    /** How long before its end the peer of a connection that is drained is told. */
+    private static final long LAST_WORD_NANOS = TimeUnit.SECONDS.toNanos(5);
+
     private final HandoverContext server;
     private final List<Listener> listeners;
     private final Deadline deadline;
@@ -216,7 +219,7 @@ final class HandoverTask {
         for (Connection connection : staying.keySet()) {
             CompletableFuture<Void> end = new CompletableFuture<>();
             connection.channel().closeFuture().addListener(f -> end.complete(null));
-            drain(connection.channel());
+            drain(connection);
             ends.add(end);
         }
         CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
@@ -225,14 +228,18 @@ final class HandoverTask {
         });
     }
 
-    private void drain(Channel channel) {
+    /** Lets a connection be finished. Its peer has the last part of the time to answer to the last word. */
+    private void drain(Connection connection) {
+        Channel channel = connection.channel();
+        long drain = server.configuration().drain().toNanos();
         try {
             channel.eventLoop().execute(() -> channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING));
             channel.eventLoop()
                     .schedule(
-                            () -> channel.close(),
-                            server.configuration().drain().toNanos(),
+                            () -> connection.end().thenRun(channel::close),
+                            drain - Math.min(drain / 10, LAST_WORD_NANOS),
                             TimeUnit.NANOSECONDS);
+            channel.eventLoop().schedule(() -> channel.close(), drain, TimeUnit.NANOSECONDS);
         } catch (Throwable e) {
             logger.warn("{} can't be drained, and is closed: {}", channel, e.toString());
             channel.close();

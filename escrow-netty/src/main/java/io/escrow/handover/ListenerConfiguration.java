@@ -7,11 +7,13 @@ import io.escrow.InheritedSocket;
 import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.util.Set;
 
 /**
  * Describes one listener, or one datagram socket.
@@ -89,6 +91,11 @@ record ListenerConfiguration(String name, ServerBootstrap server, Bootstrap data
     Iterable<EventExecutor> childLoops() {
         EventLoopGroup children = isDatagram() ? null : server.config().childGroup();
         return children == null ? group() : children;
+    }
+
+    /** Returns the options that the bootstrap of a listener sets for what it accepts. */
+    Set<ChannelOption<?>> childOptions() {
+        return server.config().childOptions().keySet();
     }
 
     InheritedSocket.Kind kind() {

@@ -6,13 +6,16 @@ import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.ConnectionRules;
 import io.escrow.handover.connection.ImmovableHandlers;
+import io.escrow.handover.connection.MovedAttributes;
 import io.escrow.handover.connection.ProtocolRegistry;
+import io.escrow.handover.protocol.AttributeCodec;
 import io.escrow.handover.protocol.Protocol;
 import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
+import io.netty.util.AttributeKey;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -48,6 +51,7 @@ public final class ServerHandoverBuilder {
     private final Set<String> discarded = new HashSet<>();
     private InheritedSockets inherited = new InheritedSockets(Map.of());
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
+    private MovedAttributes attributes = MovedAttributes.NONE;
     private boolean crashSafe;
     private boolean bindChangedAddress;
     private int firstTag;
@@ -154,6 +158,22 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder vouchFor(Class<? extends ChannelHandler> handler) {
         immovable = immovable.without(handler);
+        return this;
+    }
+
+    /**
+     * Moves an attribute of the channels of connections: an adopted channel has the value before a handler is added to its
+     * pipeline. The value is stored when the connection moves, and in crash-safe mode at each checkpoint. Other attributes
+     * stay behind; those of the bootstrap ({@code childAttr}) are set as for an accepted channel.
+     *
+     * @param <T> the type of the values
+     * @param key the key, whose name is the same in the next version of the program: 1 to 200 printable ASCII characters
+     * @param codec writes and reads the values, on all event loops of the server; replaces one that was given before
+     * @return this builder
+     * @throws IllegalArgumentException if the name of the key is not as it must be
+     */
+    public <T> ServerHandoverBuilder attribute(AttributeKey<T> key, AttributeCodec<T> codec) {
+        this.attributes = attributes.with(requireNonNull(key, "key"), requireNonNull(codec, "codec"));
         return this;
     }
 
@@ -284,7 +304,9 @@ public final class ServerHandoverBuilder {
     }
 
     /**
-     * Sets how long connections that can't be moved may go on in this process after the handover.
+     * Sets how long connections that can't be moved may go on in this process after the handover. In the last tenth of the
+     * time, at most 5 seconds, peers are told in the words of their protocol that they may come again: those of WebSockets
+     * by a Close frame with status 1012.
      *
      * @param time the time, then they are closed; 30 seconds by default
      * @return this builder
@@ -370,7 +392,7 @@ public final class ServerHandoverBuilder {
                         resumeAfterCrash,
                         onProgress,
                         observer,
-                        new ConnectionRules(ProtocolRegistry.with(protocols), immovable)),
+                        new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes)),
                 ServerHandover::new);
     }
 }

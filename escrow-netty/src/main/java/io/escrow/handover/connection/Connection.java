@@ -13,7 +13,10 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -65,6 +68,13 @@ public final class Connection implements ProtocolContext {
     /** What an adopted connection is restored from; {@code null} when it goes on. */
     private ChannelRecord restoredFrom;
 
+    /** How the options of an adopted socket were; {@code null} for an accepted one. */
+    private SocketOptions socketOptions;
+
+    /** Why the pipeline of an adopted connection could not be built; {@code null} if it could. */
+    private Throwable notBuilt;
+
+    private boolean activated;
     private ConnectionRestorer restorer;
     private CompletableFuture<Void> restored;
 
@@ -112,11 +122,22 @@ public final class Connection implements ProtocolContext {
     /**
      * Makes a channel of the descriptor of an adopted connection, for the pipeline of its listener. By any thread.
      *
-     * @param descriptor the descriptor, which the channel owns from now on
+     * @param descriptor the descriptor, which the channel owns from now on; closed if this fails
+     * @param childOptions the options that the bootstrap of the listener is going to set
      * @return the channel; inactive, and closed, if the peer has reset the connection
      */
-    public Channel adopt(Channel listenerChannel, int descriptor) throws IOException {
-        Channel channel = ConnectionRestorer.channel(listenerChannel, descriptor);
+    public Channel adopt(Channel listenerChannel, int descriptor, Collection<ChannelOption<?>> childOptions)
+            throws IOException {
+        Channel channel;
+        try {
+            Boolean noDelay =
+                    ChildChannel.isUnix(listenerChannel) ? null : (Boolean) new Socket(descriptor).isTcpNoDelay();
+            channel = ChildChannel.of(listenerChannel, descriptor);
+            socketOptions = new SocketOptions(channel, noDelay, childOptions);
+        } catch (IOException | RuntimeException e) {
+            new FileDescriptor(descriptor).close();
+            throw e;
+        }
         if (channel.isActive()) {
             install(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
@@ -125,6 +146,19 @@ public final class Connection implements ProtocolContext {
             channel.unsafe().closeForcibly();
         }
         return channel;
+    }
+
+    /** Is called when the channel of an adopted connection went through the pipeline of its listener. By its thread. */
+    public void given(Channel channel) {
+        if (!channel.isOpen()) {
+            // Without an event loop, Netty tells nobody.
+            held.complete(null);
+        }
+    }
+
+    /** Returns whether the channel of an adopted connection has got an event loop. By any thread, when it is held. */
+    public boolean isRegistered() {
+        return ctx != null;
     }
 
     /** Returns the channel, by any thread. */
@@ -195,17 +229,52 @@ public final class Connection implements ProtocolContext {
 
     void attached(ChannelHandlerContext context) {
         ctx = context;
-        saver = new ConnectionSaver(ctx.channel(), null, null);
+        saver = new ConnectionSaver(channel(), null, rules.attributes(), null);
+        if (adopted) {
+            try {
+                // The bootstrap has set its own, and no handler has been added.
+                socketOptions.restore(channel());
+                rules.attributes().restore(channel(), restoredFrom);
+            } catch (Throwable e) {
+                notBuilt = e;
+            }
+        }
+    }
+
+    /** Returns whether an adopted connection is between its registration and {@code channelActive}. */
+    boolean isBeingBuilt() {
+        return state == ConnectionState.HELD && !activated;
+    }
+
+    /** Notes that the channel was to be closed while its pipeline was built: Netty does so after an exception. */
+    void closedWhileBuilt() {
+        notBuilt = new IllegalStateException(
+                "its pipeline could not be built: an exception was thrown, which is in the log, or the channel closed");
+    }
+
+    /** Returns why the pipeline of an adopted connection could not be built; {@code null} if it could. */
+    public Throwable whyNotBuilt() {
+        return notBuilt;
     }
 
     void activated() {
+        activated = true;
+        if (notBuilt != null) {
+            DeferredReadAllocator.install(channel(), deferred);
+            deferred.begin(channel());
+            owner.opened(this);
+            restored = CompletableFuture.failedFuture(notBuilt);
+            held.complete(null);
+            return;
+        }
         Throwable notRecognised = null;
         try {
             gate = rules.protocols().install(this);
         } catch (Throwable e) {
             notRecognised = e;
         }
-        saver = new ConnectionSaver(channel(), gate, WriteTrackers.install(channel(), rules.immovable()));
+        saver = new ConnectionSaver(
+                channel(), gate, rules.attributes(), WriteTrackers.install(channel(), rules.immovable()));
         owner.opened(this);
         if (notRecognised != null) {
             if (!adopted) {
@@ -257,7 +326,7 @@ public final class Connection implements ProtocolContext {
     /** Brings an adopted connection to where it was when it was saved; its bytes are not processed yet. */
     public CompletableFuture<Void> restore() {
         if (restored == null) {
-            restorer = new ConnectionRestorer(ctx, gate, restoredFrom);
+            restorer = new ConnectionRestorer(ctx, gate, rules.attributes(), restoredFrom);
             restored = restorer.restore();
         }
         return restored;
@@ -297,7 +366,21 @@ public final class Connection implements ProtocolContext {
         if (state == ConnectionState.HELD) {
             to(ConnectionState.SERVING);
         }
-        channel().close();
+        if (gate == null) {
+            channel().close();
+        } else {
+            // A word of the protocol could come in the middle of what its process has sent before it died.
+            gate.close();
+        }
+    }
+
+    /**
+     * Lets the protocol tell the peer of a connection that stays that the server ends.
+     *
+     * @return a future that is done, on the event loop, when the connection may be closed
+     */
+    public CompletableFuture<Void> end() {
+        return gate == null ? new CompletableFuture<>() : gate.end();
     }
 
     /** Ends an adopted connection that can't go on with a reset, past its handlers: they know nothing of its past. */

@@ -9,14 +9,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollServerDomainSocketChannel;
-import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.DuplexChannel;
-import io.netty.channel.unix.Socket;
-import io.netty.util.AttributeKey;
-import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -24,54 +17,28 @@ import java.util.concurrent.CompletableFuture;
 /** Puts an adopted connection together again. Called on the channel's event loop. */
 final class ConnectionRestorer {
 
-    /** What the options of the socket were when it was stored. */
-    private record Options(boolean noDelay, int linger) {}
-
-    private static final AttributeKey<Options> OPTIONS = AttributeKey.valueOf(ConnectionRestorer.class, "options");
-
     private final ChannelHandlerContext ctx;
     private final Channel channel;
     private final MessageGate gate;
+    private final MovedAttributes attributes;
     private final ChannelRecord record;
 
     /** Restores what a record says, from a context at the head of the pipeline; the gate may be {@code null}. */
-    ConnectionRestorer(ChannelHandlerContext ctx, MessageGate gate, ChannelRecord record) {
+    ConnectionRestorer(ChannelHandlerContext ctx, MessageGate gate, MovedAttributes attributes, ChannelRecord record) {
         this.ctx = ctx;
         this.channel = ctx.channel();
         this.gate = gate;
+        this.attributes = attributes;
         this.record = record;
     }
 
     /**
-     * Makes a channel of a descriptor, for the pipeline of the listener that the connection came from.
-     *
-     * @param descriptor the descriptor, which the channel owns from now on
-     * @return the channel; inactive if the peer has reset the connection meanwhile
-     */
-    static Channel channel(Channel listener, int descriptor) throws IOException {
-        if (listener instanceof EpollServerDomainSocketChannel) {
-            return new EpollDomainSocketChannel(descriptor);
-        }
-        // The constructor sets TCP_NODELAY, and the options of the bootstrap are applied again.
-        Socket socket = new Socket(descriptor);
-        Options options = new Options(socket.isTcpNoDelay(), socket.getSoLinger());
-        Channel channel = new EpollSocketChannel(descriptor);
-        channel.attr(OPTIONS).set(options);
-        return channel;
-    }
-
-    /**
-     * Builds the pipeline as it was, and gives its handlers their state. Bytes are not processed yet.
+     * Brings the pipeline to where it was, and gives its handlers their state. Bytes are not processed yet.
      *
      * @return a future that fails if the pipeline can't be built, or knows nothing of a part of the state that must be
      *     restored
      */
     CompletableFuture<Void> restore() {
-        Options options = channel.attr(OPTIONS).get();
-        if (options != null && channel.isActive()) {
-            channel.config().setOption(ChannelOption.TCP_NODELAY, options.noDelay());
-            channel.config().setOption(ChannelOption.SO_LINGER, options.linger());
-        }
         if (record.has(ChannelRecord.OUTPUT_SHUT)) {
             ((DuplexChannel) channel).shutdownOutput();
         }
@@ -103,7 +70,8 @@ final class ConnectionRestorer {
                 }
             }
         }
-        return gate != null && section.equals(ChannelRecord.PROTOCOL + gate.protocol());
+        return attributes.isKnown(section)
+                || (gate != null && section.equals(ChannelRecord.PROTOCOL + gate.protocol()));
     }
 
     private void restoreHandlers() {

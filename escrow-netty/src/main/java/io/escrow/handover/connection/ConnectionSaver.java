@@ -33,6 +33,7 @@ final class ConnectionSaver {
 
     private final Channel channel;
     private final MessageGate gate;
+    private final MovedAttributes attributes;
     private final WriteTrackers writes;
 
     /** How many writes are in the record of a connection that was taken apart. */
@@ -41,11 +42,11 @@ final class ConnectionSaver {
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
     private final List<ChannelHandler> ofBeginning = new ArrayList<>();
 
-    /** Saves the connection of a channel whose pipeline is built; gate and trackers are {@code null} if it has
-     * none. */
-    ConnectionSaver(Channel channel, MessageGate gate, WriteTrackers writes) {
+    /** Saves the connection of a channel whose pipeline is built; gate and trackers are {@code null} if it has none. */
+    ConnectionSaver(Channel channel, MessageGate gate, MovedAttributes attributes, WriteTrackers writes) {
         this.channel = channel;
         this.gate = gate;
+        this.attributes = attributes;
         this.writes = writes;
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (ImmovableHandlers.isOfBeginning(e.getValue())) {
@@ -197,6 +198,7 @@ final class ConnectionSaver {
         if (gate != null) {
             record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
         }
+        attributes.save(channel, record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();

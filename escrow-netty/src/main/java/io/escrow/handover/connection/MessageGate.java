@@ -215,6 +215,16 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
         return connection().farewell();
     }
 
+    /** Tells the peer that the server ends, see {@link ProtocolConnection#end}. */
+    public CompletableFuture<Void> end() {
+        return connection().end();
+    }
+
+    /** Closes the channel without the handlers of the protocol. */
+    void close() {
+        ctx.close();
+    }
+
     /**
      * Brings the fresh pipeline of an adopted connection to where it was, without a word to the peer.
      *

@@ -1,5 +1,6 @@
 package io.escrow.handover.http;
 
+import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -19,7 +20,9 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PongWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
+import io.netty.util.ReferenceCountUtil;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 
@@ -52,6 +55,11 @@ final class HttpTracker extends ChannelDuplexHandler {
     private boolean headAsked;
     private boolean informational;
     private boolean closing;
+    private boolean draining;
+    private boolean closeAfterResponse;
+    private boolean closeSent;
+    private CompletableFuture<Void> webSocketEnded;
+    private ChannelHandlerContext ctx;
     private int files;
     private UpgradeRequest upgradeRequest;
     private byte[] upgrade = {};
@@ -121,6 +129,27 @@ final class HttpTracker extends ChannelDuplexHandler {
     }
 
     @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        this.ctx = ctx;
+    }
+
+    /**
+     * Sends a Close frame, unless one was sent. Whatever the handlers send from now on is dropped.
+     *
+     * @return a future that is done when the peer has answered, or is gone
+     */
+    CompletableFuture<Void> endWebSocket(WebSocketCloseStatus status) {
+        if (webSocketEnded == null) {
+            webSocketEnded = new CompletableFuture<>();
+            if (!closeSent) {
+                closing = true;
+                ctx.writeAndFlush(new CloseWebSocketFrame(status.code(), ""));
+            }
+        }
+        return webSocketEnded;
+    }
+
+    @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (msg instanceof HttpObject object) {
             failed |= object.decoderResult().isFailure();
@@ -133,7 +162,11 @@ final class HttpTracker extends ChannelDuplexHandler {
         } else if (msg instanceof CloseWebSocketFrame) {
             closing = true;
         }
+        boolean ended = msg instanceof CloseWebSocketFrame && webSocketEnded != null;
         ctx.fireChannelRead(msg);
+        if (ended) {
+            webSocketEnded.complete(null);
+        }
     }
 
     private void begin(HttpRequest request) {
@@ -153,25 +186,50 @@ final class HttpTracker extends ChannelDuplexHandler {
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event instanceof HttpExpectationFailedEvent && reading) {
             listener.expectationFailed();
+        } else if (event == HandoverEvent.DRAINING) {
+            draining = true;
         }
         ctx.fireUserEventTriggered(event);
     }
 
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
-        if (waiting != null) {
+        if (webSocketEnded != null) {
+            drop(msg, promise);
+        } else if (waiting != null) {
             waiting.add(msg, promise);
         } else if (isUpgrade(msg)) {
             answerUpgrade(ctx, (HttpResponse) msg, promise);
         } else {
+            boolean last = draining && unanswered <= 1;
+            if (last && isFinal(msg)) {
+                HttpUtil.setKeepAlive((HttpResponse) msg, false);
+                closeAfterResponse = true;
+            }
             note(msg);
-            if (msg instanceof FileRegion) {
+            if (closeAfterResponse && unanswered == 0 && msg instanceof LastHttpContent) {
+                ctx.write(msg, promise.unvoid()).addListener(f -> ctx.close());
+            } else if (msg instanceof FileRegion) {
                 files++;
                 ctx.write(msg, promise.unvoid()).addListener(f -> files--);
             } else {
                 ctx.write(msg, promise);
             }
         }
+    }
+
+    /** Drops what a handler sends behind a Close frame; of another Close frame, it need not know. */
+    private static void drop(Object msg, ChannelPromise promise) {
+        ReferenceCountUtil.release(msg);
+        if (msg instanceof CloseWebSocketFrame) {
+            promise.trySuccess();
+        } else {
+            promise.tryFailure(new ClosedChannelException());
+        }
+    }
+
+    private static boolean isFinal(Object msg) {
+        return msg instanceof HttpResponse response && response.status().codeClass() != HttpStatusClass.INFORMATIONAL;
     }
 
     private static boolean isUpgrade(Object msg) {
@@ -215,7 +273,8 @@ final class HttpTracker extends ChannelDuplexHandler {
                 closing |= !HttpUtil.isKeepAlive(response) || endsWithConnection(response);
             }
         } else if (msg instanceof WebSocketFrame frame) {
-            closing |= msg instanceof CloseWebSocketFrame;
+            closeSent |= msg instanceof CloseWebSocketFrame;
+            closing |= closeSent;
             fragmented = !frame.isFinalFragment() || (fragmented && isControl(frame));
         }
         noteEnd(msg);
@@ -252,6 +311,9 @@ final class HttpTracker extends ChannelDuplexHandler {
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
+        if (webSocketEnded != null) {
+            webSocketEnded.complete(null);
+        }
         if (waiting != null) {
             PendingWriteQueue queue = waiting;
             waiting = null;

@@ -5,8 +5,10 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameDecoder;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 
 /** Lets whole frames of a WebSocket through that was an HTTP/1.1 connection. */
 final class WebSocketConnection implements ProtocolConnection {
@@ -72,5 +74,11 @@ final class WebSocketConnection implements ProtocolConnection {
     @Override
     public byte[] farewell() {
         return SERVICE_RESTART.clone();
+    }
+
+    /** Says it even between two fragments of a message, and past the compression: control frames may be there. */
+    @Override
+    public CompletableFuture<Void> end() {
+        return tracker.endWebSocket(WebSocketCloseStatus.SERVICE_RESTART);
     }
 }

@@ -107,4 +107,16 @@ public interface ProtocolConnection {
     default byte[] farewell() {
         return new byte[0];
     }
+
+    /**
+     * Tells the peer of a connection that stays that the server ends, and that the peer may come again. Called towards the
+     * end of the time to drain, at whatever the connection is doing: a protocol that can't say it in the middle of a
+     * message says nothing.
+     *
+     * @return a future that is done, on the event loop, when the connection may be closed; at the end of the time to drain
+     *     it is closed all the same. By default nothing is said, and the future is never done
+     */
+    default CompletableFuture<Void> end() {
+        return new CompletableFuture<>();
+    }
 }

@@ -52,6 +52,8 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static final String PROTOCOL = "protocol:";
     /** Starts the name of a decoder's section: the bytes that it has collected. */
     public static final String COLLECTED = "collected:";
+    /** Starts the name of the section of an attribute that the application has chosen. */
+    public static final String ATTRIBUTE = "attribute:";
     /** Starts the name of a {@code Movable} handler's section. */
     public static final String HANDLER = "handler:";
 
@@ -110,6 +112,18 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
          */
         public Builder putHandler(String section, byte[] bytes, boolean required) {
             return put(HANDLER + section, bytes, required);
+        }
+
+        /**
+         * Adds the section of an attribute that has a value, though it may have no bytes.
+         *
+         * @param key the name of the attribute's key
+         * @param bytes not copied
+         * @param required whether a process that does not move the attribute must not adopt the channel
+         */
+        public Builder putAttribute(String key, byte[] bytes, boolean required) {
+            sections.put(ATTRIBUTE + key, new Section(bytes, required));
+            return this;
         }
 
         private Builder put(String name, byte[] bytes, boolean required) {
@@ -234,6 +248,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
                 || name.equals(INHERITED)
                 || name.equals(IMMOVABLE)
                 || name.startsWith(PROTOCOL)
+                || name.startsWith(ATTRIBUTE)
                 || name.startsWith(HANDLER);
     }
 

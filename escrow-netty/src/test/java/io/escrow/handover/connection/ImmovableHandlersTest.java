@@ -98,10 +98,11 @@ class ImmovableHandlersTest {
                 }) {
             EmbeddedChannel channel = new EmbeddedChannel(codec);
             MessageGate gate = Gates.install(channel);
-            assertNull(new ConnectionSaver(channel, gate, null).whyImmovable(DEFAULT));
+            assertNull(new ConnectionSaver(channel, gate, MovedAttributes.NONE, null).whyImmovable(DEFAULT));
             assertEquals(
                     "ours (" + codec[0].getClass().getSimpleName() + ")",
-                    new ConnectionSaver(channel, gate, null).whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
+                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null)
+                            .whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
             assertFalse(channel.finish());
         }
     }
@@ -109,7 +110,7 @@ class ImmovableHandlersTest {
     @Test
     void handlerThatHasLeftThePipelineKeepsItsConnection() {
         EmbeddedChannel channel = new EmbeddedChannel(new HAProxyMessageDecoder());
-        ConnectionSaver saver = new ConnectionSaver(channel, null, null);
+        ConnectionSaver saver = new ConnectionSaver(channel, null, MovedAttributes.NONE, null);
         assertFalse(channel.writeInbound(Unpooled.copiedBuffer("PROXY TCP4 192.0.2.1 192", US_ASCII)));
         assertNull(saver.whyImmovable(DEFAULT), "its bytes move");
         assertTrue(channel.writeInbound(Unpooled.copiedBuffer(".0.2.2 1 2\r\n", US_ASCII)));
@@ -132,7 +133,7 @@ class ImmovableHandlersTest {
         });
         assertEquals(
                 "a decoder that keeps state inside a message (mine)",
-                new ConnectionSaver(channel, null, null).whyImmovable(DEFAULT));
+                new ConnectionSaver(channel, null, MovedAttributes.NONE, null).whyImmovable(DEFAULT));
         assertFalse(channel.finish());
     }
 
@@ -169,7 +170,7 @@ class ImmovableHandlersTest {
 
     private static String whyImmovable(ImmovableHandlers list, ChannelHandler handler) {
         EmbeddedChannel channel = new EmbeddedChannel(handler);
-        String reason = new ConnectionSaver(channel, null, null).whyImmovable(list);
+        String reason = new ConnectionSaver(channel, null, MovedAttributes.NONE, null).whyImmovable(list);
         assertFalse(channel.finish());
         if (reason == null) {
             return null;

@@ -194,6 +194,35 @@ class HttpConnectionTest {
     }
 
     @Test
+    void lastResponseOfADrainedConnectionSaysThatItCloses() {
+        open();
+        send(GET + GET);
+        channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING);
+        channel.writeOutbound(new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE));
+        answer();
+        assertFalse(sent().contains("connection"), "another answer is due");
+        assertTrue(channel.isActive());
+        answer();
+        assertTrue(sent().contains("connection: close\r\n"));
+        assertFalse(channel.isActive());
+    }
+
+    @Test
+    void responseInPartsOfADrainedConnectionSaysThatItCloses() {
+        open();
+        channel.pipeline().fireUserEventTriggered(HandoverEvent.DRAINING);
+        send(GET);
+        DefaultHttpResponse head = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+        HttpUtil.setTransferEncodingChunked(head, true);
+        channel.writeOutbound(head);
+        assertTrue(sent().contains("connection: close\r\n"));
+        assertTrue(channel.isActive());
+        channel.writeOutbound(LastHttpContent.EMPTY_LAST_CONTENT);
+        assertEquals("0\r\n\r\n", sent());
+        assertFalse(channel.isActive());
+    }
+
+    @Test
     void shutItKeepsNoMoreThanItMay() {
         open();
         gate.shut();

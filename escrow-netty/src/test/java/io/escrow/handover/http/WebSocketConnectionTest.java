@@ -4,8 +4,10 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.handover.connection.Gates;
@@ -14,6 +16,7 @@ import io.escrow.handover.protocol.ProtocolConnection;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -27,6 +30,7 @@ import io.netty.handler.codec.http.websocketx.WebSocket13FrameEncoder;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolConfig;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
+import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -205,6 +209,39 @@ class WebSocketConnectionTest {
     void whatIsAboutToCloseStays() {
         channel.writeOutbound(new CloseWebSocketFrame());
         assertEquals("WebSocket that is about to close", gate.whyImmovable());
+    }
+
+    @Test
+    void theLastWordComesBetweenFragmentsAndNothingBehindIt() {
+        channel.writeOutbound(new TextWebSocketFrame(false, 0, "one"));
+        sent();
+        CompletableFuture<Void> ended = gate.end();
+        ByteBuf close = Unpooled.buffer();
+        for (ByteBuf bytes = channel.readOutbound(); bytes != null; bytes = channel.readOutbound()) {
+            close.writeBytes(bytes);
+            bytes.release();
+        }
+        assertArrayEquals(new byte[] {(byte) 0x88, 2, 1012 >> 8, (byte) 1012}, ByteBufUtil.getBytes(close));
+        ChannelFuture dropped = channel.writeAndFlush(new ContinuationWebSocketFrame(true, 0, "two"));
+        assertInstanceOf(ClosedChannelException.class, dropped.cause());
+        assertTrue(channel.writeAndFlush(new CloseWebSocketFrame()).isSuccess());
+        assertEquals("", sent());
+        assertFalse(ended.isDone());
+        assertSame(ended, gate.end());
+        byte[] answer = encode(new CloseWebSocketFrame());
+        send(answer, 0, answer.length);
+        assertTrue(ended.isDone());
+        assertEquals("", sent());
+    }
+
+    @Test
+    void theLastWordIsNotSaidTwice() {
+        channel.writeOutbound(new CloseWebSocketFrame());
+        sent();
+        assertFalse(gate.end().isDone());
+        assertEquals("", sent());
+        channel.close();
+        assertTrue(gate.end().isDone());
     }
 
     @Test

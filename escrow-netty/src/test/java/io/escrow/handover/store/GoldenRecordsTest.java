@@ -246,6 +246,25 @@ class GoldenRecordsTest {
     }
 
     @Test
+    void attributesHaveSectionsThatOutlastTheBytes() throws Exception {
+        ChannelRecord expected = rested("http", 1_795_770_000_000L)
+                .putAttribute("user", "ann".getBytes(UTF_8), false)
+                .putAttribute("com.example.Login#session", new byte[] {0, 0, 0, 7}, true)
+                .putAttribute("seen", new byte[0], false)
+                .build();
+        ChannelRecord read = read("v2/attributes");
+        assertSame(expected, read);
+        assertArrayEquals(record("v2/attributes"), expected.encode());
+        assertEquals(
+                List.of("user", "com.example.Login#session", "seen"),
+                List.copyOf(read.withoutBytes().withPrefix("attribute:").keySet()));
+        assertEquals(List.of("attribute:com.example.Login#session"), read.unknownRequired(name -> false));
+        assertEquals(
+                Set.of("attribute:com.example.Login#session"),
+                HandoverRecord.of(payload("v2/attributes")).orElseThrow().required());
+    }
+
+    @Test
     void aLaterWriterMayAddFlagsAndSections() throws Exception {
         ChannelRecord read = read("later/adds");
         assertEquals("echo", read.listener());
