@@ -1,8 +1,10 @@
 package io.escrow.system;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.HandoverObserver;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -20,20 +22,23 @@ import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.CompletionException;
 
 /**
  * Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket, the port, crash-safe or not, in
- * waves or not, with auto-read or asking for each read.
+ * waves or not, with auto-read or asking for each read, the {@link Flaw}.
  */
 public final class RecordServer {
 
     static final String WAITING = "Waiting";
     static final String SERVING = "Serving ";
+    static final String FAILED = "Failed: ";
 
     private RecordServer() {}
 
     /** Runs until SIGTERM. */
     public static void main(String[] args) {
+        Flaw flaw = Flaw.of(args[5]);
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory()))
                 .option(ChannelOption.SO_BACKLOG, 4096)
@@ -41,10 +46,17 @@ public final class RecordServer {
                 .childOption(ChannelOption.AUTO_READ, Boolean.parseBoolean(args[4]))
                 // Large enough for a record, so that none is read in part when the process is killed.
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(1 << 16))
+                .handler(new ChannelInitializer<Channel>() {
+                    @Override
+                    protected void initChannel(Channel ch) {
+                        flaw.at(Flaw.Point.LISTENER);
+                    }
+                })
                 .childHandler(new ChannelInitializer<Channel>() {
                     @Override
                     protected void initChannel(Channel ch) {
-                        ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo());
+                        flaw.at(Flaw.Point.PIPELINE);
+                        ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), new Echo(flaw));
                     }
                 });
         ServerHandoverBuilder description = ServerHandover.with(EscrowClient.builder()
@@ -55,15 +67,32 @@ public final class RecordServer {
                         "records",
                         bootstrap,
                         new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1])))
+                .observer(new HandoverObserver() {
+                    @Override
+                    public void queued(Duration time) {
+                        flaw.at(Flaw.Point.SESSION);
+                    }
+                })
                 .crashSafe(Boolean.parseBoolean(args[2]));
         if (Boolean.parseBoolean(args[3])) {
             description.waves(Duration.ofMillis(30));
         }
-        ServerHandover server = description.start().join();
+        ServerHandover server;
+        try {
+            server = description.start().join();
+        } catch (CompletionException e) {
+            System.out.println(FAILED + e.getCause());
+            Runtime.getRuntime().halt(1);
+            throw e;
+        }
+        awaitSigterm(server);
+    }
+
+    private static void awaitSigterm(ServerHandover server) {
         InetSocketAddress address =
                 (InetSocketAddress) server.listeners().get(0).localAddress();
         Runtime.getRuntime()
-                .addShutdownHook(new Thread(() -> System.out.println(server.handOver(Duration.ofSeconds(20))
+                .addShutdownHook(new Thread(() -> System.out.println(server.handOver(Duration.ofSeconds(60))
                         .handle((report, failure) -> failure == null ? report : failure)
                         .join())));
         // Only now: whoever reads this may send SIGTERM.
@@ -71,6 +100,12 @@ public final class RecordServer {
     }
 
     private static final class Echo extends SimpleChannelInboundHandler<ByteBuf> {
+        private final Flaw flaw;
+
+        Echo(Flaw flaw) {
+            this.flaw = flaw;
+        }
+
         @Override
         public void channelActive(ChannelHandlerContext ctx) {
             readNext(ctx);
@@ -89,6 +124,9 @@ public final class RecordServer {
 
         @Override
         public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event == HandoverEvent.ADOPTED || event == HandoverEvent.FOUND_AFTER_CRASH) {
+                flaw.at(Flaw.Point.RESTORED);
+            }
             if (event == ChannelInputShutdownReadComplete.INSTANCE) {
                 ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             }

@@ -69,13 +69,18 @@ abstract class RecordServers {
     }
 
     final JarProcess launch(boolean crashSafe) throws IOException {
+        return launch(crashSafe, Flaw.NONE);
+    }
+
+    final JarProcess launch(boolean crashSafe, Flaw flaw) throws IOException {
         JarProcess server = JarProcess.main(
                 RecordServer.class,
                 socket().toString(),
                 String.valueOf(port),
                 String.valueOf(crashSafe),
                 String.valueOf(inWaves),
-                String.valueOf(autoRead));
+                String.valueOf(autoRead),
+                flaw.argument());
         servers.add(server);
         return server;
     }
