@@ -132,10 +132,13 @@ final class StartTask {
             // From here on the start can't fail any more: what goes wrong is noted in the report.
             if (before == null) {
                 adoptConnections();
+                ownListeners();
                 accept();
             } else {
                 accept();
                 adoptInWaves(before);
+                // Not before: if this process dies meanwhile, the one behind it needs them.
+                ownListeners();
             }
         }
         if (meetingPoint != null) {
@@ -157,11 +160,13 @@ final class StartTask {
     }
 
     private void accept() {
-        for (Listener listener : server.listeners()) {
-            if (!configuration.crashSafe()) {
-                ignoreFailure(listener.slot().remove());
-            }
-            listener.channel().config().setAutoRead(true);
+        server.listeners().forEach(listener -> listener.channel().config().setAutoRead(true));
+    }
+
+    /** Takes the listeners out of the escrow, unless they are to outlive a crash of this process. */
+    private void ownListeners() {
+        if (!configuration.crashSafe()) {
+            server.listeners().forEach(listener -> ignoreFailure(listener.slot().remove()));
         }
     }
 
