@@ -18,12 +18,16 @@ final class JarProcess extends TestProcess {
     private static final int PATIENCE_SECONDS = 150;
 
     private JarProcess(List<String> starter, List<String> arguments) throws IOException {
-        super(builder(starter, arguments), PATIENCE_SECONDS);
+        this(starter, ARCHIVE, arguments);
     }
 
-    private static ProcessBuilder builder(List<String> starter, List<String> arguments) {
+    private JarProcess(List<String> starter, String[] options, List<String> arguments) throws IOException {
+        super(builder(starter, options, arguments), PATIENCE_SECONDS);
+    }
+
+    private static ProcessBuilder builder(List<String> starter, String[] options, List<String> arguments) {
         List<String> command = new ArrayList<>(starter);
-        command.addAll(java(ARCHIVE));
+        command.addAll(java(options));
         command.addAll(arguments);
         return new ProcessBuilder(command).redirectInput(new File("/dev/null"));
     }
@@ -31,6 +35,18 @@ final class JarProcess extends TestProcess {
     /** Runs an example. */
     static JarProcess start(String... arguments) throws IOException {
         return start(List.of(), arguments);
+    }
+
+    /** Runs an example from a copy of the jar: from the copy alone, without an archive of its classes. */
+    static JarProcess fromCopy(Path jar, String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of("-jar", jar.toString()));
+        all.addAll(List.of(arguments));
+        return new JarProcess(List.of(), new String[0], all);
+    }
+
+    /** Returns the jar. */
+    static Path jar() {
+        return Path.of(JAR);
     }
 
     /** Runs an example by way of another command, which becomes the example. */

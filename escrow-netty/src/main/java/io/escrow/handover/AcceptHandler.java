@@ -48,10 +48,11 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
         Arrival arrival = new Arrival(ctx, child, slot);
         slot.store(EventLoops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
             if (failure != null) {
+                // First of all: the server serves it, whatever happens.
+                arrival.run();
                 // That the session is lost is said once, not for each connection.
                 logger.atLevel(server.session().isLost() ? Level.DEBUG : Level.WARN)
                         .log("connection {} is not escrowed: {}", child, failure.getMessage());
-                arrival.run();
             }
         });
     }

@@ -99,7 +99,7 @@ public final class Preload {
      * @return this
      */
     public Preload logging() {
-        return packageOf(Logger.class)
+        return packagesBelow(Logger.class, Logger.class.getPackageName())
                 .packagesBelow(logger.getClass(), logger.getClass().getPackageName());
     }
 
