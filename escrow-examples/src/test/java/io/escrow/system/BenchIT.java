@@ -41,6 +41,24 @@ class BenchIT {
     }
 
     @Test
+    void benchMeasuresRequests() throws Exception {
+        List<String> output = JarProcess.run(
+                0,
+                "bench",
+                "requests",
+                "--rounds=1",
+                "--time=200",
+                "--warm-up=200",
+                "--connections=10",
+                "--protocol=WEBSOCKET");
+        assertTrue(
+                output.stream()
+                        .anyMatch(line ->
+                                line.matches("websocket +median +[1-9][\\d,]* +[1-9][\\d,]* +\\d+\\.\\d{3} .*")),
+                output.toString());
+    }
+
+    @Test
     void soakTellsThatNothingGrows() throws Exception {
         List<String> output =
                 JarProcess.run(0, "bench", "soak", "--minutes=0", "--interval=1", "--connections=10", "--coming=5");

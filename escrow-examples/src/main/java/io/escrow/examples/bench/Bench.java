@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
             BenchStore.class,
             BenchHandover.class,
             BenchAccept.class,
+            BenchRequests.class,
             BenchSoak.class,
             BenchCtl.class,
             BenchDaemon.class

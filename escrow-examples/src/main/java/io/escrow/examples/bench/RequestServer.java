@@ -1,0 +1,111 @@
+package io.escrow.examples.bench;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.ServerHandover;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.FullHttpResponse;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.websocketx.WebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+
+/** Answers requests of one protocol, with the library or without it, as a process for {@code bench requests} to measure. */
+final class RequestServer {
+
+    /** How the line begins that the server prints when it is ready; the port follows. */
+    static final String SERVING = "Serving port ";
+
+    /** The path of the escrow, for a server without it. */
+    static final String PLAIN = "plain";
+
+    private static final int LOOPS = 2;
+    private static final int MAX_BODY = 1024;
+
+    private RequestServer() {}
+
+    /**
+     * Runs the server.
+     *
+     * @param args the path of the escrow, or {@value #PLAIN}; and the name of the protocol
+     */
+    public static void main(String[] args) {
+        RequestProtocol protocol = RequestProtocol.valueOf(args[1]);
+        InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory()))
+                .channel(EpollServerSocketChannel.class)
+                .childHandler(new ChannelInitializer<Channel>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        addHandlers(channel, protocol);
+                    }
+                });
+        Channel listener = args[0].equals(PLAIN)
+                ? bootstrap.bind(address).syncUninterruptibly().channel()
+                : ServerHandover.with(EscrowClient.builder().path(args[0]))
+                        .listen("requests", bootstrap, address)
+                        .crashSafe(true)
+                        .start()
+                        .join()
+                        .listeners()
+                        .get(0);
+        System.out.println(SERVING + ((InetSocketAddress) listener.localAddress()).getPort());
+    }
+
+    private static void addHandlers(Channel channel, RequestProtocol protocol) {
+        switch (protocol) {
+            case ECHO -> channel.pipeline().addLast(new Echo());
+            case HTTP ->
+                channel.pipeline()
+                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_BODY), new HttpAnswers());
+            case WEBSOCKET ->
+                channel.pipeline()
+                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_BODY))
+                        .addLast(new WebSocketServerProtocolHandler(RequestProtocol.PATH), new WebSocketEcho());
+        }
+    }
+
+    private static final class Echo extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            ctx.writeAndFlush(msg, ctx.voidPromise());
+        }
+    }
+
+    private static final class HttpAnswers extends SimpleChannelInboundHandler<FullHttpRequest> {
+        private static final ByteBuf BODY =
+                Unpooled.unreleasableBuffer(Unpooled.directBuffer().writeZero(RequestProtocol.LENGTH));
+
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+            FullHttpResponse response =
+                    new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK, BODY.duplicate());
+            response.headers().set(HttpHeaderNames.CONTENT_LENGTH, RequestProtocol.LENGTH);
+            ctx.writeAndFlush(response, ctx.voidPromise());
+        }
+    }
+
+    private static final class WebSocketEcho extends SimpleChannelInboundHandler<WebSocketFrame> {
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, WebSocketFrame frame) {
+            ctx.writeAndFlush(frame.retain(), ctx.voidPromise());
+        }
+    }
+}
