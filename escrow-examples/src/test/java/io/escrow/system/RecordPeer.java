@@ -46,6 +46,7 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
 
     private final EventLoop loop;
     private final int port;
+    private final RecordTransport transport;
     private final Kind kind;
     private final long seed;
     private final Random random;
@@ -60,9 +61,11 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
     private boolean finishing;
     private int repeated;
 
-    RecordPeer(EventLoop loop, int port, Kind kind, long seed, CompletableFuture<Void> failed) {
+    RecordPeer(
+            EventLoop loop, int port, RecordTransport transport, Kind kind, long seed, CompletableFuture<Void> failed) {
         this.loop = loop;
         this.port = port;
+        this.transport = transport;
         this.kind = kind;
         this.seed = seed;
         this.random = new Random(seed);
@@ -79,14 +82,13 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
                     @Override
                     protected void initChannel(Channel ch) {
                         channel = ch;
+                        transport.addToClient(ch.pipeline());
                         ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), RecordPeer.this);
                     }
                 })
                 .connect("127.0.0.1", port)
                 .addListener(f -> {
-                    if (f.isSuccess()) {
-                        later(this::act);
-                    } else if (!finished.isDone()) {
+                    if (!f.isSuccess() && !finished.isDone()) {
                         failed.completeExceptionally(f.cause());
                     }
                 });
@@ -215,7 +217,9 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
 
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-        if (event == ChannelInputShutdownEvent.INSTANCE) {
+        if (event == RecordTransport.READY) {
+            later(this::act);
+        } else if (event == ChannelInputShutdownEvent.INSTANCE) {
             ctx.close();
         }
     }

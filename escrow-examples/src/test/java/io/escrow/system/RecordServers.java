@@ -87,7 +87,8 @@ abstract class RecordServers {
 
     final void connect(List<RecordPeer.Kind> kinds) {
         for (int i = 0; i < CONNECTIONS; i++) {
-            RecordPeer peer = new RecordPeer(group.next(), port, kinds.get(i % kinds.size()), i, failed);
+            RecordPeer peer =
+                    new RecordPeer(group.next(), port, RecordTransport.TCP, kinds.get(i % kinds.size()), i, failed);
             peers.add(peer);
             group.next().execute(peer::connect);
         }
