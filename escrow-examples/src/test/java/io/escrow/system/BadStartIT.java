@@ -63,7 +63,7 @@ class BadStartIT extends RecordServers {
         assertAdopted(good, CONNECTIONS);
         await(RecordPeer::finish);
         good.terminate();
-        assertOnlyTheListenerIsLeft(start(crashSafe));
+        assertOnlyTheListenersAreLeft(start(crashSafe));
     }
 
     @ParameterizedTest
@@ -92,7 +92,7 @@ class BadStartIT extends RecordServers {
         await(RecordPeer::finish);
         Awaitility.await().until(() -> daemon.descriptors() <= descriptors);
         good.terminate();
-        assertOnlyTheListenerIsLeft(start(crashSafe));
+        assertOnlyTheListenersAreLeft(start(crashSafe));
     }
 
     /** Those that were taken before the process died are found after a crash. */
@@ -118,7 +118,7 @@ class BadStartIT extends RecordServers {
         peers.forEach(RecordPeer::repeat);
         await(RecordPeer::finish);
         good.terminate();
-        assertOnlyTheListenerIsLeft(start(true));
+        assertOnlyTheListenersAreLeft(start(true));
     }
 
     private static void assertAdopted(JarProcess server, int count) {

@@ -22,7 +22,7 @@ class CrashIT extends RecordServers {
         }
         await(RecordPeer::finish);
         server.terminate();
-        assertOnlyTheListenerIsLeft(start(true));
+        assertOnlyTheListenersAreLeft(start(true));
     }
 
     @Test
@@ -42,7 +42,7 @@ class CrashIT extends RecordServers {
         }
         await(RecordPeer::finish);
         server.terminate();
-        assertOnlyTheListenerIsLeft(start(true));
+        assertOnlyTheListenersAreLeft(start(true));
     }
 
     @ParameterizedTest
@@ -70,6 +70,6 @@ class CrashIT extends RecordServers {
         }
         await(RecordPeer::finish);
         server.terminate();
-        assertOnlyTheListenerIsLeft(start(true));
+        assertOnlyTheListenersAreLeft(start(true));
     }
 }

@@ -2,7 +2,7 @@ package io.escrow.system;
 
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hands real processes over at random moments, while clients of all kinds talk to them. */
 class HandoverIT extends RecordServers {
@@ -15,12 +15,29 @@ class HandoverIT extends RecordServers {
             RecordPeer.Kind.HALF_CLOSING);
 
     @ParameterizedTest
-    @CsvSource({"false,true", "true,true", "false,false", "true,false"})
-    void nothingIsLostThroughHandovers(boolean inWaves, boolean autoRead) throws Exception {
+    @ValueSource(booleans = {false, true})
+    void nothingIsLostThroughHandovers(boolean inWaves) throws Exception {
         this.inWaves = inWaves;
-        this.autoRead = autoRead;
+        serve(RecordService.TCP, RecordService.TCP_ON_DEMAND);
+        handOver(KINDS);
+    }
+
+    /** Handlers answer by a scheduler, on executors of their own, and in chunks, in all protocols. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void nothingIsLostByServersThatAnswerLater(boolean inWaves) throws Exception {
+        this.inWaves = inWaves;
+        serve(RecordService.values());
+        handOver(List.of(
+                RecordPeer.Kind.TALKING,
+                RecordPeer.Kind.NOT_READING,
+                RecordPeer.Kind.HALF_SENDING,
+                RecordPeer.Kind.IDLE));
+    }
+
+    private void handOver(List<RecordPeer.Kind> kinds) throws Exception {
         JarProcess server = start(false);
-        connect(KINDS);
+        connect(kinds);
         for (int round = 0; round < ROUNDS; round++) {
             goOn();
             JarProcess next;
@@ -39,6 +56,6 @@ class HandoverIT extends RecordServers {
         }
         await(RecordPeer::finish);
         server.terminate();
-        assertOnlyTheListenerIsLeft(start(false));
+        assertOnlyTheListenersAreLeft(start(false));
     }
 }

@@ -82,6 +82,9 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
                     @Override
                     protected void initChannel(Channel ch) {
                         channel = ch;
+                        if (kind == Kind.HALF_SENDING) {
+                            ch.pipeline().addLast(new HalfSending(random));
+                        }
                         transport.addToClient(ch.pipeline());
                         ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(1 << 20, 0, 4), RecordPeer.this);
                     }

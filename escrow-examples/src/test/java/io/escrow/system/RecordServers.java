@@ -7,16 +7,20 @@ import io.escrow.client.EscrowClient;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.handler.codec.mqtt.MqttDecoder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,8 +45,8 @@ abstract class RecordServers {
     private final List<JarProcess> servers = new ArrayList<>();
     JarProcess daemon;
     boolean inWaves;
-    boolean autoRead = true;
-    private int port;
+    private List<RecordService> services = List.of(RecordService.TCP);
+    private List<Integer> ports = List.of(0);
 
     final Path socket() {
         return directory.resolve("s");
@@ -62,9 +66,18 @@ abstract class RecordServers {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
+    /** Sets what the servers offer; otherwise one service. To be called first. */
+    final void serve(RecordService... offered) {
+        services = List.of(offered);
+        ports = Collections.nCopies(offered.length, 0);
+    }
+
     final JarProcess start(boolean crashSafe) throws IOException {
         JarProcess server = launch(crashSafe);
-        port = Integer.parseInt(server.awaitLine(RecordServer.SERVING).split(" ", 3)[1]);
+        ports = Stream.of(
+                        server.awaitLine(RecordServer.SERVING).split(" ", 3)[1].split(","))
+                .map(Integer::valueOf)
+                .toList();
         return server;
     }
 
@@ -74,21 +87,33 @@ abstract class RecordServers {
 
     final JarProcess launch(boolean crashSafe, Flaw flaw) throws IOException {
         JarProcess server = JarProcess.main(
+                List.of(MqttDecoder.class),
                 RecordServer.class,
                 socket().toString(),
-                String.valueOf(port),
+                joined(services),
+                joined(ports),
                 String.valueOf(crashSafe),
                 String.valueOf(inWaves),
-                String.valueOf(autoRead),
                 flaw.argument());
         servers.add(server);
         return server;
     }
 
+    private static String joined(List<?> values) {
+        return values.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
+    /** Connects clients of each kind to each service. */
     final void connect(List<RecordPeer.Kind> kinds) {
         for (int i = 0; i < CONNECTIONS; i++) {
-            RecordPeer peer =
-                    new RecordPeer(group.next(), port, RecordTransport.TCP, kinds.get(i % kinds.size()), i, failed);
+            int service = i % services.size();
+            RecordPeer peer = new RecordPeer(
+                    group.next(),
+                    ports.get(service),
+                    services.get(service).transport(),
+                    kinds.get(i / services.size() % kinds.size()),
+                    i,
+                    failed);
             peers.add(peer);
             group.next().execute(peer::connect);
         }
@@ -115,12 +140,12 @@ abstract class RecordServers {
     }
 
     /** Looks into the escrow behind one more server, which has seen the end of the connections that it was handed. */
-    final void assertOnlyTheListenerIsLeft(JarProcess last) throws Exception {
+    final void assertOnlyTheListenersAreLeft(JarProcess last) throws Exception {
         last.terminate();
         last.awaitExit();
         try (BlockingEscrow escrow =
                 EscrowClient.builder().path(socket().toString()).connectBlocking(Duration.ofSeconds(30))) {
-            assertEquals(1, escrow.tag(0).used());
+            assertEquals(services.size(), escrow.tag(0).used());
             assertEquals(0, escrow.tag(1).used());
             assertEquals(0, escrow.tag(2).used());
         }

@@ -1,17 +1,24 @@
 package io.escrow.system;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufInputStream;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.MessageToMessageCodec;
+import io.netty.handler.codec.MessageToMessageEncoder;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.FullHttpMessage;
+import io.netty.handler.codec.http.HttpChunkedInput;
 import io.netty.handler.codec.http.HttpClientCodec;
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpVersion;
@@ -28,13 +35,17 @@ import io.netty.handler.codec.mqtt.MqttMessage;
 import io.netty.handler.codec.mqtt.MqttMessageBuilders;
 import io.netty.handler.codec.mqtt.MqttPublishMessage;
 import io.netty.handler.codec.mqtt.MqttQoS;
+import io.netty.handler.stream.ChunkedStream;
+import io.netty.handler.stream.ChunkedWriteHandler;
 import java.util.List;
 
 /** Carries the bytes of records between a client and a server by one protocol. */
 enum RecordTransport {
     TCP {
         @Override
-        void addToServer(ChannelPipeline pipeline) {}
+        void addToServer(ChannelPipeline pipeline) {
+            pipeline.addLast(new LengthFieldBasedFrameDecoder(MAX_LENGTH, 0, Integer.BYTES));
+        }
 
         @Override
         void addToClient(ChannelPipeline pipeline) {
@@ -56,6 +67,24 @@ enum RecordTransport {
                     new HttpObjectAggregator(MAX_LENGTH),
                     new HttpContents(false),
                     new ReadyWhenActive());
+        }
+    },
+
+    /** The same, but each response is sent in chunks. */
+    HTTP_CHUNKED {
+        @Override
+        void addToServer(ChannelPipeline pipeline) {
+            pipeline.addLast(
+                    new HttpServerCodec(),
+                    new HttpObjectAggregator(MAX_LENGTH),
+                    new ChunkedWriteHandler(),
+                    new HttpContents(true),
+                    new HttpChunks());
+        }
+
+        @Override
+        void addToClient(ChannelPipeline pipeline) {
+            HTTP.addToClient(pipeline);
         }
     },
 
@@ -100,6 +129,7 @@ enum RecordTransport {
     static final Object READY = new Object();
 
     private static final int MAX_LENGTH = 1 << 20;
+    private static final int CHUNK = 1000;
     private static final String PATH = "/records";
 
     /** Adds what makes bytes of the protocol's messages, and back. */
@@ -138,6 +168,16 @@ enum RecordTransport {
         @Override
         protected void decode(ChannelHandlerContext ctx, FullHttpMessage message, List<Object> out) {
             out.add(message.content().retain());
+        }
+    }
+
+    private static final class HttpChunks extends MessageToMessageEncoder<ByteBuf> {
+        @Override
+        protected void encode(ChannelHandlerContext ctx, ByteBuf bytes, List<Object> out) {
+            HttpResponse head = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+            head.headers().set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
+            out.add(head);
+            out.add(new HttpChunkedInput(new ChunkedStream(new ByteBufInputStream(bytes.retain(), true), CHUNK)));
         }
     }
 
