@@ -51,8 +51,8 @@ public final class RecordServer {
                 })
                 .crashSafe(Boolean.parseBoolean(args[3]));
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
-        String[] services = args[1].split(",");
-        String[] ports = args[2].split(",");
+        String[] services = args[1].split(",", -1);
+        String[] ports = args[2].split(",", -1);
         for (int i = 0; i < services.length; i++) {
             InetSocketAddress address =
                     new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(ports[i]));

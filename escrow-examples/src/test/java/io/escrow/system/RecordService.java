@@ -79,6 +79,7 @@ enum RecordService {
     }
 
     /** Adds the handlers of this service to the pipeline of a server's connection. */
+    @SuppressWarnings("deprecation") // executors of handlers are deprecated, and in use
     void addTo(ChannelPipeline pipeline) {
         transport.addToServer(pipeline);
         switch (answering) {

@@ -225,7 +225,8 @@ enum RecordTransport {
             out.add(MqttMessageBuilders.publish()
                     .topicName("records")
                     .qos(MqttQoS.AT_MOST_ONCE)
-                    .payload(bytes.retain())
+                    // It is copied.
+                    .payload(bytes)
                     .build());
         }
 

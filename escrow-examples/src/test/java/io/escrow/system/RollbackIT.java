@@ -195,8 +195,8 @@ class RollbackIT {
             for (int i = 0; i < EACH; i++) {
                 boolean survives = !toBeKilled || !(lack == Lack.NOTHING || lack == Lack.DECODER);
                 if (survives) {
-                    RecordPeer peer =
-                            new RecordPeer(loop, port(lack), KINDS.get(i % KINDS.size()), peers.size(), failed);
+                    RecordPeer peer = new RecordPeer(
+                            loop, port(lack), RecordTransport.TCP, KINDS.get(i % KINDS.size()), peers.size(), failed);
                     peers.add(peer);
                     loop.execute(peer::connect);
                 }
