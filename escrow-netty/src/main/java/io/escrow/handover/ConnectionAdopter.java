@@ -177,8 +177,11 @@ final class ConnectionAdopter {
 
     /** Waits until executors other than the event loops have done what they had to do for some connections. */
     private static void settleExecutors(Collection<Connection> connections) {
+        // One that its listener has not let in has no pipeline.
+        List<Connection> registered =
+                connections.stream().filter(Connection::isRegistered).toList();
         PipelineExecutors executors =
-                PipelineExecutors.all(EventLoops.forEach(connections, Connection::channel, Connection::executors)
+                PipelineExecutors.all(EventLoops.forEach(registered, Connection::channel, Connection::executors)
                         .join()
                         .values());
         if (executors != PipelineExecutors.NONE) {
