@@ -184,7 +184,7 @@ final class ConnectionAdopter {
                 PipelineExecutors.all(EventLoops.forEach(registered, Connection::channel, Connection::executors)
                         .join()
                         .values());
-        if (executors != PipelineExecutors.NONE) {
+        if (!executors.isEmpty()) {
             EventLoops.settle(executors.foreign(), executors.turns())
                     .exceptionally(shutDown -> null)
                     .join();

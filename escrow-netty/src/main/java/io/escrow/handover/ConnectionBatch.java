@@ -143,7 +143,7 @@ final class ConnectionBatch {
     List<Parked> park() {
         Map<PipelineExecutors, List<Connection>> byExecutors = new LinkedHashMap<>();
         resting.forEach((connection, executors) -> {
-            if (executors != PipelineExecutors.NONE) {
+            if (!executors.isEmpty()) {
                 byExecutors.computeIfAbsent(executors, e -> new ArrayList<>()).add(connection);
             }
         });
@@ -175,7 +175,7 @@ final class ConnectionBatch {
         boolean settled = deadline.await(settle(executors), () -> whyNotSettled());
         Map<Connection, String> busy = new LinkedHashMap<>();
         deadline.await(EventLoops.forEach(resting.keySet(), Connection::channel, connection -> {
-                    boolean known = settled || resting.get(connection) == PipelineExecutors.NONE;
+                    boolean known = settled || resting.get(connection).isEmpty();
                     return askAgain(connection, known);
                 }))
                 .forEach((connection, answer) -> {
@@ -208,7 +208,7 @@ final class ConnectionBatch {
      * @return a future of whether they have; it is not known of an executor that was shut down
      */
     private CompletableFuture<Boolean> settle(PipelineExecutors executors) {
-        if (executors == PipelineExecutors.NONE) {
+        if (executors.isEmpty()) {
             return EventLoops.settle(server.loops()).thenApply(nothing -> true);
         }
         Set<EventExecutor> all = new HashSet<>(server.loops());
@@ -218,7 +218,7 @@ final class ConnectionBatch {
 
     private String whyNotSettled() {
         for (Map.Entry<Connection, PipelineExecutors> e : resting.entrySet()) {
-            if (e.getValue() != PipelineExecutors.NONE) {
+            if (!e.getValue().isEmpty()) {
                 return resting.size() + " connections did not come to rest in time: " + whyNotSettled(e.getKey())
                         + ", one of them is " + e.getKey().channel() + REMEDY;
             }

@@ -40,6 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hands over servers with requests that are read, and not answered before the test lets them be. */
+@SuppressWarnings("deprecation") // servers add handlers with executors, deprecated or not
 class AsynchronousHandlersTest extends HandoverHarness {
 
     private static final byte[] FIRST = Peer.bytes(1_000, 1);

@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hands over servers in the middle of what handlers of Netty write bit by bit. */
+@SuppressWarnings("deprecation") // servers add handlers with executors, deprecated or not
 class KeptWritesTest extends HandoverHarness {
 
     private static final byte[] FILE = Peer.bytes(20_000_000, 7);

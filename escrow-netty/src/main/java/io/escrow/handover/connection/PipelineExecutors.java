@@ -81,9 +81,14 @@ public record PipelineExecutors(Set<EventExecutor> foreign, int hops) {
         return "none";
     }
 
+    /** Returns whether all handlers run on the event loop. */
+    public boolean isEmpty() {
+        return foreign.isEmpty();
+    }
+
     /** Returns the executors of both. */
     public PipelineExecutors and(PipelineExecutors other) {
-        if (other.foreign.isEmpty()) {
+        if (other.isEmpty()) {
             return this;
         }
         Set<EventExecutor> all = new HashSet<>(foreign);

@@ -55,7 +55,7 @@ final class SocketOptions {
 
     @SuppressWarnings("unchecked") // it was read from this option
     private static void set(Channel channel, ChannelOption<?> option, Object value) {
-        boolean doubled = option == ChannelOption.SO_RCVBUF || option == ChannelOption.SO_SNDBUF;
+        boolean doubled = option.equals(ChannelOption.SO_RCVBUF) || option.equals(ChannelOption.SO_SNDBUF);
         // The kernel shows twice the size that was asked for: socket(7).
         Object wanted = doubled ? (Integer) value / 2 : value;
         try {

@@ -48,6 +48,7 @@ final class WriteTracker {
     }
 
     /** Watches a handler. To be called before the handler has got anything to write. */
+    @SuppressWarnings("deprecation") // it must run on the executor of the handler, and Netty has no other way to say so
     static WriteTracker install(ChannelHandlerContext watched) {
         WriteTracker tracker = new WriteTracker(watched);
         boolean onLoop = watched.executor() == watched.channel().eventLoop();
