@@ -8,6 +8,7 @@ import io.netty.buffer.Unpooled;
 import java.util.Locale;
 
 /** What the clients of {@code bench requests} send, ready-made: they are to be cheaper than the server. */
+@SuppressWarnings("ImmutableEnumChecker") // nobody gets the buffers, only duplicates of them
 enum RequestProtocol {
     ECHO("", content()),
     HTTP("", "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"),
