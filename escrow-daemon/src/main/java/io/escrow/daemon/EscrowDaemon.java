@@ -115,6 +115,7 @@ public final class EscrowDaemon implements AutoCloseable {
         try (InheritedListener bound = new InheritedListener(options.listener())) {
             SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
             occupyStandardDescriptors();
+            Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
             EscrowDaemon daemon = claim(options, bound);
             try {
                 daemon.listen(bound);

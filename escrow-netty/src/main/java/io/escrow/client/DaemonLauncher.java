@@ -20,7 +20,23 @@ final class DaemonLauncher {
 
     /** Starts a daemon, and returns when it listens. */
     static void launch(DaemonLaunch launch, boolean verbose, Path socket) throws EscrowException {
-        List<String> command = new ArrayList<>(find(launch.from()));
+        ClassLoader loader = DaemonLauncher.class.getClassLoader();
+        if (loader.getResource(MAIN_CLASS.replace('.', '/') + ".class") == null) {
+            launch(new ArrayList<>(find(launch.from())), launch, verbose, socket);
+            return;
+        }
+        try (DaemonCopy copy = DaemonCopy.make(loader)) {
+            List<String> command = java();
+            if (Runtime.version().feature() >= 24) {
+                command.add("--enable-native-access=ALL-UNNAMED");
+            }
+            command.addAll(List.of("-cp", copy.classPath(), MAIN_CLASS));
+            launch(command, launch, verbose, socket);
+        }
+    }
+
+    private static void launch(List<String> command, DaemonLaunch launch, boolean verbose, Path socket)
+            throws EscrowException {
         if (launch.tags() > 0) {
             command.add("--tags=" + launch.tags());
         }
@@ -38,26 +54,22 @@ final class DaemonLauncher {
         }
     }
 
+    private static List<String> java() {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(SMALL);
+        return command;
+    }
+
     /**
-     * Finds the daemon: on the class path, else where the caller says, else where {@value DaemonLaunch#ENVIRONMENT} in
-     * the environment says.
+     * Finds a daemon that is not on the class path: where the caller says, else where {@value DaemonLaunch#ENVIRONMENT}
+     * in the environment says.
      *
      * @param given a jar file or a program, or {@code null}
      * @return the start of a command line
      * @throws EscrowException if it is nowhere
      */
     static List<String> find(Path given) throws EscrowException {
-        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        List<String> command = new ArrayList<>();
-        command.add(java);
-        command.addAll(SMALL);
-        if (DaemonLauncher.class.getClassLoader().getResource(MAIN_CLASS.replace('.', '/') + ".class") != null) {
-            if (Runtime.version().feature() >= 24) {
-                command.add("--enable-native-access=ALL-UNNAMED");
-            }
-            command.addAll(List.of("-cp", System.getProperty("java.class.path"), MAIN_CLASS));
-            return command;
-        }
         String named = given == null ? System.getenv(DaemonLaunch.ENVIRONMENT) : given.toString();
         if (named == null) {
             throw new EscrowException(
@@ -71,6 +83,7 @@ final class DaemonLauncher {
         if (!named.endsWith(".jar")) {
             return List.of(named);
         }
+        List<String> command = java();
         command.addAll(archive(named));
         command.addAll(List.of("-jar", named));
         return command;

@@ -236,6 +236,7 @@ public final class Escrowd implements Callable<Integer> {
 
     private void serve(DaemonOptions options) throws EscrowException {
         Signals.handle();
+        PreloadedClasses.load();
         SystemdNotifier notifier =
                 SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
         EscrowDaemon daemon = EscrowDaemon.start(options);

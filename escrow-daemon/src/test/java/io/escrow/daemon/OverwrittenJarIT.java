@@ -1,0 +1,119 @@
+package io.escrow.daemon;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.Entry;
+import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestProcess;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The jar of a running daemon is overwritten in place, and everything is asked of the daemon that it can do. */
+class OverwrittenJarIT {
+
+    private static final int TAG = 1;
+
+    @TempDir
+    Path directory;
+
+    private TestDaemon daemon;
+
+    private List<String> ctl(int exit, String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of("ctl"));
+        command.addAll(List.of(arguments));
+        TestProcess ctl = TestDaemon.run(command.toArray(String[]::new));
+        assertEquals(exit, ctl.awaitExit(), () -> ctl.lines() + " " + daemon.lines());
+        return ctl.lines();
+    }
+
+    private void expect(String text) {
+        daemon.awaitLine(line -> line.contains(text), text);
+    }
+
+    @Test
+    void everythingGoesOn() throws Exception {
+        Path jar = directory.resolve("app.jar");
+        Files.copy(Path.of(TestDaemon.JAR), jar);
+        Path socket = directory.resolve("s");
+        String path = socket.toString();
+        List<String> command = TestProcess.java(
+                "-jar",
+                jar.toString(),
+                "--metrics=0",
+                "--reap",
+                "--reap-interval=1",
+                "--unclaimed-timeout=4",
+                "--hello-timeout=1",
+                "--verbose",
+                path);
+        try (TestFiles files = new TestFiles(directory.resolve("files"), 3);
+                TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(command))) {
+            daemon = started;
+            byte[] other = new byte[1 << 20];
+            new Random(1).nextBytes(other);
+            Files.write(jar, other);
+
+            String port = daemon.awaitLine(line -> line.contains("serving metrics"), "serving metrics")
+                    .replaceFirst(".*:(\\d+)\".*", "$1");
+            try (Socket scrape = new Socket(InetAddress.getLoopbackAddress(), Integer.parseInt(port))) {
+                scrape.getOutputStream().write("GET /metrics HTTP/1.0\r\n\r\n".getBytes(US_ASCII));
+                assertTrue(
+                        new String(scrape.getInputStream().readAllBytes(), US_ASCII).contains("escrowd_slots_limit"));
+            }
+            try (BlockingEscrow escrow = daemon.connect()) {
+                escrow.add(TAG, 0, files.get(0), new byte[3]);
+                escrow.addAll(files.deposits(TAG, 1, 3)).orThrow();
+                try (Entry entry = escrow.get(TAG, 0)) {
+                    assertTrue(entry.hasDescriptor());
+                }
+                assertEquals(Set.of(0, 1, 2), TestDaemon.used(escrow, TAG));
+                assertEquals(3, escrow.tag(TAG).used());
+                escrow.delete(TAG, 2);
+                ctl(0, "ls", path);
+                ctl(0, "show", path, "1", "0");
+                ctl(0, "del", "--yes", path, "1", "1");
+                ctl(0, "status", path);
+                ctl(0, "metrics", path);
+                ctl(0, "evict", path);
+            }
+            expect("slot removed by operator");
+            expect("ECANCELED");
+            try (RawClient wrong = RawClient.connect(socket)) {
+                wrong.bytes(RawClient.ints(4, 0));
+                wrong.receive();
+                wrong.awaitEnd();
+            }
+            RawClient silent = RawClient.connect(socket);
+            expect("status=\"ETIMEDOUT\"");
+            silent.close();
+            Files.delete(socket);
+            expect("socket published again");
+            expect("unclaimed slots closed");
+            daemon.signal("HUP");
+            expect("signal ignored");
+            await().atMost(TestDaemon.TIMEOUT).until(() -> daemon.used(TAG).isEmpty());
+            daemon.terminate();
+            assertEquals(128 + 15, daemon.awaitExit());
+            assertTrue(
+                    daemon.lines().stream()
+                            .noneMatch(line -> line.contains("NoClassDefFound") || line.contains(" ERROR ")),
+                    () -> daemon.lines().toString());
+        }
+        try (Stream<Path> left = Files.list(directory)) {
+            assertTrue(left.noneMatch(file -> file.equals(socket)));
+        }
+    }
+}

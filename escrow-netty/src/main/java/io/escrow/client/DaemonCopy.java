@@ -1,0 +1,152 @@
+package io.escrow.client;
+
+import io.escrow.EscrowException;
+import io.escrow.internal.Futures;
+import java.io.File;
+import java.io.IOException;
+import java.net.JarURLConnection;
+import java.net.URI;
+import java.net.URL;
+import java.net.URLConnection;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * A private copy of those jars of this process's class path that a daemon needs. It may be deleted when the daemon
+ * listens: the daemon has opened its jars then, and loaded what it needs. So nobody who overwrites or removes the jars
+ * of a server touches the daemon, whose command line does not name them either.
+ */
+final class DaemonCopy implements AutoCloseable {
+
+    /** Each is found in one of the jars that the daemon needs. What is not found is not on the class path. */
+    private static final List<String> NEEDED = List.of(
+            "io/escrow/daemon/main/Escrowd.class",
+            "io/escrow/EscrowException.class",
+            "io/netty/util/ReferenceCounted.class",
+            "io/netty/buffer/ByteBuf.class",
+            "io/netty/channel/Channel.class",
+            "io/netty/channel/epoll/Epoll.class",
+            "io/netty/channel/unix/Unix.class",
+            "io/netty/channel/uring/IoUring.class",
+            "io/netty/resolver/AddressResolver.class",
+            "io/netty/handler/codec/ByteToMessageDecoder.class",
+            "io/netty/handler/codec/compression/ZlibWrapper.class",
+            "io/netty/handler/codec/http/HttpServerCodec.class",
+            "io/netty/handler/timeout/WriteTimeoutHandler.class",
+            "META-INF/native/libnetty_transport_native_epoll_x86_64.so",
+            "META-INF/native/libnetty_transport_native_epoll_aarch_64.so",
+            "META-INF/native/libnetty_transport_native_io_uring42_x86_64.so",
+            "META-INF/native/libnetty_transport_native_io_uring42_aarch_64.so",
+            "com/google/gson/Gson.class",
+            "picocli/CommandLine.class",
+            "io/prometheus/metrics/config/PrometheusProperties.class",
+            "io/prometheus/metrics/model/snapshots/MetricSnapshots.class",
+            "io/prometheus/metrics/expositionformats/PrometheusTextFormatWriter.class",
+            "org/slf4j/Logger.class",
+            "ch/qos/logback/core/Context.class",
+            "ch/qos/logback/classic/Logger.class");
+
+    private final Path directory;
+
+    private DaemonCopy(Path directory) {
+        this.directory = directory;
+    }
+
+    /**
+     * Copies the jars, and the directories of classes as jars, to a directory of this user under {@code java.io.tmpdir}.
+     *
+     * @throws EscrowException if they can't be read, or there is no room for them
+     */
+    static DaemonCopy make(ClassLoader loader) throws EscrowException {
+        DaemonCopy copy = null;
+        try {
+            copy = new DaemonCopy(Files.createTempDirectory("escrowd"));
+            int number = 0;
+            for (Path place : places(loader)) {
+                Path target = copy.directory.resolve(number++ + ".jar");
+                if (Files.isDirectory(place)) {
+                    pack(place, target);
+                } else {
+                    Files.copy(place, target);
+                }
+            }
+            return copy;
+        } catch (IOException e) {
+            if (copy != null) {
+                copy.close();
+            }
+            throw new EscrowException(
+                    Futures.statusOf(e),
+                    "the daemon's jars can't be copied to \"" + System.getProperty("java.io.tmpdir")
+                            + "\" (java.io.tmpdir): " + e,
+                    e);
+        }
+    }
+
+    private static Set<Path> places(ClassLoader loader) throws IOException {
+        Set<Path> places = new LinkedHashSet<>();
+        for (String name : NEEDED) {
+            URL url = loader.getResource(name);
+            if (url == null) {
+                continue;
+            }
+            URLConnection connection = url.openConnection();
+            URI place = connection instanceof JarURLConnection jar
+                    ? URI.create(jar.getJarFileURL().toString())
+                    : URI.create(url.toString().substring(0, url.toString().length() - name.length()));
+            if (!"file".equals(place.getScheme())) {
+                throw new IOException(url + " is in no file or directory");
+            }
+            places.add(Path.of(place));
+        }
+        return places;
+    }
+
+    private static void pack(Path classes, Path jar) throws IOException {
+        try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(jar));
+                Stream<Path> files = Files.walk(classes)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                out.putNextEntry(
+                        new ZipEntry(classes.relativize(file).toString().replace(File.separatorChar, '/')));
+                Files.copy(file, out);
+            }
+        }
+    }
+
+    /** Returns the class path of the copy. */
+    String classPath() throws EscrowException {
+        try {
+            return files().stream().map(Path::toString).collect(Collectors.joining(File.pathSeparator));
+        } catch (IOException e) {
+            throw new EscrowException(Futures.statusOf(e), "\"" + directory + "\" can't be listed: " + e, e);
+        }
+    }
+
+    private List<Path> files() throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.sorted().toList();
+        }
+    }
+
+    /** Deletes the copy. */
+    @Override
+    public void close() {
+        try {
+            List<Path> all = new ArrayList<>(files());
+            all.add(directory);
+            for (Path file : all) {
+                Files.deleteIfExists(file);
+            }
+        } catch (IOException e) {
+            // Whoever cleans the directory for temporary files finds it.
+        }
+    }
+}
