@@ -8,6 +8,7 @@ import io.netty.channel.unix.Errors;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
@@ -42,7 +43,7 @@ public final class SocketPath {
                     Status.ENAMETOOLONG,
                     "length of the socket's path: " + length + " bytes (expected: <= " + MAX_LENGTH + "): " + path);
         }
-        Path checked = Path.of(path);
+        Path checked = parse(path);
         Path directory = checked.toAbsolutePath().getParent();
         if (directory == null || !Files.isDirectory(directory)) {
             throw new EscrowException(Status.ENOENT, "no such directory for the socket: " + directory);
@@ -51,6 +52,19 @@ public final class SocketPath {
             throw new EscrowException(Status.EINVAL, "not a socket: " + path);
         }
         return checked;
+    }
+
+    private static Path parse(String path) throws EscrowException {
+        try {
+            return Path.of(path);
+        } catch (InvalidPathException e) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "the socket's path has characters that file names can't have in this locale ("
+                            + System.getProperty("sun.jnu.encoding") + "): set LC_ALL=C.UTF-8, or choose another path: "
+                            + path,
+                    e);
+        }
     }
 
     /**

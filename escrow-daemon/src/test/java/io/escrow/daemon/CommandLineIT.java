@@ -68,6 +68,15 @@ class CommandLineIT {
         assertFails(2, "no path of a socket: give one, or set ESCROW_PATH", TestDaemon.run(builder));
     }
 
+    /** Java can't name such a file then. */
+    @Test
+    void pathThatTheLocaleDoesNotHave() throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(
+                "sh", "-c", "LC_ALL=C exec \"$0\" -jar \"$1\" \"$2/$(printf '\\303\\251')\"",
+                TestProcess.JAVA, TestDaemon.JAR, directory.toString());
+        assertFails(1, "EINVAL: the socket's path has characters that file names can't have", TestDaemon.run(builder));
+    }
+
     @Test
     void helpAndVersion() throws IOException {
         TestProcess help = TestDaemon.run("--help");
