@@ -72,8 +72,12 @@ class CommandLineIT {
     @Test
     void pathThatTheLocaleDoesNotHave() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(
-                "sh", "-c", "LC_ALL=C exec \"$0\" -jar \"$1\" \"$2/$(printf '\\303\\251')\"",
-                TestProcess.JAVA, TestDaemon.JAR, directory.toString());
+                "sh",
+                "-c",
+                "LC_ALL=C exec \"$0\" -jar \"$1\" \"$2/$(printf '\\303\\251')\"",
+                TestProcess.JAVA,
+                TestDaemon.JAR,
+                directory.toString());
         assertFails(1, "EINVAL: the socket's path has characters that file names can't have", TestDaemon.run(builder));
     }
 

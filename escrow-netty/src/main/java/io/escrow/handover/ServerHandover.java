@@ -162,11 +162,13 @@ public final class ServerHandover implements AutoCloseable {
         // Those that are on their way to the escrow arrive, and then know that the listeners are closed.
         awaitAnswers();
         EventLoops.settle(context.loops()).join();
-        context.connections().all().forEach(connection -> connection.channel().close());
-        CompletableFuture.allOf(context.connections().all().stream()
-                        .map(Connection::ended)
-                        .toArray(CompletableFuture[]::new))
+        // A copy: a connection is forgotten before its slot is free.
+        List<Connection> open = List.copyOf(context.connections().all());
+        open.forEach(connection -> connection.channel().close());
+        CompletableFuture.allOf(open.stream().map(Connection::ended).toArray(CompletableFuture[]::new))
                 .join();
+        // Those that ended by themselves meanwhile.
+        EventLoops.settle(context.loops()).join();
         context.listeners().forEach(listener -> listener.slot().remove());
         context.table().removed().join();
         context.session().end().join();

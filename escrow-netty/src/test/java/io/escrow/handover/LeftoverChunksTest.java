@@ -88,7 +88,7 @@ class LeftoverChunksTest extends HandoverHarness {
 
     @Test
     void nothingOfAServerThatIsClosedDuringACheckpointStays() throws Exception {
-        for (int i = 0; i < 10; i++) {
+        for (int i = 0; i < 50; i++) {
             ServerHandover server = start(large());
             connect();
             server.checkpoint(onlyConnection(server).channel());

@@ -234,7 +234,14 @@ class NeverRestingTest extends HandoverHarness {
             if (kind == Kind.HTTP) {
                 peer.assertReceivesRaw("0\r\n\r\n".getBytes(US_ASCII));
             }
-            kind.assertServed(peer);
+            if (kind == Kind.HTTP) {
+                // A connection that stays ends with its next answer.
+                peer.sendRaw(Kind.request("/"));
+                peer.assertReceivesRaw(
+                        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\nb".getBytes(US_ASCII));
+            } else {
+                kind.assertServed(peer);
+            }
             peer.close();
         }
         server.drained().join();

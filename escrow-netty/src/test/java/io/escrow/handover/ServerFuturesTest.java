@@ -47,8 +47,10 @@ class ServerFuturesTest extends HandoverHarness {
                         "ServerHandover.drained",
                         "ServerHandover.checkpoint"),
                 futuresOf(ServerHandover.class));
-        // The first one is the server's; the second one a protocol gives to the server.
-        assertEquals(Set.of("ProtocolContext.checkpoint", "ProtocolConnection.restore"), futuresOf(Protocol.class));
+        // The first one is the server's; a protocol gives the others to the server.
+        assertEquals(
+                Set.of("ProtocolContext.checkpoint", "ProtocolConnection.restore", "ProtocolConnection.end"),
+                futuresOf(Protocol.class));
     }
 
     private static EscrowException failureOf(CompletableFuture<?> future) {

@@ -92,7 +92,7 @@ class ProtocolChoiceTest extends ProtocolHarness {
         assertAnswered(peer, 1, BODY);
         HandoverReport report = handOver(server);
         assertEquals(
-                "a decoder that keeps state inside a message",
+                "a decoder that keeps state inside a message (CountingDecoder)",
                 report.staying().get(0).reason());
         start(counting(second));
         assertAnswered(peer, 2, BODY);
@@ -106,7 +106,9 @@ class ProtocolChoiceTest extends ProtocolHarness {
         Peer peer = connect();
         assertAnswered(peer, 1, BODY);
         HandoverReport report = handOver(server);
-        assertEquals("it counts for this process", report.staying().get(0).reason());
+        assertEquals(
+                "it counts for this process (CountingHandler)",
+                report.staying().get(0).reason());
         start(counting(second));
         assertAnswered(peer, 2, BODY);
         peer.close();
