@@ -20,7 +20,8 @@ import java.util.concurrent.CompletableFuture;
  *         .listen("http", serverBootstrap, new InetSocketAddress(8080))
  *         .start()
  *         .join();
- * ...
+ *
+ * // on SIGTERM:
  * server.handOver(Duration.ofSeconds(10)).join();
  * }</pre>
  *

@@ -6,7 +6,7 @@
  *
  * <p>The states of a {@link io.escrow.handover.connection.Connection}, which change in one place, on its event loop:
  *
- * <pre>{@code
+ * <pre>{@literal
  *     accepted                               adopted
  *        |                                      |
  *        v              begin, refuse           v
