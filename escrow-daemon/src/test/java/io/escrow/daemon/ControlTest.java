@@ -323,7 +323,7 @@ class ControlTest {
         for (Operator operator : watching) {
             operator.close();
         }
-        await().ignoreException(IOException.class).until(() -> status().slots() == 1);
+        await().ignoreExceptionsInstanceOf(IOException.class).until(() -> status().slots() == 1);
     }
 
     /** Its answer is far more than sockets hold; the session goes on meanwhile, and the slots are not there any more. */
@@ -361,13 +361,14 @@ class ControlTest {
             String request = i % 2 == 0 ? "GET /slots" : "GET /events";
             // Those before may not be gone yet.
             try (Operator operator =
-                    await().ignoreException(IOException.class).until(() -> begin(request), o -> true)) {
+                    await().ignoreExceptionsInstanceOf(IOException.class).until(() -> begin(request), o -> true)) {
                 operator.chunk();
             }
         }
         fill(1, 1);
 
-        await().ignoreException(IOException.class).until(() -> slots("").size() == MANY + 1);
+        await().ignoreExceptionsInstanceOf(IOException.class)
+                .until(() -> slots("").size() == MANY + 1);
         file.awaitOpenCount(MANY + 2);
     }
 

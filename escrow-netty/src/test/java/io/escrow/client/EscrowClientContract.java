@@ -65,14 +65,14 @@ public abstract class EscrowClientContract {
     final void stop() throws Exception {
         client.toBlocking(Duration.ofSeconds(10)).close();
         daemon.close();
-        assertEquals(1, file.openCount());
+        await().until(() -> file.openCount() == 1);
         descriptor.close();
     }
 
     @Test
     void getsWhatWasAdded() throws IOException {
         client.add(1, 7, descriptor, PAYLOAD).join();
-        assertEquals(2, file.openCount());
+        await().until(() -> file.openCount() == 2);
 
         try (Entry entry = client.get(1, 7).join()) {
             assertEquals("1/7", entry.tag() + "/" + entry.index());
@@ -82,7 +82,7 @@ public abstract class EscrowClientContract {
             assertTrue(file.is(taken));
             taken.close();
         }
-        assertEquals(2, file.openCount());
+        await().until(() -> file.openCount() == 2);
     }
 
     @Test
@@ -116,7 +116,7 @@ public abstract class EscrowClientContract {
         client.delete(1, 7).join();
 
         assertTrue(file.is(descriptor));
-        assertEquals(1, file.openCount());
+        await().until(() -> file.openCount() == 1);
     }
 
     @Test
@@ -211,7 +211,7 @@ public abstract class EscrowClientContract {
         client.add(1, 7, descriptor, PAYLOAD).join();
         client.add(1, 7, new byte[1]).join();
 
-        assertEquals(1, file.openCount());
+        await().until(() -> file.openCount() == 1);
         assertEquals(new TagInfo(1, 8, 1), client.tag(1).join());
     }
 
@@ -245,7 +245,7 @@ public abstract class EscrowClientContract {
         assertFails(Status.EBADF, bad);
         good.join();
         assertEquals(1, client.tag(1).join().used());
-        assertEquals(2, file.openCount());
+        await().until(() -> file.openCount() == 2);
     }
 
     @Test
@@ -256,7 +256,7 @@ public abstract class EscrowClientContract {
 
         assertFails(Status.EBADF, bad);
         CompletableFuture.allOf(before, after).join();
-        assertEquals(3, file.openCount());
+        await().until(() -> file.openCount() == 3);
         assertEquals(2, client.tag(1).join().used());
     }
 
