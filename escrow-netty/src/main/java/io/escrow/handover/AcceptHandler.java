@@ -34,7 +34,8 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         ChannelSlot slot = server.table().newConnectionSlot();
-        new Connection(server.connections(), server.configuration().rules(), listener, slot, null).install(child);
+        Connection.accepted(server.connections(), server.configuration().rules(), listener, slot)
+                .install(child);
         if (server.connections().isEscrowing()) {
             escrow(ctx, child, slot);
         } else {

@@ -3,7 +3,7 @@ package io.escrow.handover;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
-import io.escrow.handover.connection.Connection;
+import io.escrow.handover.connection.AdoptedConnection;
 import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
@@ -29,7 +29,7 @@ import org.slf4j.Logger;
 final class ConnectionAdopter {
 
     /** A connection that is put together, and held. */
-    record Held(Connection connection, SlotKey slot, ChannelRecord record) {}
+    record Held(AdoptedConnection connection, SlotKey slot, ChannelRecord record) {}
 
     /** What became of a connection: why it is closed, or when it went on. */
     private record Outcome(Throwable failure, long millis) {}
@@ -110,7 +110,7 @@ final class ConnectionAdopter {
                     return CompletableFuture.completedFuture(null);
                 }
             } else {
-                Connection connection = new Connection(
+                AdoptedConnection connection = new AdoptedConnection(
                         server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 Channel channel = connection.adopt(
                         listener.channel(),
@@ -131,7 +131,7 @@ final class ConnectionAdopter {
     }
 
     /** Gives a channel to its listener as if it had just been accepted. */
-    private static void give(Connection connection, Channel channel, Channel listener) {
+    private static void give(AdoptedConnection connection, Channel channel, Channel listener) {
         listener.eventLoop().execute(() -> {
             listener.pipeline().fireChannelRead(channel);
             listener.pipeline().fireChannelReadComplete();
@@ -148,17 +148,17 @@ final class ConnectionAdopter {
      * @return whether they go on
      */
     boolean goOn(List<Held> connections, Predicate<Set<SlotKey>> commit) {
-        Map<Connection, Held> held = new LinkedHashMap<>();
+        Map<AdoptedConnection, Held> held = new LinkedHashMap<>();
         connections.forEach(connection -> held.put(connection.connection(), connection));
         // Handlers that run elsewhere are told first that the channel is active, then their state, and then the rest.
         settleExecutors(held.keySet());
-        Map<Connection, UnwantedException> unwanted = new LinkedHashMap<>();
-        Map<Connection, Throwable> failures = restore(held, unwanted);
+        Map<AdoptedConnection, UnwantedException> unwanted = new LinkedHashMap<>();
+        Map<AdoptedConnection, Throwable> failures = restore(held, unwanted);
         Set<SlotKey> notRestored = new LinkedHashSet<>();
         failures.keySet()
                 .forEach(connection -> notRestored.add(held.get(connection).slot()));
         boolean committed = commit.test(notRestored);
-        Set<Connection> givenUp = committed ? failures.keySet() : held.keySet();
+        Set<AdoptedConnection> givenUp = committed ? failures.keySet() : held.keySet();
         letGo(givenUp);
         if (!committed) {
             return false;
@@ -169,19 +169,21 @@ final class ConnectionAdopter {
         settle(held.values());
         settleExecutors(held.keySet());
         EventLoops.forEach(
-                        held.keySet(), Connection::channel, connection -> begin(connection, unwanted.get(connection)))
+                        held.keySet(),
+                        AdoptedConnection::channel,
+                        connection -> begin(connection, unwanted.get(connection)))
                 .join()
                 .forEach((connection, outcome) -> count(held.get(connection), outcome));
         return true;
     }
 
     /** Waits until executors other than the event loops have done what they had to do for some connections. */
-    private static void settleExecutors(Collection<Connection> connections) {
+    private static void settleExecutors(Collection<AdoptedConnection> connections) {
         // One that its listener has not let in has no pipeline.
-        List<Connection> registered =
-                connections.stream().filter(Connection::isRegistered).toList();
-        PipelineExecutors executors =
-                PipelineExecutors.all(EventLoops.forEach(registered, Connection::channel, Connection::executors)
+        List<AdoptedConnection> registered =
+                connections.stream().filter(AdoptedConnection::isRegistered).toList();
+        PipelineExecutors executors = PipelineExecutors.all(
+                EventLoops.forEach(registered, AdoptedConnection::channel, AdoptedConnection::executors)
                         .join()
                         .values());
         if (!executors.isEmpty()) {
@@ -192,11 +194,11 @@ final class ConnectionAdopter {
     }
 
     /** Returns what went wrong with those connections that can't be restored, and adds those that are not wanted. */
-    private Map<Connection, Throwable> restore(
-            Map<Connection, Held> held, Map<Connection, UnwantedException> unwanted) {
-        Map<Connection, Throwable> failures = new LinkedHashMap<>();
-        List<Connection> registered = new ArrayList<>();
-        for (Connection connection : held.keySet()) {
+    private Map<AdoptedConnection, Throwable> restore(
+            Map<AdoptedConnection, Held> held, Map<AdoptedConnection, UnwantedException> unwanted) {
+        Map<AdoptedConnection, Throwable> failures = new LinkedHashMap<>();
+        List<AdoptedConnection> registered = new ArrayList<>();
+        for (AdoptedConnection connection : held.keySet()) {
             if (connection.isRegistered()) {
                 registered.add(connection);
             } else {
@@ -205,7 +207,7 @@ final class ConnectionAdopter {
         }
         EventLoops.forEach(
                         registered,
-                        Connection::channel,
+                        AdoptedConnection::channel,
                         connection -> restore(
                                 connection, held.get(connection).record().clean()))
                 .join()
@@ -221,7 +223,7 @@ final class ConnectionAdopter {
     }
 
     /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
-    private CompletableFuture<Throwable> restore(Connection connection, boolean clean) {
+    private CompletableFuture<Throwable> restore(AdoptedConnection connection, boolean clean) {
         CompletableFuture<Throwable> restored = new CompletableFuture<>();
         if (!connection.channel().isActive()) {
             restored.complete(null);
@@ -244,7 +246,7 @@ final class ConnectionAdopter {
         return restored;
     }
 
-    private static void checkResumable(Connection connection) {
+    private static void checkResumable(AdoptedConnection connection) {
         String reason = connection.whyNotResumable();
         if (reason != null) {
             throw new UnwantedException(reason);
@@ -263,10 +265,10 @@ final class ConnectionAdopter {
         }
     }
 
-    private void letGo(Set<Connection> connections) {
+    private void letGo(Set<AdoptedConnection> connections) {
         server.connections().removeAll(connections);
         ConnectionBatch.letGo(
-                connections.stream().filter(Connection::isRegistered).toList());
+                connections.stream().filter(AdoptedConnection::isRegistered).toList());
     }
 
     private void count(Held connection, Outcome outcome) {
@@ -303,7 +305,7 @@ final class ConnectionAdopter {
     }
 
     /** Lets a connection go on, or ends it if it can't. Called on its event loop. */
-    private static Outcome begin(Connection connection, UnwantedException unwanted) {
+    private static Outcome begin(AdoptedConnection connection, UnwantedException unwanted) {
         Throwable reason = unwanted;
         if (reason == null) {
             try {

@@ -265,7 +265,7 @@ final class ConnectionBatch {
     }
 
     /** Gives connections up that are another process's. What goes wrong with one changes nothing for the others. */
-    static void letGo(Collection<Connection> connections) {
+    static void letGo(Collection<? extends Connection> connections) {
         EventLoops.forEach(connections, Connection::channel, connection -> {
                     try {
                         connection.letGo();

@@ -38,7 +38,7 @@ final class Connections implements Connection.Owner {
     }
 
     /** Forgets connections that are given up. */
-    void removeAll(Collection<Connection> connections) {
+    void removeAll(Collection<? extends Connection> connections) {
         open.removeAll(connections);
     }
 

@@ -139,9 +139,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
         if (connection.state() == ConnectionState.APART) {
             // The descriptor is on its way to the escrow.
             deferred.close(promise);
-        } else if (connection.isBeingBuilt()) {
-            // The connection is left, and a version whose handlers do not fail can adopt it.
-            connection.closedWhileBuilt();
+        } else if (connection.closedWhileBuilt()) {
             ctx.channel().closeFuture().addListener(f -> promise.trySuccess());
         } else if (connection.state() == ConnectionState.GONE) {
             // It is closed already, or as soon as all writes that were moved are told so.

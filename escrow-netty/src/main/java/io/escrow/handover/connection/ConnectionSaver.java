@@ -36,7 +36,10 @@ final class ConnectionSaver {
     private final MovedAttributes attributes;
     private final WriteTrackers writes;
 
-    /** How many writes are in the record of a connection that was taken apart. */
+    /** What was taken out of the connection; {@code null} if nothing is. */
+    private ChannelRecord takenApart;
+
+    /** How many writes are in that record. */
     private int movedWrites;
 
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
@@ -129,7 +132,7 @@ final class ConnectionSaver {
 
     /**
      * Takes out all bytes and state of a connection whose channel is deregistered. The collected bytes of decoders are
-     * out of them afterwards: {@link #feedDecoders} puts them back.
+     * out of them afterwards: {@link #putBack} feeds them again.
      *
      * @param listener the name of the listener that the connection came from
      * @param restedMillis when the connection came to rest, in milliseconds since 1970
@@ -162,11 +165,24 @@ final class ConnectionSaver {
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
         boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
-        return record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+        takenApart = record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+        return takenApart;
+    }
+
+    /** Gives decoders back what was taken out of them, if the connection was taken apart. */
+    void putBack() {
+        if (takenApart != null) {
+            feedDecoders(channel.pipeline(), takenApart);
+            takenApart = null;
+        }
     }
 
     /** Tells those who wait for the writes of a connection that was taken apart that the next process has them. */
     void failMovedWrites() {
+        if (takenApart == null) {
+            return;
+        }
+        takenApart = null;
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
         if (outbound != null && movedWrites > 0) {
             ConnectionMovedException moved = new ConnectionMovedException();
