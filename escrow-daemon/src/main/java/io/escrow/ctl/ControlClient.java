@@ -13,6 +13,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
@@ -110,6 +111,8 @@ final class ControlClient implements AutoCloseable {
             ChannelFuture connected = new Bootstrap()
                     .group(group)
                     .channel(EpollDomainSocketChannel.class)
+                    // Who is refused is answered before the request is written, which then fails.
+                    .option(ChannelOption.AUTO_CLOSE, false)
                     .handler(new ChannelInitializer<Channel>() {
                         @Override
                         protected void initChannel(Channel channel) {

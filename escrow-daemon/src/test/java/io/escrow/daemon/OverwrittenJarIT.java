@@ -60,7 +60,7 @@ class OverwrittenJarIT {
                 "--verbose",
                 path);
         try (TestFiles files = new TestFiles(directory.resolve("files"), 3);
-                TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(command))) {
+                TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(TestProcess.withHangup(command)))) {
             daemon = started;
             byte[] other = new byte[1 << 20];
             new Random(1).nextBytes(other);

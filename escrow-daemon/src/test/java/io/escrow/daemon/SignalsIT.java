@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
+import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,7 +20,9 @@ class SignalsIT {
 
     @Test
     void onlyTheEndIsAnEnd() throws IOException {
-        try (TestDaemon daemon = TestDaemon.start(directory)) {
+        Path socket = directory.resolve("s");
+        List<String> command = TestProcess.withHangup(TestDaemon.command(socket.toString()));
+        try (TestDaemon daemon = TestDaemon.start(socket, new ProcessBuilder(command))) {
             try (BlockingEscrow escrow = daemon.connect()) {
                 escrow.add(1, 0, new byte[1]);
             }

@@ -139,7 +139,8 @@ final class TestDaemon extends TestProcess {
 
     /** Does one of everything, so that nothing is opened or loaded later; returns how many descriptors are open then. */
     long warmUp() throws IOException {
-        try (TestFiles files = new TestFiles(path.resolveSibling("warm-up"), 1);
+        Path stored = path.resolveSibling("warm-up");
+        try (TestFiles files = new TestFiles(stored, 1);
                 BlockingEscrow escrow = connect()) {
             escrow.add(0, 0, files.get(0), new byte[1]);
             try (Entry entry = escrow.get(0, 0)) {
@@ -147,6 +148,8 @@ final class TestDaemon extends TestProcess {
             }
             escrow.delete(0, 0);
         }
+        // Another thread of the daemon closes it.
+        await("file of the slot").atMost(TIMEOUT).until(() -> !hasOpen(stored));
         // A session that has ended holds nothing any more when the next one is on, and that one is seen by its socket.
         try (BlockingEscrow escrow = connect()) {
             assertEquals(0, escrow.tag(0).used());

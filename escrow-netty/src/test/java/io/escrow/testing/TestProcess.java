@@ -59,6 +59,13 @@ public class TestProcess implements AutoCloseable {
         return command;
     }
 
+    /** Returns the command line that runs another one with SIGHUP as usual: whoever runs the tests may ignore it. */
+    public static List<String> withHangup(List<String> command) {
+        List<String> all = new ArrayList<>(List.of("env", "--default-signal=HUP"));
+        all.addAll(command);
+        return all;
+    }
+
     private void readLines() {
         try (BufferedReader in = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -215,6 +222,24 @@ public class TestProcess implements AutoCloseable {
     /** Counts the open descriptors. */
     public final long descriptors() {
         return descriptors(pid());
+    }
+
+    /** Returns whether the process has a file of a directory open, even if that is deleted. */
+    public final boolean hasOpen(Path directory) {
+        try (Stream<Path> open = Files.list(Path.of("/proc/" + pid() + "/fd"))) {
+            return open.anyMatch(descriptor -> isIn(directory, descriptor));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static boolean isIn(Path directory, Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).startsWith(directory);
+        } catch (IOException e) {
+            // It was closed meanwhile.
+            return false;
+        }
     }
 
     /** Counts the open descriptors of a process. */

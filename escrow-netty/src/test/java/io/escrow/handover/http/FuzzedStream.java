@@ -8,6 +8,7 @@ import io.escrow.handover.connection.MessageGate;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 
@@ -88,7 +89,7 @@ abstract class FuzzedStream {
     private void make(boolean gated) {
         unanswered = 0;
         channel = new EmbeddedChannel();
-        channel.pipeline().addLast("first", new ChannelInboundHandlerAdapter());
+        channel.pipeline().addLast("first", new Tasks());
         addHandlers(channel);
         gate = gated ? Gates.install(channel) : null;
         assertTrue(!gated || gate != null);
@@ -128,7 +129,7 @@ abstract class FuzzedStream {
     private void command(int command) {
         switch (command) {
             case 's' -> gate.shut();
-            case 'o' -> gate.open();
+            case 'o' -> channel.writeInbound((Runnable) gate::open);
             case 'a' -> {
                 if (unanswered > 0) {
                     unanswered--;
@@ -163,5 +164,17 @@ abstract class FuzzedStream {
             assertEquals(before, seen.length());
         }
         send(Unpooled.wrappedBuffer(held));
+    }
+
+    /** Runs what is no bytes as an event loop does: what that causes by closing happens later. */
+    private static final class Tasks extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            if (msg instanceof Runnable task) {
+                task.run();
+            } else {
+                ctx.fireChannelRead(msg);
+            }
+        }
     }
 }
