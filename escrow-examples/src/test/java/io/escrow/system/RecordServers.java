@@ -59,11 +59,14 @@ abstract class RecordServers {
 
     @AfterEach
     final void endProcesses() throws IOException {
+        // All of them first: closing one fails if it has leaked something.
+        servers.forEach(JarProcess::kill);
+        daemon.kill();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
         for (JarProcess server : servers) {
             server.close();
         }
         daemon.close();
-        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
     /** Sets what the servers offer; otherwise one service. To be called first. */
