@@ -111,13 +111,16 @@ public final class ChildProcess {
 
     /** Waits until the process has ended by itself. */
     public void awaitEnd() {
-        process.onExit().join();
+        // Of a process that has ended, onExit() waits for whoever has got its number since.
+        if (process.isAlive()) {
+            process.onExit().join();
+        }
     }
 
     /** Sends SIGKILL to the process and all its descendants, and waits until the process has ended. */
     public void kill() {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-        process.onExit().join();
+        awaitEnd();
     }
 }
