@@ -223,6 +223,7 @@ public final class EscrowDaemon implements AutoCloseable {
         channel.pipeline()
                 .addLast(
                         new SessionWatchdog(options.timeouts(), wire::received),
+                        new ClosingPace(store, options.storeLimits().descriptors(), closer),
                         new Session(
                                 store,
                                 options.limits(),

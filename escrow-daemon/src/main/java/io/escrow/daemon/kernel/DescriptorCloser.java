@@ -11,6 +11,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Closes descriptors for the event loop, which must never wait: closing the last descriptor of a connection with {@code
@@ -29,6 +30,8 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
     private static final int BATCH = 64;
     private static final int MOMENT_MILLIS = 5;
     private static final int PATIENCE_SECONDS = 1;
+    private static final int CATCH_UP_MILLIS = 100;
+    private static final int LOOK_NANOS = 20_000;
 
     private final EventExecutor timer;
     private final Queue<Runnable> closings = new ConcurrentLinkedQueue<>();
@@ -61,6 +64,20 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
             threads.execute(this::closeAll);
         } else if (timed.compareAndSet(false, true)) {
             waitMoment();
+        }
+    }
+
+    /** Returns how many closings wait for a thread. Any thread may call this. */
+    public int waiting() {
+        return waiting.get();
+    }
+
+    /** Waits until no closing waits for a thread; not longer than 100 ms, if all threads wait for peers that linger. */
+    public void catchUp() {
+        threads.execute(this::closeAll);
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CATCH_UP_MILLIS);
+        while (waiting.get() > 0 && System.nanoTime() < end) {
+            LockSupport.parkNanos(LOOK_NANOS);
         }
     }
 
