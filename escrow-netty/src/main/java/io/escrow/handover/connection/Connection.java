@@ -255,7 +255,7 @@ public class Connection implements ProtocolContext {
         }
     }
 
-    /** Tells the escrow if the connection can't be moved any more, or again. */
+    /** Updates the crash record in the escrow when the connection can't be moved any more, or can be moved again. */
     private void escrowChange() {
         if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
             ChannelRecord changed = crashRecord.change(whyImmovable());

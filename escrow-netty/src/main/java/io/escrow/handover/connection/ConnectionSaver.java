@@ -177,7 +177,7 @@ final class ConnectionSaver {
         }
     }
 
-    /** Tells those who wait for the writes of a connection that was taken apart that the next process has them. */
+    /** Fails the writes that were taken out of the connection: the next process has them. */
     void failMovedWrites() {
         if (takenApart == null) {
             return;

@@ -29,7 +29,7 @@ final class HandlerInspector {
      */
     record Question(String type, String field, String busy, boolean ofMessages) {}
 
-    /** What is known about the handlers of Netty. */
+    /** Inspects the handlers of Netty. */
     static final HandlerInspector OF_NETTY = new HandlerInspector(List.of(
             new Question(CODEC + "LengthFieldBasedFrameDecoder", "discardingTooLongFrame", SKIPPING, false),
             new Question(CODEC + "LineBasedFrameDecoder", "discarding", SKIPPING, false),

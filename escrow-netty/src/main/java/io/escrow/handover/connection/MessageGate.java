@@ -215,7 +215,7 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
         return connection().farewell();
     }
 
-    /** Tells the peer that the server ends, see {@link ProtocolConnection#end}. */
+    /** Lets the protocol announce the end of the server to the peer, see {@link ProtocolConnection#end}. */
     public CompletableFuture<Void> end() {
         return connection().end();
     }

@@ -76,7 +76,7 @@ final class WebSocketConnection implements ProtocolConnection {
         return SERVICE_RESTART.clone();
     }
 
-    /** Says it even between two fragments of a message, and past the compression: control frames may be there. */
+    /** Sends Close even between two fragments of a message, and past the compression: control frames may be there. */
     @Override
     public CompletableFuture<Void> end() {
         return tracker.endWebSocket(WebSocketCloseStatus.SERVICE_RESTART);

@@ -109,7 +109,7 @@ public interface ProtocolConnection {
     }
 
     /**
-     * Tells the peer of a connection that stays that the server ends, and that the peer may come again. Called towards the
+     * Announces to the peer of a connection that stays that the server ends, and that it may come again. Called towards the
      * end of the time to drain, at whatever the connection is doing: a protocol that can't say it in the middle of a
      * message says nothing.
      *
