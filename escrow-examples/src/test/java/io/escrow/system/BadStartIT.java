@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.system.Flaw.Manner;
 import io.escrow.system.Flaw.Point;
+import io.escrow.testing.JarProcess;
 import java.util.ArrayList;
 import java.util.List;
 import org.awaitility.Awaitility;

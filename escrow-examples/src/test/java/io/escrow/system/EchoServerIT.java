@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
+import io.escrow.testing.JarProcess;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;

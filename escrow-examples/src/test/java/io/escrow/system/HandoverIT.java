@@ -1,5 +1,6 @@
 package io.escrow.system;
 
+import io.escrow.testing.JarProcess;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.system.ImmovableServer.Kind;
+import io.escrow.testing.JarProcess;
+import io.escrow.testing.Successors;
 import io.netty.handler.codec.http2.Http2FrameCodec;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;

@@ -8,6 +8,7 @@ import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.store.HandoverRecord;
 import io.escrow.system.VersionServer.Lack;
+import io.escrow.testing.JarProcess;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;

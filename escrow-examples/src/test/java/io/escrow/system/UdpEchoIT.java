@@ -3,6 +3,7 @@ package io.escrow.system;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.testing.Successors;
 import java.io.IOException;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;

@@ -1,4 +1,4 @@
-package io.escrow.system;
+package io.escrow.testing;
 
 import java.io.IOException;
 import java.net.URI;
@@ -6,8 +6,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs an example's server, and one after the other its successors, with an escrow between them. */
-final class Successors implements AutoCloseable {
+/**
+ * Runs an example's server, and one after the other its successors, with an escrow between them. The server is in the
+ * module's runnable jar, and says "Serving port".
+ */
+public final class Successors implements AutoCloseable {
 
     private static final String READY = "Serving port ";
 
@@ -16,11 +19,17 @@ final class Successors implements AutoCloseable {
     private final int port;
     private JarProcess current;
 
-    Successors(Path directory, String example, String... more) throws IOException, InterruptedException {
+    /**
+     * Starts the daemon and the first server.
+     *
+     * @param directory where the socket of the daemon is
+     * @param arguments what the server is told beside its escrow and its port
+     */
+    public Successors(Path directory, String... arguments) throws IOException, InterruptedException {
         Path escrow = directory.resolve("s");
         escrowd = JarProcess.escrowd(escrow);
-        arguments = new ArrayList<>(List.of(example, "--escrow=" + escrow));
-        arguments.addAll(List.of(more));
+        this.arguments = new ArrayList<>(List.of(arguments));
+        this.arguments.add("--escrow=" + escrow);
         current = start(0);
         try {
             port = Integer.parseInt(current.nextWith(READY).replaceAll("\\D*(\\d+).*", "$1"));
@@ -36,16 +45,18 @@ final class Successors implements AutoCloseable {
         return JarProcess.start(all.toArray(String[]::new));
     }
 
-    int port() {
+    /** Returns the port that all of them serve. */
+    public int port() {
         return port;
     }
 
-    URI uri(String scheme, String path) {
+    /** Returns the address of a resource. */
+    public URI uri(String scheme, String path) {
         return URI.create(scheme + "://localhost:" + port + path);
     }
 
     /** Has the next process wait for its turn, and then ends the current one; returns how the next one came up. */
-    String waitThenEnd() throws IOException, InterruptedException {
+    public String waitThenEnd() throws IOException, InterruptedException {
         JarProcess next = start(port);
         try {
             next.nextWith("waiting for the session");
@@ -58,14 +69,14 @@ final class Successors implements AutoCloseable {
     }
 
     /** Ends the current process, and then starts the next one; returns how it came up. */
-    String endThenStart() throws IOException, InterruptedException {
+    public String endThenStart() throws IOException, InterruptedException {
         endCurrent();
         current = start(port);
         return current.nextWith(READY);
     }
 
     /** Kills the current process, and then starts the next one; returns how it came up. */
-    String killThenStart() throws IOException, InterruptedException {
+    public String killThenStart() throws IOException, InterruptedException {
         current.kill();
         current = start(port);
         return current.nextWith(READY);

@@ -1,19 +1,20 @@
-package io.escrow.system;
+package io.escrow.testing;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.escrow.testing.ClassDataArchive;
-import io.escrow.testing.TestProcess;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs what is in the packaged jar. When it is closed, it is killed, and must not have told of a leak. */
-final class JarProcess extends TestProcess {
+/**
+ * Runs what is in the module's runnable jar, with a daemon in it. When it is closed, it is killed, and must not have told of
+ * a leak.
+ */
+public final class JarProcess extends TestProcess {
 
-    private static final String JAR = System.getProperty("escrow-examples.jar");
+    private static final String JAR = System.getProperty("example.jar");
     private static final String[] ARCHIVE = ClassDataArchive.options(JAR).toArray(String[]::new);
     private static final int PATIENCE_SECONDS = 150;
 
@@ -33,24 +34,24 @@ final class JarProcess extends TestProcess {
     }
 
     /** Runs an example. */
-    static JarProcess start(String... arguments) throws IOException {
+    public static JarProcess start(String... arguments) throws IOException {
         return start(List.of(), arguments);
     }
 
     /** Runs an example from a copy of the jar: from the copy alone, without an archive of its classes. */
-    static JarProcess fromCopy(Path jar, String... arguments) throws IOException {
+    public static JarProcess fromCopy(Path jar, String... arguments) throws IOException {
         List<String> all = new ArrayList<>(List.of("-jar", jar.toString()));
         all.addAll(List.of(arguments));
         return new JarProcess(List.of(), new String[0], all);
     }
 
     /** Returns the jar. */
-    static Path jar() {
+    public static Path jar() {
         return Path.of(JAR);
     }
 
     /** Runs an example by way of another command, which becomes the example. */
-    static JarProcess start(List<String> starter, String... arguments) throws IOException {
+    public static JarProcess start(List<String> starter, String... arguments) throws IOException {
         List<String> all = new ArrayList<>();
         if (List.of(arguments).contains("bench")) {
             // Most of the time would go into looking for leaks, and the same code is looked at elsewhere.
@@ -62,12 +63,12 @@ final class JarProcess extends TestProcess {
     }
 
     /** Runs a class of the tests, which finds what it needs in the jar. */
-    static JarProcess main(Class<?> main, String... arguments) throws IOException {
+    public static JarProcess main(Class<?> main, String... arguments) throws IOException {
         return main(List.of(), main, arguments);
     }
 
     /** Runs a class of the tests that needs more than is in the jar: what some other classes come from. */
-    static JarProcess main(List<Class<?>> more, Class<?> main, String... arguments) throws IOException {
+    public static JarProcess main(List<Class<?>> more, Class<?> main, String... arguments) throws IOException {
         StringBuilder path = new StringBuilder(JAR).append(File.pathSeparator).append(location(main));
         more.forEach(type -> path.append(File.pathSeparator).append(location(type)));
         List<String> all = new ArrayList<>(List.of("-cp", path.toString(), main.getName()));
@@ -80,7 +81,7 @@ final class JarProcess extends TestProcess {
     }
 
     /** Runs the daemon, and returns when it listens. */
-    static JarProcess escrowd(Path socket, String... options) throws IOException {
+    public static JarProcess escrowd(Path socket, String... options) throws IOException {
         List<String> all = new ArrayList<>(List.of("-cp", JAR, "io.escrow.daemon.main.Escrowd"));
         all.addAll(List.of(options));
         all.add(socket.toString());
@@ -90,7 +91,7 @@ final class JarProcess extends TestProcess {
     }
 
     /** Runs an example that ends by itself, and returns what it printed. */
-    static List<String> run(int exitCode, String... arguments) throws IOException {
+    public static List<String> run(int exitCode, String... arguments) throws IOException {
         try (JarProcess example = JarProcess.start(arguments)) {
             int actual = example.awaitExit();
             assertEquals(exitCode, actual, () -> example.lines().toString());
@@ -99,12 +100,12 @@ final class JarProcess extends TestProcess {
     }
 
     /** Waits for the next line with a text in it. */
-    String nextWith(String text) {
+    public String nextWith(String text) {
         return nextLine(line -> line.contains(text), text);
     }
 
     /** Waits until a number of lines with a text in them have been printed. */
-    void awaitLines(String text, int count) {
+    public void awaitLines(String text, int count) {
         while (lines().stream().filter(line -> line.contains(text)).count() < count) {
             nextWith(text);
         }
