@@ -245,6 +245,12 @@ final class RecordPeer extends SimpleChannelInboundHandler<ByteBuf> {
     }
 
     @Override
+    public String toString() {
+        return kind + " by " + transport + ", " + channel + ", awaits " + unanswered + " of " + next
+                + ", repeated and unanswered " + repeated;
+    }
+
+    @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
         failed.completeExceptionally(cause);
     }

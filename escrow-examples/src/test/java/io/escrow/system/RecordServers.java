@@ -140,7 +140,21 @@ abstract class RecordServers {
     final void await(Function<RecordPeer, CompletableFuture<Void>> event) throws Exception {
         CompletableFuture<Void> all =
                 CompletableFuture.allOf(peers.stream().map(event).toArray(CompletableFuture[]::new));
-        CompletableFuture.anyOf(all, failed).get(60, TimeUnit.SECONDS);
+        try {
+            CompletableFuture.anyOf(all, failed).get(60, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new AssertionError(described(event), e);
+        }
+    }
+
+    /** Returns what keeps the clients from an event, and what the servers have printed. */
+    private String described(Function<RecordPeer, CompletableFuture<Void>> event) {
+        return Stream.concat(
+                        peers.stream()
+                                .filter(peer -> !event.apply(peer).isDone())
+                                .map(RecordPeer::toString),
+                        servers.stream().map(server -> server.pid() + ": " + server.lines()))
+                .collect(Collectors.joining("\n"));
     }
 
     /** Looks into the escrow behind one more server, which has seen the end of the connections that it was handed. */
