@@ -6,6 +6,7 @@ import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.internal.Futures;
 import io.netty.channel.EventLoop;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
@@ -31,6 +33,10 @@ final class WaveReceiver implements AutoCloseable {
 
     private final Socket meetingPoint;
     private final ProcessLink before;
+
+    /** What was fetched, and given up again with its descriptor: connections of which no wave was taken. By index. */
+    private final Map<Integer, Entry> givenUp = new LinkedHashMap<>();
+
     private boolean welcome;
 
     private WaveReceiver(Socket meetingPoint, ProcessLink before) {
@@ -92,19 +98,22 @@ final class WaveReceiver implements AutoCloseable {
                                 + e.text());
                     }
                 }
-                case GONE -> forget(server, entries.remove(message.index()));
+                case GONE -> {
+                    forget(server, entries.remove(message.index()));
+                    forget(server, givenUp.remove(message.index()));
+                }
                 case WAVE -> {
                     take(adopter, entries, wave, unreadable);
                     wave.clear();
                     unreadable.clear();
                 }
                 case DONE -> {
-                    adoptRest(adopter, entries);
+                    adoptRest(server, adopter, notes, entries);
                     return true;
                 }
                 default -> {
                     if (hasDied()) {
-                        adoptRest(adopter, entries);
+                        adoptRest(server, adopter, notes, entries);
                         return true;
                     }
                     entries.values().forEach(Entry::close);
@@ -136,14 +145,19 @@ final class WaveReceiver implements AutoCloseable {
         List<ConnectionAdopter.Held> held = held(assembled);
         adopter.left().forEach(slot -> notTaken.add(slot.index()));
         notTaken.retainAll(asked);
-        adopter.goOn(held, notRestored -> {
+        boolean taken = adopter.goOn(held, notRestored -> {
             notRestored.forEach(slot -> notTaken.add(slot.index()));
             return before.send(ProcessLink.Kind.TAKEN, 0, encode(notTaken))
                     .awaitUninterruptibly()
                     .isSuccess();
         });
-        // Of those that were not taken, the process before reports that they stay.
-        entries.keySet().removeIf(index -> wave.containsKey(index) && !notTaken.contains(index));
+        for (int index : wave.keySet()) {
+            Entry entry = entries.remove(index);
+            if (entry != null && (!taken || notTaken.contains(index))) {
+                // The process before has it, and reports that it stays, unless it dies before.
+                givenUp.put(index, entry);
+            }
+        }
         phase.end(held.size());
     }
 
@@ -154,12 +168,30 @@ final class WaveReceiver implements AutoCloseable {
     }
 
     /** Adopts what no process serves any more. */
-    private static void adoptRest(ConnectionAdopter adopter, Map<Integer, Entry> entries) {
+    private void adoptRest(
+            HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         Phase.Span phase = Phase.ADOPTING.begin();
+        fetchAgain(server, notes, entries);
         List<ConnectionAdopter.Held> held =
                 held(entries.values().stream().map(adopter::assemble).toList());
         adopter.goOn(held, notRestored -> true);
         phase.end(held.size());
+    }
+
+    /** Fetches what was given up when the process before still had it. */
+    private void fetchAgain(HandoverContext server, StartNotes notes, Map<Integer, Entry> entries) {
+        try {
+            server.client()
+                    .getAll(
+                            givenUp.values().stream().map(Entry::key).iterator(),
+                            entry -> entries.put(entry.index(), entry))
+                    .join()
+                    .failures()
+                    .forEach((slot, failure) ->
+                            notes.leave("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage()));
+        } catch (CompletionException e) {
+            notes.leave("the rest of the connections: " + Futures.unwrap(e).getMessage());
+        }
     }
 
     private static List<ConnectionAdopter.Held> held(List<CompletableFuture<ConnectionAdopter.Held>> assembled) {

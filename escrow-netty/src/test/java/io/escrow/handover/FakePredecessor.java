@@ -58,6 +58,18 @@ final class FakePredecessor implements AutoCloseable {
         link.send(ProcessLink.Kind.WELCOME, 0, version);
     }
 
+    /** Sends all in one wave, and is gone before it can hear an answer. */
+    void dieWithAWave() {
+        connecting.cancel(false);
+        endpoint.close();
+        link.loop()
+                .submit(() -> {
+                    records.forEach((index, record) -> link.write(ProcessLink.Kind.MOVED, index, record.encode()));
+                    link.send(ProcessLink.Kind.WAVE).addListener(f -> link.close());
+                })
+                .syncUninterruptibly();
+    }
+
     /** Waits for its session, and ends it without the endpoint. */
     void storeAll() {
         beginSession();

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.handover.link.ProcessLink;
+import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.protocol.Movable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
@@ -145,6 +146,27 @@ class WavesTest extends HandoverHarness {
         dying.close();
         assertEquals(MANY, handover.join().connections());
         assertEquals(MANY, start(waves()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    /** It dies when it has sent a wave, before it hears that the wave is taken. */
+    @Test
+    void nothingIsLostOfAWaveWhoseProcessDies() throws Exception {
+        ServerHandover server = start();
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        handOver(server);
+        ServerHandover next;
+        try (FakePredecessor before = new FakePredecessor(escrow(), group.next())) {
+            CompletableFuture<ServerHandover> starting = startNext(waves());
+            before.meet(ProtocolVersion.OWN.encode());
+            assertEquals(ProcessLink.Kind.READY, before.link.receive().kind());
+            before.dieWithAWave();
+            next = add(starting.join());
+        }
+        assertEquals(List.of(), next.startReport().left());
+        assertEquals(List.of(), next.startReport().refused());
+        assertEquals(MANY, next.startReport().adopted());
         assertUnharmed(peers);
     }
 
