@@ -3,6 +3,7 @@ package io.escrow;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.testing.PackageRules;
@@ -38,6 +39,7 @@ class LibraryPackagesTest {
             .allowPair(EscrowClient.class, EscrowClientBuilder.class)
             .allowPair(CLIENT + ".Connector", CLIENT + ".HelloHandler")
             .allowPair(ServerHandover.class, ServerHandoverBuilder.class)
+            .allowPair(ServerHandover.class, HandoverTransport.class)
             .allowPair(HANDOVER + ".Phase", HANDOVER + ".HandoverPhaseEvent")
             .allowPair(CONNECTION + ".Connection", CONNECTION + ".ConnectionHandler")
             .allowPair(STORE + ".ChannelRecord", STORE + ".RecordParser")

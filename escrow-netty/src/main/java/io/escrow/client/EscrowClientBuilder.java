@@ -6,6 +6,7 @@ import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.internal.Checks;
 import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -78,6 +79,22 @@ public final class EscrowClientBuilder {
     public EscrowClientBuilder group(EventLoopGroup group) {
         this.group = Checks.epoll("group", group);
         return this;
+    }
+
+    /**
+     * Returns whether the calling thread is an event loop that clients of this builder use. It must not wait for them.
+     *
+     * @return {@code false} also if clients have event loops of their own
+     */
+    public boolean inEventLoop() {
+        if (group != null) {
+            for (EventExecutor loop : group) {
+                if (loop.inEventLoop()) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     /**

@@ -36,6 +36,7 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
         ChannelSlot slot = server.table().newConnectionSlot();
         Connection.accepted(server.connections(), server.configuration().rules(), listener, slot)
                 .install(child);
+        server.connections().arriving(child);
         if (server.connections().isEscrowing()) {
             escrow(ctx, child, slot);
         } else {
@@ -45,7 +46,6 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
 
     /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
     private void escrow(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
-        server.connections().arriving(1);
         Arrival arrival = new Arrival(ctx, child, slot);
         slot.store(EventLoops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
             if (failure != null) {
@@ -82,8 +82,8 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
                 } else {
                     child.unsafe().closeForcibly();
                     slot.free();
+                    server.connections().arrived(child);
                 }
-                server.connections().arriving(-1);
             }
         }
     }

@@ -115,7 +115,7 @@ final class ConnectionAdopter {
                 Channel channel = connection.adopt(
                         listener.channel(),
                         entry.takeDescriptor().intValue(),
-                        listener.configuration().childOptions());
+                        listener.configuration().source().childOptions());
                 if (channel.isActive()) {
                     give(connection, channel, listener.channel());
                     return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record));
@@ -133,8 +133,13 @@ final class ConnectionAdopter {
     /** Gives a channel to its listener as if it had just been accepted. */
     private static void give(AdoptedConnection connection, Channel channel, Channel listener) {
         listener.eventLoop().execute(() -> {
-            listener.pipeline().fireChannelRead(channel);
-            listener.pipeline().fireChannelReadComplete();
+            if (!listener.isOpen()) {
+                // A framework has closed it: there is nobody in its pipeline any more.
+                channel.unsafe().closeForcibly();
+            } else {
+                listener.pipeline().fireChannelRead(channel);
+                listener.pipeline().fireChannelReadComplete();
+            }
             connection.given(channel);
         });
     }

@@ -6,11 +6,12 @@ import io.escrow.handover.connection.ConnectionState;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.EscrowTable;
 import io.escrow.internal.EventLoops;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
 import java.util.Collection;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 
@@ -22,7 +23,8 @@ final class Connections implements Connection.Owner {
     private final HandoverConfiguration configuration;
     private final EscrowTable table;
     private final Set<Connection> open = ConcurrentHashMap.newKeySet();
-    private final AtomicInteger arriving = new AtomicInteger();
+    private final Set<Channel> arriving = ConcurrentHashMap.newKeySet();
+    private final Set<EventLoop> loops = ConcurrentHashMap.newKeySet();
     private volatile boolean escrowing;
     private volatile Consumer<ChannelSlot> successor;
 
@@ -44,11 +46,26 @@ final class Connections implements Connection.Owner {
 
     /** Counts the connections that are accepted, but not served yet. */
     int arriving() {
-        return arriving.get();
+        // A channel without an event loop is closed without a word.
+        arriving.removeIf(channel -> !channel.isOpen());
+        return arriving.size();
     }
 
-    void arriving(int change) {
-        arriving.addAndGet(change);
+    /** Notes that a channel is accepted. */
+    void arriving(Channel channel) {
+        arriving.add(channel);
+        channel.closeFuture().addListener(f -> arrived(channel));
+    }
+
+    /** Notes that a channel that was accepted is served, or closed. */
+    void arrived(Channel channel) {
+        arriving.remove(channel);
+    }
+
+    /** Returns the event loops of the connections, and of those before. */
+    Collection<EventLoop> loops() {
+        loops.removeIf(EventLoop::isShutdown);
+        return loops;
     }
 
     /** Returns whether new connections are put into the escrow as they come. */
@@ -68,6 +85,8 @@ final class Connections implements Connection.Owner {
     @Override
     public void opened(Connection connection) {
         open.add(connection);
+        loops.add(connection.channel().eventLoop());
+        arrived(connection.channel());
         if (escrowing && !connection.slot().mayBeFilled()) {
             // There was no session when it was accepted; there may be one by now.
             storeForCrash(connection);

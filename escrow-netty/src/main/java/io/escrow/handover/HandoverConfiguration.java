@@ -17,6 +17,7 @@ import java.util.function.Predicate;
  * @param escrow how to connect to the escrow; a copy, which nothing changes
  * @param farewells what the peers of unclaimed connections are told, by the name of the listener
  * @param discarded the names of listeners that were served by a version before, and are given up
+ * @param bindWarning after which time a listener that a framework does not bind is warned of
  * @param wave how long a wave may take; {@code null} if all connections move at once
  */
 record HandoverConfiguration(
@@ -29,8 +30,30 @@ record HandoverConfiguration(
         boolean bindChangedAddress,
         int firstTag,
         Duration drain,
+        Duration bindWarning,
         Duration wave,
         Predicate<Channel> resumeAfterCrash,
         Consumer<Progress> onProgress,
         HandoverObserver observer,
-        ConnectionRules rules) {}
+        ConnectionRules rules) {
+
+    /** Returns a copy with the listeners, and what is said about them, of other descriptions. */
+    HandoverConfiguration with(ListenerDescriptions descriptions) {
+        return new HandoverConfiguration(
+                escrow,
+                descriptions.all(),
+                descriptions.farewells(),
+                descriptions.discarded(),
+                inherited,
+                crashSafe,
+                bindChangedAddress,
+                firstTag,
+                drain,
+                bindWarning,
+                wave,
+                resumeAfterCrash,
+                onProgress,
+                observer,
+                rules);
+    }
+}

@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.store.EscrowTable;
+import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.HashSet;
 import java.util.List;
@@ -48,12 +49,15 @@ record HandoverContext(
         return configuration.observer();
     }
 
-    /** Returns the event loops of the listeners and of what they accept. */
+    /** Returns the event loops of the listeners and of what they have accepted. */
     Set<EventExecutor> loops() {
-        Set<EventExecutor> loops = new HashSet<>();
+        Set<EventExecutor> loops = new HashSet<>(connections.loops());
         for (Listener listener : listeners) {
-            loops.add(listener.channel().eventLoop());
-            listener.configuration().childLoops().forEach(loops::add);
+            EventLoop loop = listener.channel().eventLoop();
+            // A framework that has closed its listener may have shut its event loops down, too.
+            if (!loop.isShutdown()) {
+                loops.add(loop);
+            }
         }
         return loops;
     }

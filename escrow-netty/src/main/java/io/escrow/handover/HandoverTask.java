@@ -35,7 +35,7 @@ final class HandoverTask {
 
     private HandoverTask(HandoverContext server, Duration time, CompletableFuture<Void> drained) {
         this.server = server;
-        this.listeners = server.listeners();
+        this.listeners = server.listeners().stream().filter(Listener::isOpen).toList();
         this.deadline = new Deadline(time);
         this.drained = drained;
         this.all = new ConnectionBatch(server, deadline);
@@ -49,10 +49,18 @@ final class HandoverTask {
      */
     static CompletableFuture<HandoverReport> handOver(
             HandoverContext server, Duration time, CompletableFuture<Void> drained) {
-        HandoverTask task = new HandoverTask(server, time, drained);
-        CompletableFuture<HandoverReport> result = new CompletableFuture<>();
-        new Thread(() -> task.run(result), "escrow-handover").start();
-        return result;
+        // Before the caller goes on, and lets its framework close the listeners.
+        server.listeners().forEach(Listener::beginHandover);
+        try {
+            HandoverTask task = new HandoverTask(server, time, drained);
+            CompletableFuture<HandoverReport> result = new CompletableFuture<>();
+            new Thread(() -> task.run(result), "escrow-handover").start();
+            return result;
+        } catch (Throwable e) {
+            // There is no thread for it, for instance.
+            server.listeners().forEach(Listener::comeBack);
+            throw e;
+        }
     }
 
     private void run(CompletableFuture<HandoverReport> result) {
@@ -123,11 +131,8 @@ final class HandoverTask {
     private void stopAccepting() throws EscrowException {
         Phase.Span phase = Phase.STOPPING.begin();
         for (Listener listener : listeners) {
-            Channel channel = listener.channel();
-            if (channel.isRegistered()) {
-                deadline.await(EventLoops.call(
-                        channel.eventLoop(), () -> channel.config().setAutoRead(false)));
-                deadline.await(EventLoops.deregister(channel));
+            if (listener.channel().isRegistered()) {
+                deadline.await(listener.stopAccepting());
             }
         }
         while (server.connections().arriving() > 0) {
@@ -265,7 +270,7 @@ final class HandoverTask {
         EventLoops.settle(server.loops()).join();
         CompletableFuture<Void> back =
                 ConnectionBatch.comeBack(server.connections().all());
-        listeners.stream().map(listener -> accept(listener.channel())).toList().forEach(CompletableFuture::join);
+        server.listeners().stream().map(Listener::comeBack).toList().forEach(CompletableFuture::join);
         back.join();
     }
 
@@ -287,20 +292,6 @@ final class HandoverTask {
                                     .thenCompose(stored -> stored)
                             : connection.slot().remove());
         }
-    }
-
-    private static CompletableFuture<Void> accept(Channel listener) {
-        CompletableFuture<Void> accepting = new CompletableFuture<>();
-        if (listener.isRegistered() || !listener.isOpen()) {
-            listener.config().setAutoRead(true);
-            accepting.complete(null);
-        } else {
-            listener.eventLoop().register(listener).addListener(f -> {
-                listener.config().setAutoRead(true);
-                accepting.complete(null);
-            });
-        }
-        return accepting;
     }
 
     private void warn(CompletableFuture<Void> request) {

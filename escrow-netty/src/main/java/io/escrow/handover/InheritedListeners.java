@@ -7,6 +7,7 @@ import io.escrow.Status;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 
@@ -31,26 +32,25 @@ final class InheritedListeners {
     }
 
     /**
-     * Lets a listener adopt its socket.
+     * Finds the socket of a listener.
      *
-     * @return whether there is one
+     * @return a duplicate of its descriptor, which the caller owns; empty if there is none
      * @throws EscrowException if the one with its name is something else than the listener
      */
-    boolean give(Listener listener) throws EscrowException {
+    OptionalInt descriptorFor(Listener listener) throws EscrowException {
         ListenerConfiguration configuration = listener.configuration();
         Optional<InheritedSocket> socket = byName(configuration);
         if (socket.isEmpty()) {
-            socket = find(s -> !configuration.hasAnyPort() && isSame(configuration, s));
+            socket = find(s -> configuration.isKnownByAddress() && isSame(configuration, s));
         }
         if (socket.isEmpty()) {
-            return false;
+            return OptionalInt.empty();
         }
         // A duplicate, so that the socket is still there when the start fails.
-        listener.adopt(sockets.duplicate(socket.get().number()));
+        int duplicate = sockets.duplicate(socket.get().number());
         given.put(socket.get().number(), listener.name());
-        listener.inherited();
         logger.info("listener {} is {}", listener.name(), socket.get());
-        return true;
+        return OptionalInt.of(duplicate);
     }
 
     private Optional<InheritedSocket> byName(ListenerConfiguration configuration) throws EscrowException {

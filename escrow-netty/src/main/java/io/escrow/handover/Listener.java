@@ -6,48 +6,43 @@ import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
-import io.netty.bootstrap.AbstractBootstrap;
-import io.netty.bootstrap.AbstractBootstrapConfig;
-import io.netty.bootstrap.Bootstrap;
-import io.netty.bootstrap.BootstrapConfig;
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.bootstrap.ServerBootstrapConfig;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.ServerChannel;
-import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
-import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
-import io.netty.util.AttributeKey;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.SocketAddress;
 import java.util.concurrent.CompletableFuture;
 
-/** Binds or adopts one listener, or one datagram socket. Used by one thread at a time. */
+/**
+ * Keeps the socket of one listener, or one datagram socket, and its slot in the escrow. Used by one thread at a time,
+ * unless a method says otherwise.
+ */
 final class Listener {
 
-    private final ListenerConfiguration configuration;
     private final String name;
-    private final SocketAddress address;
-    private Channel channel;
+    private final HostedSocket<?> hosted;
+    private ListenerConfiguration configuration;
+    private volatile Channel channel;
     private ChannelSlot slot;
     private boolean bound;
     private boolean inherited;
+    /** Whether the channel accepts without being asked, when nobody has stopped it. */
+    private boolean autoRead = true;
+
+    private volatile boolean handingOver;
     private volatile boolean gone;
 
     Listener(ListenerConfiguration configuration) {
         this.configuration = configuration;
         this.name = configuration.name();
-        this.address = configuration.address();
+        this.hosted = configuration.source() instanceof HostedSocket<?> socket ? socket : null;
     }
 
+    /** Returns the settings; the address of a hosted listener is known when the framework binds it. */
     ListenerConfiguration configuration() {
         return configuration;
     }
@@ -56,8 +51,18 @@ final class Listener {
         return name;
     }
 
+    /** Returns where a framework makes and binds the channel; {@code null} for a listener of a bootstrap. */
+    HostedSocket<?> hosted() {
+        return hosted;
+    }
+
     Channel channel() {
         return channel;
+    }
+
+    /** Returns whether there is a channel, and it is open. By any thread. */
+    boolean isOpen() {
+        return channel != null && channel.isOpen();
     }
 
     boolean isDatagram() {
@@ -65,16 +70,22 @@ final class Listener {
     }
 
     /** Returns this listener's slot in the escrow. */
-    ChannelSlot slot() {
+    synchronized ChannelSlot slot() {
         return slot;
     }
 
-    void slot(ChannelSlot slot) {
+    synchronized void slot(ChannelSlot slot) {
         this.slot = slot;
+        if (!isOpen()) {
+            closed(channel);
+        }
     }
 
-    /** Stores the listener, or replaces what is known about it. */
-    CompletableFuture<Void> store(boolean clean) {
+    /** Stores the listener, or replaces what is known about it; nothing if it is closed. By any thread. */
+    synchronized CompletableFuture<Void> store(boolean clean) {
+        if (!isOpen()) {
+            return CompletableFuture.completedFuture(null);
+        }
         ChannelRecord.Builder record = ChannelRecord.builder(name, clean);
         if (inherited) {
             record.mark(ChannelRecord.INHERITED);
@@ -82,35 +93,32 @@ final class Listener {
         return slot.store(EventLoops.descriptor(channel), record.build());
     }
 
+    /** Sets the address that a framework has asked for. */
+    void address(SocketAddress asked) {
+        configuration = configuration.at(asked);
+    }
+
     /** Binds a fresh socket; reads nothing yet. */
     void bind() throws EscrowException {
-        ChannelFuture binding;
-        if (isDatagram()) {
-            binding = copyOfDatagrams(EpollDatagramChannel::new).bind(address);
-        } else if (address instanceof DomainSocketAddress) {
-            binding = copyOfServer(EpollServerDomainSocketChannel::new).bind(address);
-        } else {
-            binding = copyOfServer(EpollServerSocketChannel::new).bind(address);
-        }
+        ChannelFuture binding = configuration.source().bind(configuration.address());
         binding.awaitUninterruptibly();
         if (!binding.isSuccess()) {
             throw new EscrowException(
                     Futures.statusOf(binding.cause()),
-                    "listener " + name + " can't be bound to " + address + ": "
+                    "listener " + name + " can't be bound to " + configuration.address() + ": "
                             + binding.cause().getMessage(),
                     binding.cause());
         }
-        channel = binding.channel();
         bound = true;
         inherited = false;
-        gone = false;
+        begin(binding.channel());
     }
 
     /** Takes over a socket that listens already, and owns its descriptor; reads nothing yet. */
     void adopt(int descriptor) throws EscrowException {
         ChannelFuture registered;
         try {
-            registered = register(descriptor);
+            registered = configuration.source().adopt(descriptor, configuration.address());
         } catch (Throwable e) {
             // Then Netty has not closed it.
             closeQuietly(new FileDescriptor(descriptor));
@@ -124,19 +132,14 @@ final class Listener {
                             + registered.cause().getMessage(),
                     registered.cause());
         }
-        channel = registered.channel();
         bound = false;
-        gone = false;
+        begin(registered.channel());
     }
 
-    private ChannelFuture register(int descriptor) {
-        if (isDatagram()) {
-            return copyOfDatagrams(() -> new EpollDatagramChannel(descriptor)).register();
-        } else if (address instanceof DomainSocketAddress) {
-            return copyOfServer(() -> new EpollServerDomainSocketChannel(descriptor, true))
-                    .register();
-        }
-        return copyOfServer(() -> new EpollServerSocketChannel(descriptor)).register();
+    private void begin(Channel opened) {
+        channel = opened;
+        gone = false;
+        opened.closeFuture().addListener(f -> closed(opened));
     }
 
     private static void closeQuietly(FileDescriptor descriptor) {
@@ -152,39 +155,6 @@ final class Listener {
         inherited = true;
     }
 
-    /** Copies the user's bootstrap, whose own channel type and addresses do not matter. */
-    private Bootstrap copyOfDatagrams(ChannelFactory<EpollDatagramChannel> factory) {
-        BootstrapConfig config = configuration.datagrams().config();
-        Bootstrap copy =
-                new Bootstrap().group(config.group()).channelFactory(factory).handler(config.handler());
-        copySettings(config, copy);
-        return copy.option(ChannelOption.AUTO_READ, false);
-    }
-
-    /** Copies the user's bootstrap, whose own channel type and address do not matter. */
-    @SuppressWarnings("unchecked")
-    private ServerBootstrap copyOfServer(ChannelFactory<? extends ServerChannel> factory) {
-        ServerBootstrapConfig config = configuration.server().config();
-        EventLoopGroup children = config.childGroup() == null ? config.group() : config.childGroup();
-        ServerBootstrap copy = new ServerBootstrap()
-                .group(config.group(), children)
-                .channelFactory(factory)
-                .childHandler(config.childHandler());
-        if (config.handler() != null) {
-            copy.handler(config.handler());
-        }
-        copySettings(config, copy);
-        config.childOptions().forEach((option, value) -> copy.childOption((ChannelOption<Object>) option, value));
-        config.childAttrs().forEach((key, value) -> copy.childAttr((AttributeKey<Object>) key, value));
-        return copy.option(ChannelOption.AUTO_READ, false);
-    }
-
-    @SuppressWarnings("unchecked")
-    private static void copySettings(AbstractBootstrapConfig<?, ?> from, AbstractBootstrap<?, ?> to) {
-        from.options().forEach((option, value) -> to.option((ChannelOption<Object>) option, value));
-        from.attrs().forEach((key, value) -> to.attr((AttributeKey<Object>) key, value));
-    }
-
     /** Returns whether the adopted socket has the address that was asked for. */
     boolean hasAddress() {
         return configuration.isAskedFor(channel.localAddress());
@@ -194,33 +164,97 @@ final class Listener {
         return configuration.comparedWith(channel.localAddress());
     }
 
-    boolean isGone() {
-        return gone;
+    /** Accepts from now on. */
+    void accept() {
+        if (hosted == null) {
+            channel.config().setAutoRead(true);
+        } else {
+            autoRead = channel.config().isAutoRead();
+            hosted.handler().accept();
+        }
+    }
+
+    /** Keeps the socket, and its slot, from now on: it may become another process's. By any thread. */
+    void beginHandover() {
+        handingOver = true;
+        if (hosted != null) {
+            hosted.handler().beginHandover();
+        }
+    }
+
+    /** Lets new connections queue in the kernel. */
+    CompletableFuture<Void> stopAccepting() {
+        return EventLoops.call(channel.eventLoop(), () -> channel.config().setAutoRead(false))
+                .thenCompose(stopped -> EventLoops.deregister(channel));
+    }
+
+    /** Accepts again after a handover that has failed; closes what was to be closed meanwhile. */
+    CompletableFuture<Void> comeBack() {
+        CompletableFuture<Void> back = new CompletableFuture<>();
+        if (!isOpen() || channel.isRegistered()) {
+            goOn();
+            back.complete(null);
+        } else {
+            channel.eventLoop().register(channel).addListener(f -> {
+                goOn();
+                back.complete(null);
+            });
+        }
+        return back;
+    }
+
+    private void goOn() {
+        handingOver = false;
+        if (!isOpen()) {
+            closed(channel);
+            return;
+        }
+        channel.config().setAutoRead(autoRead);
+        if (!autoRead) {
+            channel.read();
+        }
+        if (hosted != null) {
+            channel.eventLoop().execute(() -> {
+                if (hosted.handler().endHandover()) {
+                    hosted.handler().closeNow();
+                }
+            });
+        }
     }
 
     /** Gives up a socket that the escrow has, and that is off its event loop. */
     void letGo() {
         gone = true;
+        if (hosted != null) {
+            hosted.handler().letGo();
+        }
         if (channel instanceof EpollServerDomainSocketChannel) {
             // A UNIX-domain listener that is closed properly takes its path along.
-            try {
-                EventLoops.descriptor(channel).close();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            closeQuietly(EventLoops.descriptor(channel));
         } else {
             channel.unsafe().close(channel.voidPromise());
+        }
+    }
+
+    /** Frees the slot of a channel that was closed, unless it is another process's. */
+    private synchronized void closed(Channel which) {
+        if (which != channel || gone || handingOver) {
+            return;
+        }
+        if (slot != null) {
+            slot.remove();
+        }
+        if (configuration.address() instanceof DomainSocketAddress path && !bound && !inherited) {
+            // Netty does so only for one that was bound here.
+            new File(path.path()).delete();
         }
     }
 
     /** Closes the socket, unless it is another process's. */
     void close() {
         if (channel != null && !gone) {
+            handingOver = false;
             channel.close().awaitUninterruptibly();
-            if (address instanceof DomainSocketAddress path && !bound && !inherited) {
-                // Netty does so only for one that was bound here.
-                new File(path.path()).delete();
-            }
         }
     }
 

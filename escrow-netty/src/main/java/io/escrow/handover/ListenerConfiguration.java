@@ -4,48 +4,46 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.Objects.requireNonNull;
 
 import io.escrow.InheritedSocket;
-import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.unix.DomainSocketAddress;
-import io.netty.util.concurrent.EventExecutor;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.util.Set;
 
 /**
  * Describes one listener, or one datagram socket.
  *
  * @param name its name in the escrow
- * @param server the bootstrap of a listener; {@code null} for a datagram socket
- * @param datagrams the bootstrap of a datagram socket; {@code null} for a listener
- * @param address what to bind when the escrow does not hold it
+ * @param source what makes its channel
+ * @param address what to bind when the escrow does not hold it; {@code null} as long as a framework has not said it
  */
-record ListenerConfiguration(String name, ServerBootstrap server, Bootstrap datagrams, SocketAddress address) {
+record ListenerConfiguration(String name, SocketSource source, SocketAddress address) {
 
     private static final int MAX_NAME = 255;
 
-    /** Describes a listener; its bootstrap may still change. */
-    static ListenerConfiguration of(String name, ServerBootstrap bootstrap, SocketAddress address) {
-        return new ListenerConfiguration(
-                checkedName(name), requireNonNull(bootstrap, "bootstrap"), null, requireNonNull(address, "address"));
-    }
-
-    /** Describes a datagram socket; its bootstrap may still change. */
-    static ListenerConfiguration of(String name, Bootstrap bootstrap, SocketAddress address) {
-        return new ListenerConfiguration(
-                checkedName(name), null, requireNonNull(bootstrap, "bootstrap"), requireNonNull(address, "address"));
-    }
-
-    private static String checkedName(String name) {
+    ListenerConfiguration {
         int length = name.getBytes(UTF_8).length;
         if (length == 0 || length > MAX_NAME || name.codePoints().anyMatch(Character::isISOControl)) {
             throw new IllegalArgumentException("name of a listener: \"" + name + "\", " + length
                     + " bytes (expected: 1 to " + MAX_NAME + " bytes without control characters)");
         }
-        return name;
+    }
+
+    /** Describes a listener; its bootstrap may still change. */
+    static ListenerConfiguration of(String name, ServerBootstrap bootstrap, SocketAddress address) {
+        return new ListenerConfiguration(
+                name, new ServerSource(requireNonNull(bootstrap, "bootstrap")), requireNonNull(address, "address"));
+    }
+
+    /** Describes a datagram socket; its bootstrap may still change. */
+    static ListenerConfiguration of(String name, Bootstrap bootstrap, SocketAddress address) {
+        return new ListenerConfiguration(
+                name, new DatagramSource(requireNonNull(bootstrap, "bootstrap")), requireNonNull(address, "address"));
+    }
+
+    /** Describes a listener whose channel a framework makes, and binds to an address of its own. */
+    static ListenerConfiguration of(String name, HostedSocket<?> hosted) {
+        return new ListenerConfiguration(name, hosted, null);
     }
 
     /**
@@ -54,74 +52,40 @@ record ListenerConfiguration(String name, ServerBootstrap server, Bootstrap data
      * @throws IllegalArgumentException if the bootstrap lacks something
      */
     ListenerConfiguration frozen() {
-        if (group() == null) {
-            throw incomplete("group", "an epoll event loop group: EpollIoHandler");
-        }
-        Checks.epoll("listener " + name + ": group", group());
-        if (isDatagram()) {
-            if (datagrams.config().handler() == null) {
-                throw incomplete("handler", "one that reads datagrams");
-            }
-            return new ListenerConfiguration(name, null, datagrams.clone(), address);
-        }
-        if (server.config().childGroup() != null) {
-            Checks.epoll("listener " + name + ": child group", server.config().childGroup());
-        }
-        if (server.config().childHandler() == null) {
-            throw incomplete("child handler", "one that builds pipelines");
-        }
-        return new ListenerConfiguration(name, server.clone(), null, address);
+        return new ListenerConfiguration(name, source.frozen(name), address);
     }
 
-    private IllegalArgumentException incomplete(String missing, String expected) {
-        return new IllegalArgumentException(
-                "listener " + name + ": its bootstrap has no " + missing + " (expected: " + expected + ")");
+    /** Returns a copy with another address. */
+    ListenerConfiguration at(SocketAddress other) {
+        return new ListenerConfiguration(name, source, other);
     }
 
     boolean isDatagram() {
-        return datagrams != null;
-    }
-
-    /** Returns the event loops of the socket itself. */
-    EventLoopGroup group() {
-        return isDatagram() ? datagrams.config().group() : server.config().group();
-    }
-
-    /** Returns the event loops of what the listener accepts. */
-    Iterable<EventExecutor> childLoops() {
-        EventLoopGroup children = isDatagram() ? null : server.config().childGroup();
-        return children == null ? group() : children;
-    }
-
-    /** Returns the options that the bootstrap of a listener sets for what it accepts. */
-    Set<ChannelOption<?>> childOptions() {
-        return server.config().childOptions().keySet();
+        return source instanceof DatagramSource;
     }
 
     InheritedSocket.Kind kind() {
-        if (isDatagram()) {
-            return InheritedSocket.Kind.UDP;
-        }
-        return address instanceof DomainSocketAddress
-                ? InheritedSocket.Kind.UNIX_LISTENER
-                : InheritedSocket.Kind.TCP_LISTENER;
+        return source.kind(address);
     }
 
-    /** Returns whether port 0 is asked for: then an address is no mark of this listener. */
-    boolean hasAnyPort() {
-        return address instanceof InetSocketAddress asked && asked.getPort() == 0;
+    /** Returns whether an address is a mark of this listener: one that is known, with a port that is not 0. */
+    boolean isKnownByAddress() {
+        return address != null && !(address instanceof InetSocketAddress asked && asked.getPort() == 0);
     }
 
     /** Returns whether an address is the one that was asked for. Port 0 and a wildcard ask for any. */
     boolean isAskedFor(SocketAddress actual) {
         if (address instanceof InetSocketAddress asked && actual instanceof InetSocketAddress is) {
             return (asked.getPort() == 0 || asked.getPort() == is.getPort())
-                    && (asked.getAddress().isAnyLocalAddress()
-                            ? is.getAddress().isAnyLocalAddress()
-                            : asked.getAddress().equals(is.getAddress()));
+                    && isAskedFor(asked.getAddress(), is.getAddress());
         }
         // Netty does not know the address of an adopted UNIX-domain socket: the name is all there is to go by.
-        return actual == null || address.equals(actual);
+        return address == null || actual == null || address.equals(actual);
+    }
+
+    /** Compares addresses; one that could not be resolved is no other's. */
+    private static boolean isAskedFor(InetAddress asked, InetAddress is) {
+        return asked != null && (asked.isAnyLocalAddress() ? is.isAnyLocalAddress() : asked.equals(is));
     }
 
     String comparedWith(SocketAddress actual) {

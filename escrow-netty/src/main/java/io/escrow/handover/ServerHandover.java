@@ -11,6 +11,8 @@ import io.netty.channel.Channel;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Runs a server whose listeners and live connections can move to its next process.
@@ -28,6 +30,9 @@ import java.util.concurrent.CompletableFuture;
  * <p>May be used by any thread that is not an event loop of the server.
  */
 public final class ServerHandover implements AutoCloseable {
+
+    /** How long it may take to register a channel that was accepted. */
+    private static final Duration ARRIVAL = Duration.ofSeconds(1);
 
     private final HandoverContext context;
     private final StartReport startReport;
@@ -139,7 +144,6 @@ public final class ServerHandover implements AutoCloseable {
             try {
                 handover = HandoverTask.handOver(context, deadline, drained);
             } catch (Throwable e) {
-                // There is no thread for it, for instance.
                 return CompletableFuture.failedFuture(e);
             }
         }
@@ -163,6 +167,7 @@ public final class ServerHandover implements AutoCloseable {
         // Those that are on their way to the escrow arrive, and then know that the listeners are closed.
         awaitAnswers();
         EventLoops.settle(context.loops()).join();
+        awaitArrivals();
         // A copy: a connection is forgotten before its slot is free.
         List<Connection> open = List.copyOf(context.connections().all());
         open.forEach(connection -> connection.channel().close());
@@ -173,6 +178,14 @@ public final class ServerHandover implements AutoCloseable {
         context.listeners().forEach(listener -> listener.slot().remove());
         context.table().removed().join();
         context.session().end().join();
+    }
+
+    /** Waits until those are served that a listener has let in before it was closed, unless somebody keeps them back. */
+    private void awaitArrivals() {
+        Deadline deadline = new Deadline(ARRIVAL);
+        while (context.connections().arriving() > 0 && !deadline.hasPassed()) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+        }
     }
 
     /** Waits until everything that was asked of the escrow is answered: answers come in order. */

@@ -19,11 +19,8 @@ import io.netty.util.AttributeKey;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
@@ -45,10 +42,8 @@ public final class ServerHandoverBuilder {
     private static final int MAX_LISTENERS = 1_000;
 
     private final EscrowClientBuilder escrow;
-    private final List<ListenerConfiguration> listeners = new ArrayList<>();
+    private final ListenerDescriptions listeners = new ListenerDescriptions();
     private final List<Protocol> protocols = new ArrayList<>();
-    private final Map<String, byte[]> farewells = new HashMap<>();
-    private final Set<String> discarded = new HashSet<>();
     private InheritedSockets inherited = new InheritedSockets(Map.of());
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
     private MovedAttributes attributes = MovedAttributes.NONE;
@@ -56,6 +51,7 @@ public final class ServerHandoverBuilder {
     private boolean bindChangedAddress;
     private int firstTag;
     private Duration drain = Duration.ofSeconds(30);
+    private Duration bindWarning = Duration.ofSeconds(30);
     private Duration wave;
     private Predicate<Channel> resumeAfterCrash = channel -> true;
     private Consumer<Progress> onProgress = progress -> {};
@@ -75,7 +71,8 @@ public final class ServerHandoverBuilder {
      * @throws IllegalArgumentException if the name is taken, or is not 1 to 255 bytes without control characters
      */
     public ServerHandoverBuilder listen(String name, ServerBootstrap bootstrap, SocketAddress address) {
-        return add(ListenerConfiguration.of(name, bootstrap, address));
+        listeners.add(ListenerConfiguration.of(name, bootstrap, address));
+        return this;
     }
 
     /**
@@ -106,15 +103,7 @@ public final class ServerHandoverBuilder {
      * @throws IllegalArgumentException if the name is taken, or is not 1 to 255 bytes without control characters
      */
     public ServerHandoverBuilder datagram(String name, Bootstrap bootstrap, SocketAddress address) {
-        return add(ListenerConfiguration.of(name, bootstrap, address));
-    }
-
-    private ServerHandoverBuilder add(ListenerConfiguration listener) {
-        if (listeners.stream().anyMatch(other -> other.name().equals(listener.name()))) {
-            throw new IllegalArgumentException(
-                    "name of a listener: " + listener.name() + " is taken (expected: a name of its own)");
-        }
-        listeners.add(listener);
+        listeners.add(ListenerConfiguration.of(name, bootstrap, address));
         return this;
     }
 
@@ -213,14 +202,7 @@ public final class ServerHandoverBuilder {
      * @throws IllegalArgumentException if there is no such listener
      */
     public ServerHandoverBuilder farewell(String listener, byte[] bytes) {
-        List<String> names = listeners.stream()
-                .map(ListenerConfiguration::name)
-                .filter(name -> name.equals(listener) || name.startsWith(listener + "#"))
-                .toList();
-        if (names.isEmpty()) {
-            throw new IllegalArgumentException("no listener named " + listener + ": add it before its farewell");
-        }
-        names.forEach(name -> farewells.put(name, bytes.clone()));
+        listeners.farewell(listener, bytes);
         return this;
     }
 
@@ -260,23 +242,8 @@ public final class ServerHandoverBuilder {
      * @throws IllegalArgumentException if this server has a listener of that name
      */
     public ServerHandoverBuilder discardListener(String name) {
-        requireNonNull(name, "name");
-        if (has(name)) {
-            throw served(name);
-        }
-        discarded.add(name);
+        listeners.discard(name);
         return this;
-    }
-
-    private boolean has(String name) {
-        return listeners.stream()
-                .anyMatch(listener ->
-                        listener.name().equals(name) || listener.name().startsWith(name + "#"));
-    }
-
-    private static IllegalArgumentException served(String name) {
-        return new IllegalArgumentException("listener to discard: " + name
-                + " is a listener of this server (expected: the name of one that an earlier version had)");
     }
 
     /**
@@ -314,6 +281,19 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder drain(Duration time) {
         this.drain = Checks.positive("time to drain connections", time);
+        return this;
+    }
+
+    /**
+     * Sets when the log is to warn that a framework has not asked for its server channel, or not bound it: then its server
+     * runs without the escrow, or does not run at all. For listeners of a {@link #transport()}.
+     *
+     * @param time after which time, again and again; 30 seconds by default
+     * @return this builder
+     * @throws IllegalArgumentException if the time is not positive
+     */
+    public ServerHandoverBuilder bindWarning(Duration time) {
+        this.bindWarning = Checks.positive("time until a listener that is not bound is warned of", time);
         return this;
     }
 
@@ -371,28 +351,41 @@ public final class ServerHandoverBuilder {
      *     discarded that the server has
      */
     public CompletableFuture<ServerHandover> start() {
-        if (listeners.isEmpty()) {
+        ListenerDescriptions described = listeners.frozen();
+        if (described.all().isEmpty()) {
             throw new IllegalArgumentException("the server has no listener (expected: one at least): add one");
         }
-        discarded.stream().filter(this::has).findAny().ifPresent(name -> {
-            throw served(name);
-        });
-        return StartTask.start(
-                new HandoverConfiguration(
-                        escrow.copy(),
-                        listeners.stream().map(ListenerConfiguration::frozen).toList(),
-                        Map.copyOf(farewells),
-                        Set.copyOf(discarded),
-                        inherited,
-                        crashSafe,
-                        bindChangedAddress,
-                        firstTag,
-                        drain,
-                        wave,
-                        resumeAfterCrash,
-                        onProgress,
-                        observer,
-                        new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes)),
-                ServerHandover::new);
+        return StartTask.start(configuration(described), ServerHandover::new);
+    }
+
+    /**
+     * Describes a server of which a framework makes and binds listeners, besides those that were added here. Nothing is
+     * started, and no turn taken, before the framework asks for a server channel.
+     *
+     * @return the transport for the framework, which the caller closes unless it hands the server over
+     * @throws IllegalArgumentException as {@link #start()} does, but there may be no listener here
+     */
+    public HandoverTransport transport() {
+        ListenerDescriptions described = listeners.frozen();
+        return new HandoverTransport(described, configuration(described));
+    }
+
+    private HandoverConfiguration configuration(ListenerDescriptions described) {
+        return new HandoverConfiguration(
+                escrow.copy(),
+                described.all(),
+                described.farewells(),
+                described.discarded(),
+                inherited,
+                crashSafe,
+                bindChangedAddress,
+                firstTag,
+                drain,
+                bindWarning,
+                wave,
+                resumeAfterCrash,
+                onProgress,
+                observer,
+                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes));
     }
 }

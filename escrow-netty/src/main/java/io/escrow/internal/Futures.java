@@ -88,6 +88,15 @@ public final class Futures {
     }
 
     /**
+     * Waits until a future is done, however it ends.
+     *
+     * @param future the future
+     */
+    public static void awaitEnd(CompletableFuture<?> future) {
+        future.handle((result, failure) -> null).join();
+    }
+
+    /**
      * Returns what made a future fail.
      *
      * @param failure what a callback got, or {@code get()} or {@code join()} threw
