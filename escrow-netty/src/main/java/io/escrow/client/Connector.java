@@ -7,16 +7,16 @@ import io.escrow.Status;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
+import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Errors;
 import io.netty.handler.codec.DecoderException;
@@ -94,9 +94,9 @@ final class Connector<T> {
         }
     }
 
+    @SuppressWarnings("deprecation") // Netty 4.1 has no other
     private static EventLoopGroup newGroup() {
-        return new MultiThreadIoEventLoopGroup(
-                1, new DefaultThreadFactory("escrow-client", true), EpollIoHandler.newFactory());
+        return new EpollEventLoopGroup(1, new DefaultThreadFactory("escrow-client", true));
     }
 
     private void start() {
@@ -115,7 +115,7 @@ final class Connector<T> {
         }
         new Bootstrap()
                 .group(loop)
-                .channelFactory(EpollDomainSocketChannel::new)
+                .channelFactory(() -> EventLoops.levelTriggered(new EpollDomainSocketChannel()))
                 .handler(new ChannelInitializer<EpollDomainSocketChannel>() {
                     @Override
                     protected void initChannel(EpollDomainSocketChannel ch) {

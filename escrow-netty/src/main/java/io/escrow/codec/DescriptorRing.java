@@ -6,6 +6,7 @@ import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerContext;
 import io.netty.channel.IoRegistration;
 import io.netty.channel.unix.Buffer;
+import io.netty.channel.uring.IoUring;
 import io.netty.channel.uring.IoUringIoEvent;
 import io.netty.channel.uring.IoUringIoHandle;
 import io.netty.channel.uring.IoUringIoHandler;
@@ -19,6 +20,9 @@ import java.util.concurrent.Executor;
 /**
  * Receives descriptors without changing their open files: by recvmsg(2) through Netty's io_uring. Java has no other way
  * to a system call after which Netty does not call F_SETFL. The descriptors are close-on-exec.
+ *
+ * <p>This class needs Netty 4.2 and {@code netty-transport-native-io_uring}; only {@link FileFlags} and {@link ExactReads}
+ * refer to it, and the rest of the library does without.
  *
  * <p>There is no event loop: each call carries out one operation at once, on the thread that made the ring.
  */
@@ -52,6 +56,11 @@ final class DescriptorRing implements AutoCloseable {
     private final IoRegistration registration;
     private boolean done;
     private int result;
+
+    /** Returns whether this process can make rings. The first call loads a native library. */
+    static boolean isAvailable() {
+        return IoUring.isAvailable();
+    }
 
     /**
      * Makes a ring.

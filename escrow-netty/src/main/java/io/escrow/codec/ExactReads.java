@@ -6,6 +6,7 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelConfig;
 import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.unix.Errors.NativeIoException;
 import io.netty.channel.unix.Socket;
 import io.netty.util.UncheckedBooleanSupplier;
@@ -53,13 +54,20 @@ final class ExactReads implements RecvByteBufAllocator {
     }
 
     /**
-     * Makes a channel read as a decoder needs it. Call it before the channel reads anything.
+     * Makes a channel read as a decoder needs it. Call it before the channel reads anything. With Netty 4.1 the channel must
+     * be level-triggered ({@link io.escrow.internal.EventLoops#levelTriggered}).
      *
      * @param channel the channel
      * @param packets the decoder that the reads are for; the first handler of the channel's pipeline
      * @param closer closes the descriptors that are received
      */
+    @SuppressWarnings("deprecation") // Netty 4.2 has one mode of epoll only
     static void install(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
+        if (channel.config().getEpollMode() != EpollMode.LEVEL_TRIGGERED) {
+            // What a turn leaves unread would never be read.
+            throw new IllegalStateException("EPOLL_MODE: " + channel.config().getEpollMode() + " (expected: "
+                    + EpollMode.LEVEL_TRIGGERED + ", set before the channel is registered)");
+        }
         channel.config().setRecvByteBufAllocator(new ExactReads(channel, packets, closer));
     }
 
@@ -197,7 +205,14 @@ final class ExactReads implements RecvByteBufAllocator {
             return continueReading();
         }
 
+        /**
+         * Has Netty wait for epoll: 4.1 reads again at once when all that was attempted has come. A read with nothing there is
+         * not told from a byte without a descriptor.
+         */
         @Override
-        public void readComplete() {}
+        public void readComplete() {
+            lastBytesRead = 0;
+            attemptedBytesRead = 1;
+        }
     }
 }

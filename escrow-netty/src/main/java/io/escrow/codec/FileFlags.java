@@ -3,7 +3,6 @@ package io.escrow.codec;
 import io.netty.channel.ChannelException;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
-import io.netty.channel.uring.IoUring;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,12 +42,17 @@ final class FileFlags {
 
     /**
      * Returns whether this process can receive descriptors without changing the flags of their open files, which takes
-     * io_uring and Netty's native library for it. The first call loads that library.
+     * io_uring, Netty 4.2, and its native library for io_uring. The first call loads that library.
      *
      * @return whether it can
      */
     static boolean canBeKept() {
-        return IoUring.isAvailable();
+        try {
+            return DescriptorRing.isAvailable();
+        } catch (NoClassDefFoundError e) {
+            // Netty 4.1, or no netty-transport-classes-io_uring.
+            return false;
+        }
     }
 
     /**

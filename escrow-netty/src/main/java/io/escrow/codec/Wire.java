@@ -29,7 +29,7 @@ public final class Wire {
      * Puts the handlers of this package into the empty pipeline of a channel. Frames, each packet's followed by {@link
      * PacketEnd}, come to the handlers added afterwards.
      *
-     * @param channel the channel, which has not read anything yet
+     * @param channel the channel, which has not read anything yet; with Netty 4.1 it must be level-triggered
      * @param daemon whether this is the daemon's side
      * @param limits the bounds of what the other side may send
      * @return a handle to change the bounds
@@ -41,7 +41,7 @@ public final class Wire {
     /**
      * Does the same for a receiver whose event loop must not close the descriptors that it receives.
      *
-     * @param channel the channel, which has not read anything yet
+     * @param channel the channel, which has not read anything yet; with Netty 4.1 it must be level-triggered
      * @param daemon whether this is the daemon's side
      * @param limits the bounds of what the other side may send
      * @param closer closes the descriptors
@@ -58,7 +58,7 @@ public final class Wire {
 
     /**
      * Returns whether this process can receive descriptors without changing the flags of their open files, which takes
-     * io_uring and Netty's native library for it. The first call loads that library, and may block.
+     * io_uring, Netty 4.2, and its native library for io_uring. The first call loads that library, and may block.
      *
      * @return whether it can
      */

@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import io.escrow.InheritedSocket;
 import io.escrow.internal.Checks;
+import io.escrow.internal.EpollLoops;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.BootstrapConfig;
 import io.netty.channel.ChannelFactory;
@@ -37,8 +38,10 @@ record DatagramSource(Bootstrap bootstrap) implements SocketSource {
 
     private Bootstrap copy(ChannelFactory<EpollDatagramChannel> factory) {
         BootstrapConfig config = bootstrap.config();
-        Bootstrap copy =
-                new Bootstrap().group(config.group()).channelFactory(factory).handler(config.handler());
+        Bootstrap copy = new Bootstrap()
+                .group(config.group())
+                .channelFactory(BootstrapSettings.levelTriggered(factory))
+                .handler(config.handler());
         BootstrapSettings.copy(config, copy);
         return copy;
     }
@@ -47,7 +50,7 @@ record DatagramSource(Bootstrap bootstrap) implements SocketSource {
     public SocketSource frozen(String name) {
         BootstrapConfig config = bootstrap.config();
         if (config.group() == null) {
-            throw SocketSource.incomplete(name, "group", "an epoll event loop group: EpollIoHandler");
+            throw SocketSource.incomplete(name, "group", EpollLoops.GROUP);
         }
         Checks.epoll("listener " + name + ": group", config.group());
         if (config.handler() == null) {

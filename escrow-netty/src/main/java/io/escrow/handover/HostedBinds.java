@@ -66,7 +66,8 @@ final class HostedBinds {
                     Status.EINVAL,
                     "the server channel of listener " + socket.name() + " was closed before it was bound, maybe because"
                             + " the event loops of the framework's server are not epoll's: give it event loop groups"
-                            + " with EpollIoHandler, also where NIO or io_uring is the framework's default");
+                            + " with EpollIoHandler (Netty 4.1: EpollEventLoopGroup), also where NIO or io_uring is"
+                            + " the framework's default");
             logger.error("{}", failure.text());
             throw failure;
         }

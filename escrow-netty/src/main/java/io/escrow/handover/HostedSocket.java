@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.InheritedSocket;
+import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFactory;
@@ -139,7 +140,7 @@ final class HostedSocket<C extends ServerChannel> implements SocketSource, Chann
         }
         int descriptor = offered.join();
         try {
-            C made = descriptor == FRESH ? fresh.get() : adopted.apply(descriptor);
+            C made = EventLoops.levelTriggered(descriptor == FRESH ? fresh.get() : adopted.apply(descriptor));
             made.pipeline().addFirst(BindHandler.NAME, handler);
             channel = made;
             return made;

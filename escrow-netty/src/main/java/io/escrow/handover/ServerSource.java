@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import io.escrow.InheritedSocket;
 import io.escrow.internal.Checks;
+import io.escrow.internal.EpollLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.bootstrap.ServerBootstrapConfig;
 import io.netty.channel.ChannelFactory;
@@ -52,13 +53,17 @@ record ServerSource(ServerBootstrap bootstrap) implements SocketSource {
         EventLoopGroup children = config.childGroup() == null ? config.group() : config.childGroup();
         ServerBootstrap copy = new ServerBootstrap()
                 .group(config.group(), children)
-                .channelFactory(factory)
+                .channelFactory(BootstrapSettings.levelTriggered(factory))
                 .childHandler(config.childHandler());
         if (config.handler() != null) {
             copy.handler(config.handler());
         }
         BootstrapSettings.copy(config, copy);
-        config.childOptions().forEach((option, value) -> copy.childOption((ChannelOption<Object>) option, value));
+        config.childOptions().forEach((option, value) -> {
+            if (BootstrapSettings.mayBeSet(option)) {
+                copy.childOption((ChannelOption<Object>) option, value);
+            }
+        });
         config.childAttrs().forEach((key, value) -> copy.childAttr((AttributeKey<Object>) key, value));
         return copy;
     }
@@ -67,7 +72,7 @@ record ServerSource(ServerBootstrap bootstrap) implements SocketSource {
     public SocketSource frozen(String name) {
         ServerBootstrapConfig config = bootstrap.config();
         if (config.group() == null) {
-            throw SocketSource.incomplete(name, "group", "an epoll event loop group: EpollIoHandler");
+            throw SocketSource.incomplete(name, "group", EpollLoops.GROUP);
         }
         Checks.epoll("listener " + name + ": group", config.group());
         if (config.childGroup() != null) {

@@ -3,8 +3,6 @@ package io.escrow.internal;
 import static java.util.Objects.requireNonNull;
 
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.IoEventLoop;
-import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
 
@@ -61,10 +59,10 @@ public final class Checks {
     public static EventLoopGroup epoll(String what, EventLoopGroup group) {
         requireNonNull(group, what);
         for (EventExecutor each : group) {
-            if (!(each instanceof IoEventLoop loop) || !loop.isCompatible(EpollIoHandle.class)) {
+            if (!EpollLoops.contain(each)) {
                 throw new IllegalArgumentException(
-                        what + ": a " + group.getClass().getSimpleName()
-                                + " with another transport (needs an epoll event loop group: EpollIoHandler)");
+                        what + ": a " + group.getClass().getSimpleName() + " with another transport (needs "
+                                + EpollLoops.GROUP + ")");
             }
         }
         return group;

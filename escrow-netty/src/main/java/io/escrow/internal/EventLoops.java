@@ -1,6 +1,8 @@
 package io.escrow.internal;
 
 import io.netty.channel.Channel;
+import io.netty.channel.epoll.EpollChannelConfig;
+import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.concurrent.EventExecutor;
@@ -86,6 +88,22 @@ public final class EventLoops {
         } catch (RejectedExecutionException e) {
             return CompletableFuture.failedFuture(e);
         }
+    }
+
+    /**
+     * Has epoll report what a channel can do for as long as it can, and not once. Netty 4.2 knows no other way. 4.1 reports
+     * once, and a channel that leaves something unread then learns of it no more.
+     *
+     * @param channel a channel that is not registered yet
+     * @return the channel
+     */
+    @SuppressWarnings("deprecation") // in 4.2 it does nothing
+    public static <C extends Channel> C levelTriggered(C channel) {
+        if (channel.config() instanceof EpollChannelConfig config
+                && config.getEpollMode() != EpollMode.LEVEL_TRIGGERED) {
+            config.setEpollMode(EpollMode.LEVEL_TRIGGERED);
+        }
+        return channel;
     }
 
     /** Returns the descriptor of a channel, still the channel's. */

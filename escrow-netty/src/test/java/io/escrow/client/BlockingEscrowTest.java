@@ -12,9 +12,8 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
+import io.escrow.testing.EventLoopGroups;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -29,7 +28,7 @@ class BlockingEscrowTest {
 
     private static final Duration LONG = Duration.ofSeconds(30);
     private static final Duration SHORT = Duration.ofMillis(50);
-    private static final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    private static final EventLoopGroup group = EventLoopGroups.epoll(2);
 
     @TempDir
     Path directory;

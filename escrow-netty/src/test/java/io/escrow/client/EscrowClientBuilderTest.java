@@ -10,11 +10,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.escrow.EscrowException;
 import io.escrow.SocketPath;
 import io.escrow.Status;
+import io.escrow.testing.EventLoopGroups;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.local.LocalIoHandler;
-import io.netty.channel.nio.NioIoHandler;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -54,9 +51,7 @@ class EscrowClientBuilderTest {
     }
 
     static Stream<EventLoopGroup> groupsOnOtherTransports() {
-        return Stream.of(
-                new MultiThreadIoEventLoopGroup(1, LocalIoHandler.newFactory()),
-                new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory()));
+        return Stream.of(EventLoopGroups.local(), EventLoopGroups.nio());
     }
 
     @ParameterizedTest
@@ -68,7 +63,7 @@ class EscrowClientBuilderTest {
             IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> builder.group(group));
             assertEquals(
                     "group: a " + group.getClass().getSimpleName()
-                            + " with another transport (needs an epoll event loop group: EpollIoHandler)",
+                            + " with another transport (needs an epoll event loop group: EpollIoHandler, or EpollEventLoopGroup with Netty 4.1)",
                     e.getMessage());
         } finally {
             group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
@@ -77,7 +72,7 @@ class EscrowClientBuilderTest {
 
     @Test
     void refusesEventLoopsThatWereShutDown() {
-        EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+        EventLoopGroup group = EventLoopGroups.epoll(1);
         group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
         EscrowClientBuilder builder = builder().group(group);
 

@@ -3,15 +3,16 @@ package io.escrow.client;
 import io.escrow.Limits;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Wire;
+import io.escrow.testing.EventLoopGroups;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
@@ -28,14 +29,16 @@ final class FakeDaemon implements AutoCloseable {
 
     static final Frame HELLO = new Frame.Hello(Frame.VERSION, Limits.DEFAULT);
 
-    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final EventLoopGroup group = EventLoopGroups.epoll(1);
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final Queue<Frame> received = new ConcurrentLinkedQueue<>();
 
+    @SuppressWarnings("deprecation") // Netty 4.2 has one mode of epoll only
     FakeDaemon(Path path, UnaryOperator<Frame> answers) {
         Channel server = new ServerBootstrap()
                 .group(group)
                 .channelFactory(EpollServerDomainSocketChannel::new)
+                .childOption(EpollChannelOption.EPOLL_MODE, EpollMode.LEVEL_TRIGGERED)
                 .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {
                     @Override
                     protected void initChannel(EpollDomainSocketChannel channel) {

@@ -6,13 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.connection.Connection;
 import io.escrow.internal.EventLoops;
+import io.escrow.testing.EventLoopGroups;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -27,7 +26,7 @@ final class EmbeddedServers implements AutoCloseable {
 
     static final Duration TIME = Duration.ofSeconds(20);
 
-    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    private final EventLoopGroup group = EventLoopGroups.epoll(2);
     private final String path;
     private final boolean crashSafe;
     private final Consumer<Channel> initializer;

@@ -10,16 +10,14 @@ import io.escrow.Status;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.Movable;
 import io.escrow.internal.EventLoops;
+import io.escrow.testing.EventLoopGroups;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -237,18 +235,20 @@ class HandoverErrorTest extends HandoverHarness {
         ServerHandover server = start(countingServer());
         List<Peer> peers = peers(server);
         handOver(server);
-        EventLoopGroup broken = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory()) {
-            @Override
-            public ChannelFuture register(Channel channel) {
-                throw error;
-            }
-        };
+        EventLoopGroup loops = EventLoopGroups.epoll(1);
+        EventLoopGroup broken = (EventLoopGroup) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {EventLoopGroup.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("register")) {
+                        throw error;
+                    }
+                    return method.invoke(loops, arguments);
+                });
 
         EscrowException failure = assertThrows(
                 EscrowException.class,
                 () -> start(server(new ServerBootstrap().group(broken).childHandler(new Failing()))));
         assertSame(error, failure.getCause());
-        broken.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
         assertEquals(COUNT, start(countingServer()).startReport().adopted());
         assertServed(peers);
     }

@@ -10,6 +10,7 @@ import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.Connection;
 import io.escrow.internal.EventLoops;
+import io.escrow.testing.EventLoopGroups;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -18,9 +19,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
@@ -58,7 +57,7 @@ public abstract class HandoverHarness {
     @TempDir
     protected Path directory;
 
-    final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    final EventLoopGroup group = EventLoopGroups.epoll(2);
     protected AutoCloseable daemon;
     protected boolean crashSafe;
     protected int port;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.testing.EventLoopGroups;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -15,9 +16,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -48,7 +47,7 @@ class ServerHandoverTest {
     @TempDir
     Path directory;
 
-    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+    private final EventLoopGroup group = EventLoopGroups.epoll(2);
     private final Queue<Progress> progress = new ConcurrentLinkedQueue<>();
     private InMemoryEscrow daemon;
     private int port;

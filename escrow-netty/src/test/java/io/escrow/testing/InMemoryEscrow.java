@@ -10,15 +10,14 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -49,11 +48,11 @@ public final class InMemoryEscrow implements AutoCloseable {
 
     private final Path path;
     private final InMemorySlots slots;
-    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory("in-memory-escrow", true), EpollIoHandler.newFactory());
+    private final EventLoopGroup group = EventLoopGroups.epoll(1, "in-memory-escrow");
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final Channel server;
 
+    @SuppressWarnings("deprecation") // Netty 4.2 has one mode of epoll only
     private InMemoryEscrow(Path path, Capacity capacity) {
         this.path = path;
         this.slots = new InMemorySlots(Limits.DEFAULT.tags(), capacity);
@@ -62,6 +61,7 @@ public final class InMemoryEscrow implements AutoCloseable {
                 .group(group)
                 .channel(EpollServerDomainSocketChannel.class)
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .childOption(EpollChannelOption.EPOLL_MODE, EpollMode.LEVEL_TRIGGERED)
                 // Reads one connection, and the next only after its session.
                 .option(ChannelOption.AUTO_READ, false)
                 .childHandler(new ChannelInitializer<EpollDomainSocketChannel>() {

@@ -3,6 +3,7 @@ package io.escrow.testing;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.internal.EventLoops;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -44,7 +45,7 @@ public final class RawPeer implements AutoCloseable {
         int other = listener.accept(new byte[128]);
         listener.close();
         Files.delete(path);
-        return new Pair(peer, new EpollDomainSocketChannel(other));
+        return new Pair(peer, EventLoops.levelTriggered(new EpollDomainSocketChannel(other)));
     }
 
     /** A connection with this on the one end and a channel, which is not registered yet, on the other. */
@@ -52,7 +53,7 @@ public final class RawPeer implements AutoCloseable {
 
     /** Makes a channel of this end, which from now on owns the socket. */
     public EpollDomainSocketChannel toChannel() {
-        return new EpollDomainSocketChannel(socket.intValue());
+        return EventLoops.levelTriggered(new EpollDomainSocketChannel(socket.intValue()));
     }
 
     /** Sends bytes, written as hexadecimal digits with or without spaces. */

@@ -68,6 +68,7 @@ public final class AdoptedConnection extends Connection {
         }
         if (channel.isActive()) {
             install(channel);
+            deferred().ignoreHangUps(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
         } else {
             // After a reset, Netty would never say that the channel is inactive.

@@ -5,6 +5,7 @@ import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
+import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -92,7 +93,7 @@ public class Connection implements ProtocolContext {
 
     /** Puts the connection at the head of the pipeline of a fresh channel that is not registered yet. */
     public void install(Channel channel) {
-        channel.pipeline().addFirst(ConnectionHandler.NAME, handler);
+        EventLoops.levelTriggered(channel).pipeline().addFirst(ConnectionHandler.NAME, handler);
     }
 
     /** Returns the channel, by any thread. */

@@ -20,6 +20,7 @@ final class DeferredEvents {
     private final Deque<Object> kept = new ArrayDeque<>();
     private boolean deferring;
     private boolean leftEpoll;
+    private boolean hangUpsIgnored;
     private boolean halfClosure;
     private boolean peerHungUp;
     private boolean readAsked;
@@ -31,6 +32,20 @@ final class DeferredEvents {
         deferring = true;
         halfClosure = Boolean.TRUE.equals(channel.config().getOption(ChannelOption.ALLOW_HALF_CLOSURE));
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    }
+
+    /** Has hang-ups not even reported, where that makes Netty read all the same. To be called before the channel is registered. */
+    void ignoreHangUps(Channel channel) {
+        hangUpsIgnored = HangUpEvents.ignore(channel);
+        leftEpoll |= hangUpsIgnored;
+    }
+
+    /** Has hang-ups reported again. To be called before the channel is registered anew. */
+    void reportHangUps(Channel channel) {
+        if (hangUpsIgnored) {
+            hangUpsIgnored = false;
+            HangUpEvents.report(channel);
+        }
     }
 
     /** Keeps what came in all the same: a hang-up makes Netty read, whatever auto-read says. */
@@ -56,8 +71,8 @@ final class DeferredEvents {
     }
 
     /**
-     * Returns whether Netty may have taken the channel out of epoll. It does so when a peer has hung up and nothing else
-     * is waited for, and can't put the channel back then (4.2.18).
+     * Returns whether epoll may have to learn of the channel anew. Netty 4.2.18 takes a channel out of epoll when its peer has
+     * hung up and nothing else is waited for, and can't put it back then.
      */
     boolean hasLeftEpoll() {
         return leftEpoll;

@@ -21,6 +21,7 @@ final class LoopRegistration {
             fireEnd(ctx);
             next.run();
         } else if (!channel.isRegistered()) {
+            deferred.reportHangUps(channel);
             channel.eventLoop().register(channel).addListener(f -> next.run());
         } else if (deferred.hasLeftEpoll()) {
             channel.deregister().addListener(f -> whenRegistered(ctx, deferred, next));

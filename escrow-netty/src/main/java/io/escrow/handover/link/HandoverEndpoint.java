@@ -2,6 +2,7 @@ package io.escrow.handover.link;
 
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
+import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
@@ -29,7 +30,7 @@ public final class HandoverEndpoint implements AutoCloseable {
     private HandoverEndpoint(EventLoop loop, ChannelSlot slot, int end) {
         this.loop = loop;
         this.slot = slot;
-        this.channel = new EpollDomainSocketChannel(end);
+        this.channel = EventLoops.levelTriggered(new EpollDomainSocketChannel(end));
         channel.config().setReadMode(DomainSocketReadMode.FILE_DESCRIPTORS);
     }
 

@@ -80,7 +80,7 @@ public final class ProcessLink implements AutoCloseable {
 
     /** Uses a connected socket, which the link owns. */
     public ProcessLink(EventLoop loop, int socket) {
-        channel = new EpollDomainSocketChannel(socket);
+        channel = EventLoops.levelTriggered(new EpollDomainSocketChannel(socket));
         new Bootstrap()
                 .group(loop)
                 .channelFactory(() -> channel)
