@@ -20,6 +20,7 @@ class LibraryPackagesTest {
     private static final String CONNECTION = "io.escrow.handover.connection";
     private static final String LINK = "io.escrow.handover.link";
     private static final String HTTP = "io.escrow.handover.http";
+    private static final String FRAMING = "io.escrow.handover.framing";
     private static final String HANDOVER = "io.escrow.handover";
     private static final String MICROMETER = "io.escrow.handover.micrometer";
 
@@ -33,6 +34,7 @@ class LibraryPackagesTest {
             .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE)
             .allow(LINK, VALUES, INTERNAL, STORE)
             .allow(HTTP, PROTOCOL)
+            .allow(FRAMING, PROTOCOL)
             .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, CONNECTION, LINK)
             .allow(MICROMETER, HANDOVER)
             .allowPair(EscrowClient.class, BlockingEscrow.class)

@@ -143,9 +143,10 @@ class SnippetsTest {
         }
     }
 
-    @Test
-    void halfALineMoves() throws Exception {
-        Example example = example(PROTOCOLS, "new LineProtocol()");
+    @ParameterizedTest
+    @ValueSource(strings = {"new FramedProtocol(", "new LineProtocol()"})
+    void halfALineMoves(String protocol) throws Exception {
+        Example example = example(PROTOCOLS, protocol);
         Constructor<?> decoder =
                 example.code.getClassLoader().loadClass("LineDecoder").getDeclaredConstructor();
         decoder.setAccessible(true);

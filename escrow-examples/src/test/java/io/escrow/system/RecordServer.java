@@ -15,7 +15,6 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.handler.codec.mqtt.MqttDecoder;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -41,8 +40,6 @@ public final class RecordServer {
                         .path(args[0])
                         .connectTimeout(Duration.ofMinutes(5))
                         .onWaiting(waiting -> System.out.println(WAITING)))
-                .protocol(new MqttFraming())
-                .vouchFor(MqttDecoder.class)
                 .observer(new HandoverObserver() {
                     @Override
                     public void queued(Duration time) {

@@ -44,6 +44,8 @@ final class PreloadedClasses {
                 .netty()
                 .packageWith("io.netty.handler.codec.http.HttpServerCodec")
                 .packageWith("io.netty.handler.codec.http.websocketx.WebSocketFrame")
+                .packageWith("io.netty.handler.codec.mqtt.MqttDecoder")
+                .packageWith("io.netty.handler.codec.memcache.MemcacheMessage")
                 .logging()
                 .client()
                 .packagesBelow(PreloadedClasses.class, PreloadedClasses.class.getPackageName())

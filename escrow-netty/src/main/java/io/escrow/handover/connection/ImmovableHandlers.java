@@ -116,7 +116,11 @@ public final class ImmovableHandlers {
                 "handler.codec.http.HttpObjectDecoder",
                 "handler.codec.http.HttpObjectEncoder",
                 "handler.codec.http.websocketx.WebSocket08FrameDecoder",
-                "handler.codec.memcache.AbstractMemcacheObjectEncoder");
+                "handler.codec.memcache.AbstractMemcacheObjectEncoder",
+                "handler.codec.memcache.binary.BinaryMemcacheRequestDecoder",
+                "handler.codec.mqtt.MqttDecoder",
+                "handler.codec.redis.RedisDecoder",
+                "handler.codec.stomp.StompSubframeDecoder");
         put(
                 reasons,
                 "WebSocket with compression",
@@ -147,7 +151,6 @@ public final class ImmovableHandlers {
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec", "ReplayingDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.json", "JsonObjectDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.memcache", "AbstractMemcacheObjectDecoder");
-        put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.redis", "RedisDecoder");
         put(
                 reasons,
                 INSIDE_A_MESSAGE,

@@ -3,8 +3,6 @@ package io.escrow.handover.http;
 import io.escrow.handover.protocol.Protocol;
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.escrow.handover.protocol.ProtocolContext;
-import io.netty.channel.ChannelHandler;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -28,11 +26,9 @@ public final class HttpProtocol implements Protocol {
 
     @Override
     public ProtocolConnection recognise(ProtocolContext context) {
-        for (Map.Entry<String, ChannelHandler> e : context.pipeline()) {
-            for (Class<?> c = e.getValue().getClass(); c != null; c = c.getSuperclass()) {
-                if (DECODERS.contains(c.getName())) {
-                    return HttpConnection.recognise(context);
-                }
+        for (String decoder : DECODERS) {
+            if (context.find(decoder) != null) {
+                return HttpConnection.recognise(context);
             }
         }
         return null;

@@ -1,6 +1,8 @@
 package io.escrow.handover.protocol;
 
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelPipeline;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** Gives a protocol access to one connection. Used on the connection's event loop. */
@@ -12,6 +14,23 @@ public interface ProtocolContext {
      * @return the pipeline
      */
     ChannelPipeline pipeline();
+
+    /**
+     * Finds a handler in the pipeline by the name of its class: the class need not be there.
+     *
+     * @param className the binary name of the handler's class, or of one that it extends
+     * @return the first such handler; {@code null} if there is none
+     */
+    default ChannelHandler find(String className) {
+        for (Map.Entry<String, ChannelHandler> e : pipeline()) {
+            for (Class<?> c = e.getValue().getClass(); c != null; c = c.getSuperclass()) {
+                if (c.getName().equals(className)) {
+                    return e.getValue();
+                }
+            }
+        }
+        return null;
+    }
 
     /**
      * Returns whether the escrow has a duplicate of the connection, so that the connection outlives a crash of this

@@ -34,14 +34,20 @@ class HandlerTableTest {
     private static final String WAITS = "waits";
     private static final String STAYS = "stays";
 
-    /** Those that the protocol HTTP feeds, so that their connections do not stay. */
+    /** Those that a protocol of the library feeds, so that their connections do not stay. */
     private static final Set<String> FRAMED = Set.of(
             "HttpServerCodec",
             "HttpRequestDecoder",
             "HttpResponseEncoder",
             "WebSocket07FrameDecoder",
             "WebSocket08FrameDecoder",
-            "WebSocket13FrameDecoder");
+            "WebSocket13FrameDecoder",
+            "BinaryMemcacheServerCodec",
+            "BinaryMemcacheRequestDecoder",
+            "BinaryMemcacheResponseEncoder",
+            "MqttDecoder",
+            "RedisDecoder",
+            "StompSubframeDecoder");
 
     private record Row(String verdict, String reason) {}
 

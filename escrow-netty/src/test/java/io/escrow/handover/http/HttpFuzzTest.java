@@ -3,6 +3,7 @@ package io.escrow.handover.http;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.escrow.handover.connection.FuzzedStream;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -26,12 +27,12 @@ class HttpFuzzTest extends FuzzedStream {
     }
 
     @Override
-    void addHandlers(EmbeddedChannel to) {
+    protected void addHandlers(EmbeddedChannel to) {
         to.pipeline().addLast(new HttpServerCodec(), new Handler());
     }
 
     @Override
-    void answer(EmbeddedChannel connection) {
+    protected void answer(EmbeddedChannel connection) {
         DefaultFullHttpResponse response = new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
         HttpUtil.setContentLength(response, 0);
         connection.writeOutbound(response);

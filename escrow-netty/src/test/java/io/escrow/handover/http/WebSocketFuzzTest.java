@@ -3,6 +3,7 @@ package io.escrow.handover.http;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.escrow.handover.connection.FuzzedStream;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
@@ -38,21 +39,21 @@ class WebSocketFuzzTest extends FuzzedStream {
     }
 
     @Override
-    void addHandlers(EmbeddedChannel to) {
+    protected void addHandlers(EmbeddedChannel to) {
         to.pipeline()
                 .addLast(new HttpServerCodec(), new HttpObjectAggregator(1_000))
                 .addLast(new WebSocketServerProtocolHandler(CONFIG), new Handler());
     }
 
     @Override
-    void begin(EmbeddedChannel connection) {
+    protected void begin(EmbeddedChannel connection) {
         connection.writeInbound(Unpooled.copiedBuffer(REQUEST, US_ASCII));
         connection.runPendingTasks();
         connection.releaseOutbound();
     }
 
     @Override
-    void answer(EmbeddedChannel connection) {
+    protected void answer(EmbeddedChannel connection) {
         connection.writeOutbound(new TextWebSocketFrame("answer"));
         connection.releaseOutbound();
     }

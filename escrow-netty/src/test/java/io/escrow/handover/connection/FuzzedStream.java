@@ -1,10 +1,8 @@
-package io.escrow.handover.http;
+package io.escrow.handover.connection;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.escrow.handover.connection.Gates;
-import io.escrow.handover.connection.MessageGate;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -18,7 +16,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
  *
  * <p>In the input, 0xFF begins a command, see {@link #command}; 0xFF 0xFF is the byte itself.
  */
-abstract class FuzzedStream {
+public abstract class FuzzedStream {
 
     private static final int COMMAND = 0xFF;
 
@@ -31,33 +29,33 @@ abstract class FuzzedStream {
     private int unanswered;
 
     /** Adds the handlers; the last one calls {@link #see}. */
-    abstract void addHandlers(EmbeddedChannel to);
+    protected abstract void addHandlers(EmbeddedChannel to);
 
     /** Brings a new connection to where the input begins. */
-    void begin(EmbeddedChannel connection) {}
+    protected void begin(EmbeddedChannel connection) {}
 
     /** Answers a request. */
-    abstract void answer(EmbeddedChannel connection);
+    protected abstract void answer(EmbeddedChannel connection);
 
     /** Notes what a handler has seen. */
-    final void see(String what) {
+    protected final void see(String what) {
         if (!broken) {
             seen.append(what);
         }
     }
 
     /** Notes that the stream is broken: what still comes depends on how the bytes before were split. */
-    final void seeBreak(Throwable cause) {
+    protected final void seeBreak(Throwable cause) {
         see("broken: " + cause);
         broken = true;
     }
 
     /** Notes that the handler has got a request which is to be answered. */
-    final void ask() {
+    protected final void ask() {
         unanswered++;
     }
 
-    final void assertSeenTheSame(byte[] input) {
+    protected final void assertSeenTheSame(byte[] input) {
         ByteBuf in = Unpooled.wrappedBuffer(input);
         ByteBuf plain = Unpooled.buffer(input.length);
         while (in.isReadable()) {
