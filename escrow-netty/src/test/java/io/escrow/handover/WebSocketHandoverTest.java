@@ -12,13 +12,18 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
+import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import io.netty.handler.codec.http.websocketx.extensions.compression.WebSocketServerCompressionHandler;
+import io.netty.util.ReferenceCountUtil;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.http.HttpClient;
@@ -28,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -218,6 +224,57 @@ class WebSocketHandoverTest {
             }
             assertEquals(2, handshakes.get());
             silence(clients);
+        }
+    }
+
+    /** As Reactor Netty does: what waits for the end of the request, a timeout, is another handler's when it is upgraded. */
+    @Test
+    void theEndOfTheRequestComesBeforeTheUpgradeIsDone() throws Exception {
+        List<String> seen = new CopyOnWriteArrayList<>();
+        AtomicInteger answers = new AtomicInteger();
+        try (EmbeddedServers servers = new EmbeddedServers(directory, false, channel -> channel.pipeline()
+                .addLast(new HttpServerCodec(), new WebSocketFrameAggregator(10_000), new AtOnce(seen, answers)))) {
+            Client client = new Client();
+            HttpClient.newHttpClient()
+                    .newWebSocketBuilder()
+                    .buildAsync(servers.uri("ws", "/ws"), client)
+                    .join();
+            awaitAnswers(List.of(client), 5);
+            seen.clear();
+            assertEquals(1, servers.next().connections());
+            assertEquals(List.of("end", "upgraded"), seen);
+            awaitAnswers(List.of(client), 5);
+            silence(List.of(client));
+        }
+    }
+
+    /** Answers an upgrade when the head of its request has come. */
+    private static final class AtOnce extends ChannelInboundHandlerAdapter {
+        private final List<String> seen;
+        private final AtomicInteger answers;
+
+        AtOnce(List<String> seen, AtomicInteger answers) {
+            this.seen = seen;
+            this.answers = answers;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            if (msg instanceof HttpRequest request) {
+                DefaultFullHttpRequest whole =
+                        new DefaultFullHttpRequest(request.protocolVersion(), request.method(), request.uri());
+                whole.headers().set(request.headers());
+                new WebSocketServerHandshakerFactory("ws://h/ws", null, false)
+                        .newHandshaker(request)
+                        .handshake(ctx.channel(), whole)
+                        .addListener(done -> seen.add("upgraded"));
+                whole.release();
+            } else if (msg instanceof LastHttpContent) {
+                seen.add("end");
+            } else if (msg instanceof TextWebSocketFrame frame) {
+                ctx.writeAndFlush(new TextWebSocketFrame(answers.getAndIncrement() + " " + frame.text()));
+            }
+            ReferenceCountUtil.release(msg);
         }
     }
 

@@ -77,10 +77,11 @@ final class UpgradeReplay extends ChannelDuplexHandler {
         done.completeExceptionally(new IOException("the upgrade could not be repeated: " + reason));
     }
 
+    /** Not done at once: handlers that go with the answer may still have to see the end of the request. */
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
         ReferenceCountUtil.release(msg);
-        promise.trySuccess();
+        ctx.executor().execute(promise::trySuccess);
     }
 
     @Override
