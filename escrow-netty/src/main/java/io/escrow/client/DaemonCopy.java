@@ -4,10 +4,10 @@ import io.escrow.EscrowException;
 import io.escrow.internal.Futures;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URI;
 import java.net.URL;
-import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -70,13 +70,8 @@ final class DaemonCopy implements AutoCloseable {
         try {
             copy = new DaemonCopy(Files.createTempDirectory("escrowd"));
             int number = 0;
-            for (Path place : places(loader)) {
-                Path target = copy.directory.resolve(number++ + ".jar");
-                if (Files.isDirectory(place)) {
-                    pack(place, target);
-                } else {
-                    Files.copy(place, target);
-                }
+            for (String place : places(loader)) {
+                copy(new URL(place), copy.directory.resolve(number++ + ".jar"));
             }
             return copy;
         } catch (IOException e) {
@@ -91,23 +86,32 @@ final class DaemonCopy implements AutoCloseable {
         }
     }
 
-    private static Set<Path> places(ClassLoader loader) throws IOException {
-        Set<Path> places = new LinkedHashSet<>();
+    /** Returns the URLs of the jars and directories, as text: URLs are not to be compared. */
+    private static Set<String> places(ClassLoader loader) throws IOException {
+        Set<String> places = new LinkedHashSet<>();
         for (String name : NEEDED) {
             URL url = loader.getResource(name);
             if (url == null) {
                 continue;
             }
-            URLConnection connection = url.openConnection();
-            URI place = connection instanceof JarURLConnection jar
-                    ? URI.create(jar.getJarFileURL().toString())
-                    : URI.create(url.toString().substring(0, url.toString().length() - name.length()));
-            if (!"file".equals(place.getScheme())) {
-                throw new IOException(url + " is in no file or directory");
-            }
-            places.add(Path.of(place));
+            String text = url.toString();
+            places.add(
+                    url.openConnection() instanceof JarURLConnection jar
+                            ? jar.getJarFileURL().toString()
+                            : text.substring(0, text.length() - name.length()));
         }
         return places;
+    }
+
+    private static void copy(URL place, Path target) throws IOException {
+        if ("file".equals(place.getProtocol()) && Files.isDirectory(Path.of(URI.create(place.toString())))) {
+            pack(Path.of(URI.create(place.toString())), target);
+        } else {
+            // Perhaps a jar in a jar, as in those of Spring Boot, whose class loader can read it.
+            try (InputStream in = place.openStream()) {
+                Files.copy(in, target);
+            }
+        }
     }
 
     private static void pack(Path classes, Path jar) throws IOException {
