@@ -2,6 +2,7 @@ package io.escrow.system;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.HandoverObserver;
+import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.protocol.HandoverEvent;
@@ -18,12 +19,17 @@ import io.netty.channel.epoll.EpollIoHandler;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
  * Answers each record with the same, and is handed over on SIGTERM. Arguments: the socket; the names of its services; their
- * ports, 0 for any; crash-safe or not; in waves or not; the {@link Flaw}. Lists are separated by commas.
+ * ports, 0 for any; crash-safe or not; in waves or not; the {@link Flaw}; whether the bootstraps of the services bind their
+ * listeners themselves, as a framework does. Lists are separated by commas.
  */
 public final class RecordServer {
 
@@ -50,23 +56,48 @@ public final class RecordServer {
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
         String[] services = args[1].split(",", -1);
         String[] ports = args[2].split(",", -1);
+        Map<String, InetSocketAddress> addresses = new LinkedHashMap<>();
         for (int i = 0; i < services.length; i++) {
-            InetSocketAddress address =
-                    new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(ports[i]));
-            description.listen(services[i], bootstrap(group, RecordService.valueOf(services[i]), flaw), address);
+            addresses.put(
+                    services[i], new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(ports[i])));
         }
+        Function<String, ServerBootstrap> bootstraps =
+                service -> bootstrap(group, RecordService.valueOf(service), flaw);
         if (Boolean.parseBoolean(args[4])) {
             description.waves(Duration.ofMillis(30));
         }
         ServerHandover server;
         try {
-            server = description.start().join();
+            server = Boolean.parseBoolean(args[6])
+                    ? startHosted(description, addresses, bootstraps).join()
+                    : start(description, addresses, bootstraps).join();
         } catch (CompletionException e) {
             System.out.println(FAILED + e.getCause());
             Runtime.getRuntime().halt(1);
             throw e;
         }
         awaitSigterm(server);
+    }
+
+    private static CompletableFuture<ServerHandover> start(
+            ServerHandoverBuilder description,
+            Map<String, InetSocketAddress> addresses,
+            Function<String, ServerBootstrap> bootstraps) {
+        addresses.forEach((name, address) -> description.listen(name, bootstraps.apply(name), address));
+        return description.start();
+    }
+
+    private static CompletableFuture<ServerHandover> startHosted(
+            ServerHandoverBuilder description,
+            Map<String, InetSocketAddress> addresses,
+            Function<String, ServerBootstrap> bootstraps) {
+        HandoverTransport transport = description.transport();
+        // All names first; each bind then waits for the one before.
+        Map<String, ServerBootstrap> hosted = new LinkedHashMap<>();
+        addresses.forEach((name, address) ->
+                hosted.put(name, bootstraps.apply(name).channelFactory(transport.serverChannels(name))));
+        hosted.forEach((name, bootstrap) -> bootstrap.bind(addresses.get(name)).syncUninterruptibly());
+        return transport.server();
     }
 
     private static ServerBootstrap bootstrap(EventLoopGroup group, RecordService service, Flaw flaw) {

@@ -46,6 +46,7 @@ abstract class RecordServers {
     private final List<JarProcess> servers = new ArrayList<>();
     JarProcess daemon;
     boolean inWaves;
+    boolean hosted;
     private List<RecordService> services = List.of(RecordService.TCP);
     private List<Integer> ports = List.of(0);
 
@@ -98,7 +99,8 @@ abstract class RecordServers {
                 joined(ports),
                 String.valueOf(crashSafe),
                 String.valueOf(inWaves),
-                flaw.argument());
+                flaw.argument(),
+                String.valueOf(hosted));
         servers.add(server);
         return server;
     }

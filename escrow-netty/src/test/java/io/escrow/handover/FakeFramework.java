@@ -22,7 +22,9 @@ import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.SocketAddress;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
 
 /**
@@ -34,6 +36,8 @@ final class FakeFramework {
     private final EventLoopGroup acceptors;
     private final EventLoopGroup workers;
     private final Consumer<Channel> initializer;
+    private final Queue<Channel> held = new ConcurrentLinkedQueue<>();
+    private volatile boolean holding;
     private final Map<Channel, ChannelGroup> connections = new ConcurrentHashMap<>();
 
     /** Serves an echo of length-prefixed records. */
@@ -73,6 +77,28 @@ final class FakeFramework {
         return connections.get(server);
     }
 
+    /** Holds connections back from now on, until they are let in. */
+    void holdBack() {
+        holding = true;
+    }
+
+    int heldBack() {
+        return held.size();
+    }
+
+    void letIn() {
+        holding = false;
+        held.forEach(this::register);
+    }
+
+    private void register(Channel child) {
+        workers.register(child).addListener(registered -> {
+            if (!registered.isSuccess()) {
+                child.unsafe().closeForcibly();
+            }
+        });
+    }
+
     private final class Acceptor extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -87,11 +113,11 @@ final class FakeFramework {
                     initializer.accept(channel);
                 }
             });
-            workers.register(child).addListener(registered -> {
-                if (!registered.isSuccess()) {
-                    child.unsafe().closeForcibly();
-                }
-            });
+            if (holding) {
+                held.add(child);
+            } else {
+                register(child);
+            }
         }
     }
 

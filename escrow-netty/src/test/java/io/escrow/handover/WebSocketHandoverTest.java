@@ -232,8 +232,14 @@ class WebSocketHandoverTest {
     void theEndOfTheRequestComesBeforeTheUpgradeIsDone() throws Exception {
         List<String> seen = new CopyOnWriteArrayList<>();
         AtomicInteger answers = new AtomicInteger();
-        try (EmbeddedServers servers = new EmbeddedServers(directory, false, channel -> channel.pipeline()
-                .addLast(new HttpServerCodec(), new WebSocketFrameAggregator(10_000), new AtOnce(seen, answers)))) {
+        try (EmbeddedServers servers = new EmbeddedServers(
+                directory,
+                false,
+                channel -> channel.pipeline()
+                        .addLast(
+                                new HttpServerCodec(),
+                                new WebSocketFrameAggregator(10_000),
+                                new AtOnce(seen, answers)))) {
             Client client = new Client();
             HttpClient.newHttpClient()
                     .newWebSocketBuilder()
