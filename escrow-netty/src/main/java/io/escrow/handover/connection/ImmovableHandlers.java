@@ -41,6 +41,14 @@ public final class ImmovableHandlers {
 
     private final Map<String, String> reasons;
 
+    /** The entries of the nearest classes: crash-safe servers ask again and again. */
+    private final ClassValue<String> nearest = new ClassValue<>() {
+        @Override
+        protected String computeValue(Class<?> type) {
+            return findNearest(type);
+        }
+    };
+
     private ImmovableHandlers(Map<String, String> reasons) {
         this.reasons = Map.copyOf(reasons);
     }
@@ -222,6 +230,10 @@ public final class ImmovableHandlers {
 
     /** Returns the entry of the nearest class; {@code null} if there is none. */
     String nearest(Class<?> type) {
+        return nearest.get(type);
+    }
+
+    private String findNearest(Class<?> type) {
         for (Class<?> c = type; c != null; c = c.getSuperclass()) {
             String reason = reasons.get(c.getName());
             if (reason != null) {

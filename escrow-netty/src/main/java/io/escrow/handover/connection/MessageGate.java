@@ -56,8 +56,11 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
 
     /** Returns the connection as its protocol knows it now. */
     private ProtocolConnection connection() {
-        connection = connection.current();
-        return connection;
+        ProtocolConnection current = connection.current();
+        if (current != connection) {
+            connection = current;
+        }
+        return current;
     }
 
     @Override
@@ -112,8 +115,7 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) {
         // A reader that asks for each read waits for a message, and nothing behind this handler knows of the bytes.
-        boolean onDemand = !ctx.channel().config().isAutoRead();
-        readOwed = onDemand && !passed && (readOwed || received);
+        readOwed = !passed && (readOwed || received) && !ctx.channel().config().isAutoRead();
         received = false;
         passed = false;
         ctx.fireChannelReadComplete();

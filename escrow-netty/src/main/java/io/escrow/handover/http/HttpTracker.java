@@ -4,7 +4,6 @@ import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
-import io.netty.channel.FileRegion;
 import io.netty.channel.PendingWriteQueue;
 import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpExpectationFailedEvent;
@@ -151,22 +150,28 @@ final class HttpTracker extends ChannelDuplexHandler {
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
-        if (msg instanceof HttpObject object) {
-            failed |= object.decoderResult().isFailure();
-            if (msg instanceof HttpRequest request) {
-                begin(request);
+        if (msg instanceof WebSocketFrame) {
+            boolean close = msg instanceof CloseWebSocketFrame;
+            closing |= close;
+            boolean ended = close && webSocketEnded != null;
+            ctx.fireChannelRead(msg);
+            if (ended) {
+                webSocketEnded.complete(null);
             }
-            if (msg instanceof LastHttpContent) {
+            return;
+        }
+        MessageKind kind = MessageKind.of(msg);
+        if (kind.isHttp()) {
+            failed |= msg != LastHttpContent.EMPTY_LAST_CONTENT
+                    && ((HttpObject) msg).decoderResult().isFailure();
+            if (kind.isRequest()) {
+                begin((HttpRequest) msg);
+            }
+            if (kind.isLast()) {
                 reading = false;
             }
-        } else if (msg instanceof CloseWebSocketFrame) {
-            closing = true;
         }
-        boolean ended = msg instanceof CloseWebSocketFrame && webSocketEnded != null;
         ctx.fireChannelRead(msg);
-        if (ended) {
-            webSocketEnded.complete(null);
-        }
     }
 
     private void begin(HttpRequest request) {
@@ -198,23 +203,33 @@ final class HttpTracker extends ChannelDuplexHandler {
             drop(msg, promise);
         } else if (waiting != null) {
             waiting.add(msg, promise);
-        } else if (isUpgrade(msg)) {
-            answerUpgrade(ctx, (HttpResponse) msg, promise);
+        } else if (msg instanceof WebSocketFrame frame) {
+            note(frame);
+            ctx.write(msg, promise);
         } else {
-            boolean last = draining && unanswered <= 1;
-            if (last && isFinal(msg)) {
-                HttpUtil.setKeepAlive((HttpResponse) msg, false);
-                closeAfterResponse = true;
+            write(ctx, msg, MessageKind.of(msg), promise);
+        }
+    }
+
+    private void write(ChannelHandlerContext ctx, Object msg, MessageKind kind, ChannelPromise promise) {
+        if (kind.isResponse()) {
+            HttpResponse response = (HttpResponse) msg;
+            if (response.status().code() == HttpResponseStatus.SWITCHING_PROTOCOLS.code()) {
+                answerUpgrade(ctx, response, promise);
+                return;
             }
-            note(msg);
-            if (closeAfterResponse && unanswered == 0 && msg instanceof LastHttpContent) {
-                ctx.write(msg, promise.unvoid()).addListener(f -> ctx.close());
-            } else if (msg instanceof FileRegion) {
-                files++;
-                ctx.write(msg, promise.unvoid()).addListener(f -> files--);
-            } else {
-                ctx.write(msg, promise);
-            }
+            note(response);
+        }
+        if (kind.isLast()) {
+            noteEnd();
+        }
+        if (closeAfterResponse && unanswered == 0 && kind.isLast()) {
+            ctx.write(msg, promise.unvoid()).addListener(f -> ctx.close());
+        } else if (kind.isFile()) {
+            files++;
+            ctx.write(msg, promise.unvoid()).addListener(f -> files--);
+        } else {
+            ctx.write(msg, promise);
         }
     }
 
@@ -228,15 +243,6 @@ final class HttpTracker extends ChannelDuplexHandler {
         }
     }
 
-    private static boolean isFinal(Object msg) {
-        return msg instanceof HttpResponse response && response.status().codeClass() != HttpStatusClass.INFORMATIONAL;
-    }
-
-    private static boolean isUpgrade(Object msg) {
-        return msg instanceof HttpResponse response
-                && response.status().code() == HttpResponseStatus.SWITCHING_PROTOCOLS.code();
-    }
-
     private void answerUpgrade(ChannelHandlerContext ctx, HttpResponse answer, ChannelPromise promise) {
         boolean expected = upgradeRequest != null && upgradeRequest.isAnsweredBy(answer);
         if (upgradeRequest != null) {
@@ -246,7 +252,9 @@ final class HttpTracker extends ChannelDuplexHandler {
         extended = answer.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
         CompletableFuture<Void> before = listener.beforeUpgrade();
         if (before == null || !(answer instanceof FullHttpResponse)) {
-            noteEnd(answer);
+            if (answer instanceof LastHttpContent) {
+                noteEnd();
+            }
             ctx.write(answer, promise);
         } else {
             waiting = new PendingWriteQueue(ctx);
@@ -266,18 +274,22 @@ final class HttpTracker extends ChannelDuplexHandler {
         }
     }
 
-    private void note(Object msg) {
-        if (msg instanceof HttpResponse response) {
-            informational = response.status().codeClass() == HttpStatusClass.INFORMATIONAL;
-            if (!informational) {
-                closing |= !HttpUtil.isKeepAlive(response) || endsWithConnection(response);
-            }
-        } else if (msg instanceof WebSocketFrame frame) {
-            closeSent |= msg instanceof CloseWebSocketFrame;
-            closing |= closeSent;
-            fragmented = !frame.isFinalFragment() || (fragmented && isControl(frame));
+    private void note(HttpResponse response) {
+        informational = response.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+        if (informational) {
+            return;
         }
-        noteEnd(msg);
+        if (draining && unanswered <= 1) {
+            HttpUtil.setKeepAlive(response, false);
+            closeAfterResponse = true;
+        }
+        closing |= !HttpUtil.isKeepAlive(response) || endsWithConnection(response);
+    }
+
+    private void note(WebSocketFrame frame) {
+        closeSent |= frame instanceof CloseWebSocketFrame;
+        closing |= closeSent;
+        fragmented = !frame.isFinalFragment() || (fragmented && isControl(frame));
     }
 
     private static boolean isControl(WebSocketFrame frame) {
@@ -286,17 +298,16 @@ final class HttpTracker extends ChannelDuplexHandler {
                 || frame instanceof PongWebSocketFrame;
     }
 
-    private void noteEnd(Object msg) {
-        if (msg instanceof LastHttpContent) {
-            if (!informational) {
-                unanswered = Math.max(0, unanswered - 1);
-                headAsked &= unanswered > 0;
-                if (!upgraded) {
-                    listener.answered(false);
-                }
+    /** Notes that a response is complete. */
+    private void noteEnd() {
+        if (!informational) {
+            unanswered = Math.max(0, unanswered - 1);
+            headAsked &= unanswered > 0;
+            if (!upgraded) {
+                listener.answered(false);
             }
-            informational = false;
         }
+        informational = false;
     }
 
     /** Returns whether only the end of the connection says where the response ends. */

@@ -1,0 +1,30 @@
+package io.escrow.handover.http;
+
+import io.netty.channel.FileRegion;
+import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.LastHttpContent;
+
+/**
+ * Says what the objects of a class are. Looked up once for each message: to ask an object for several interfaces costs more
+ * than all the rest that is done for it.
+ */
+record MessageKind(boolean isHttp, boolean isRequest, boolean isResponse, boolean isLast, boolean isFile) {
+
+    private static final ClassValue<MessageKind> OF_CLASS = new ClassValue<>() {
+        @Override
+        protected MessageKind computeValue(Class<?> type) {
+            return new MessageKind(
+                    HttpObject.class.isAssignableFrom(type),
+                    HttpRequest.class.isAssignableFrom(type),
+                    HttpResponse.class.isAssignableFrom(type),
+                    LastHttpContent.class.isAssignableFrom(type),
+                    FileRegion.class.isAssignableFrom(type));
+        }
+    };
+
+    static MessageKind of(Object msg) {
+        return OF_CLASS.get(msg.getClass());
+    }
+}
