@@ -152,6 +152,55 @@ class CreateIT {
         assertOneDaemon(Set.of(2));
     }
 
+    /** Starts a client whose daemon gets a relative path; returns the daemon's process when it serves. */
+    private ProcessHandle startAt(Path workingDirectory) throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(
+                TestClient.command(System.getProperty("java.class.path"), "create", Path.of("s"), directory, TAG, 5));
+        builder.directory(workingDirectory.toFile());
+        builder.environment().put("DATABASE_PASSWORD", "secret");
+        builder.environment().put("JDK_JAVA_OPTIONS", "-Dof.the.server=1");
+        try (TestProcess client = new TestProcess(builder)) {
+            client.awaitLine("holding");
+            long pid = Long.parseLong(Files.readAllLines(workingDirectory.resolve("s.lock"), UTF_8)
+                    .get(0));
+            return ProcessHandle.of(pid).orElseThrow();
+        }
+    }
+
+    @Test
+    void hasNothingOfItsStarter() throws IOException {
+        startAt(directory);
+        ProcessHandle daemon = assertOneDaemon(Set.of(5));
+        Path proc = Path.of("/proc/" + daemon.pid());
+        assertEquals(Path.of("/"), Files.readSymbolicLink(proc.resolve("cwd")));
+        String environment = Files.readString(proc.resolve("environ"));
+        assertFalse(environment.contains("DATABASE_PASSWORD") || environment.contains("JDK_JAVA_OPTIONS"), environment);
+
+        List<String> arguments = arguments(daemon);
+        String classPath = arguments.get(arguments.indexOf("-cp") + 1);
+        for (String jar : classPath.split(File.pathSeparator, -1)) {
+            // A private copy, which is gone: the daemon keeps it open.
+            assertTrue(jar.matches("/.*/escrowd\\d+/\\d+\\.jar"), jar);
+            assertFalse(Files.exists(Path.of(jar).getParent()), jar);
+        }
+        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
+            assertFalse(arguments.stream().anyMatch(argument -> argument.contains(entry)), entry);
+        }
+        assertFalse(arguments.stream().anyMatch(argument -> argument.contains("TestClient")), arguments::toString);
+    }
+
+    @Test
+    void servesInADirectoryWhosePathIsTooLongForASocket() throws Exception {
+        Path deep = Files.createDirectories(directory.resolve("d".repeat(100)));
+        ProcessHandle daemon = startAt(deep);
+        try {
+            assertEquals(deep.toRealPath(), Files.readSymbolicLink(Path.of("/proc/" + daemon.pid() + "/cwd")));
+        } finally {
+            daemon.destroyForcibly();
+            daemon.onExit().get(TestProcess.PATIENCE_SECONDS, TimeUnit.SECONDS);
+        }
+    }
+
     private TestProcess startWithout(String escrowd) throws IOException {
         ProcessBuilder builder =
                 new ProcessBuilder(TestClient.command(LIBRARY_ONLY, "create", socket, directory, TAG, 3));

@@ -67,22 +67,29 @@ final class DaemonCopy implements AutoCloseable {
      */
     static DaemonCopy make(ClassLoader loader) throws EscrowException {
         DaemonCopy copy = null;
+        boolean made = false;
         try {
-            copy = new DaemonCopy(Files.createTempDirectory("escrowd"));
-            int number = 0;
-            for (String place : places(loader)) {
-                copy(new URL(place), copy.directory.resolve(number++ + ".jar"));
-            }
+            copy = new DaemonCopy(Files.createTempDirectory("escrowd").toAbsolutePath());
+            copy.fill(loader);
+            made = true;
             return copy;
-        } catch (IOException e) {
-            if (copy != null) {
-                copy.close();
-            }
+        } catch (IOException | RuntimeException e) {
             throw new EscrowException(
                     Futures.statusOf(e),
                     "the daemon's jars can't be copied to \"" + System.getProperty("java.io.tmpdir")
                             + "\" (java.io.tmpdir): " + e,
                     e);
+        } finally {
+            if (copy != null && !made) {
+                copy.close();
+            }
+        }
+    }
+
+    private void fill(ClassLoader loader) throws IOException {
+        int number = 0;
+        for (String place : places(loader)) {
+            copy(new URL(place), directory.resolve(number++ + ".jar"));
         }
     }
 

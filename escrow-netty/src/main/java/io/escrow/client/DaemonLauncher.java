@@ -1,6 +1,9 @@
 package io.escrow.client;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.escrow.EscrowException;
+import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.internal.DaemonProcess;
 import java.nio.file.Files;
@@ -15,6 +18,8 @@ final class DaemonLauncher {
 
     /** For a small process that starts quickly. The daemon's launch script has the same options. */
     static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
+
+    private static final Path ROOT = Path.of("/");
 
     private DaemonLauncher() {}
 
@@ -47,11 +52,25 @@ final class DaemonLauncher {
             command.add("--verbose");
         }
         command.add("--");
-        command.add(socket.toString());
-        Process process = DaemonProcess.start(command, verbose);
+        Path absolute = socket.toAbsolutePath();
+        Path directory = directory(absolute);
+        command.add(
+                directory.equals(ROOT)
+                        ? absolute.toString()
+                        : directory.relativize(absolute).toString());
+        Process process = DaemonProcess.startApart(command, directory, verbose);
         if (verbose) {
             System.err.println("Starting escrowd (" + process.pid() + ").");
         }
+    }
+
+    /**
+     * Returns the working directory of a daemon: {@code /}, as is customary; or that of its socket if the whole path, with that
+     * of the control socket beside it, is longer than the path of a socket may be.
+     */
+    static Path directory(Path socket) {
+        int length = SocketPath.control(socket).toString().getBytes(UTF_8).length;
+        return length <= SocketPath.MAX_LENGTH ? ROOT : socket.getParent();
     }
 
     private static List<String> java() {
@@ -70,16 +89,18 @@ final class DaemonLauncher {
      * @throws EscrowException if it is nowhere
      */
     static List<String> find(Path given) throws EscrowException {
-        String named = given == null ? System.getenv(DaemonLaunch.ENVIRONMENT) : given.toString();
-        if (named == null) {
+        String name = given == null ? System.getenv(DaemonLaunch.ENVIRONMENT) : given.toString();
+        if (name == null) {
             throw new EscrowException(
                     Status.ENOENT,
                     "escrowd not found: put escrow-daemon on the class path, name it with DaemonLaunch.from, or set "
                             + DaemonLaunch.ENVIRONMENT + " to the path of escrowd.jar");
         }
-        if (!Files.isReadable(Path.of(named))) {
-            throw new EscrowException(Status.ENOENT, "escrowd not found: no readable file \"" + named + "\"");
+        if (!Files.isReadable(Path.of(name))) {
+            throw new EscrowException(Status.ENOENT, "escrowd not found: no readable file \"" + name + "\"");
         }
+        // The daemon has another working directory.
+        String named = Path.of(name).toAbsolutePath().toString();
         if (!named.endsWith(".jar")) {
             return List.of(named);
         }

@@ -8,6 +8,7 @@ import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -21,18 +22,55 @@ public final class DaemonProcess {
     private static final Set<String> SYSTEMD =
             Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
 
+    /** What a daemon, its launch script and Java may need of the environment; and what begins with {@code LC_}. */
+    private static final Set<String> NEEDED = Set.of(
+            "PATH",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "LANG",
+            "LANGUAGE",
+            "TZ",
+            "TMPDIR",
+            "LD_LIBRARY_PATH",
+            "MALLOC_ARENA_MAX",
+            "JAVA_HOME",
+            "ESCROW_JAVA",
+            "ESCROW_JAVA_OPTS");
+
     private DaemonProcess() {}
 
     /**
      * Starts a daemon in a session of its own (setsid(1)), so that no signal to its starter's terminal or process group
-     * reaches it, and returns when it listens.
+     * reaches it, and returns when it listens. It has the working directory and the environment of this process.
      *
      * @param command the daemon's command line
+     * @return the daemon
+     * @throws EscrowException with the last line that the daemon printed, if it ended instead of listening
+     */
+    public static Process start(List<String> command) throws EscrowException {
+        return start(command, null, false);
+    }
+
+    /**
+     * Starts a daemon as {@link #start(List)} does, that has nothing of this process: neither its working directory, whose
+     * file system could not be unmounted, nor its environment, which may have secrets, and options for this Java.
+     *
+     * @param command the daemon's command line
+     * @param directory its working directory
      * @param verbose whether to go on printing on stderr what the daemon prints there, as long as this process lives
      * @return the daemon
      * @throws EscrowException with the last line that the daemon printed, if it ended instead of listening
      */
-    public static Process start(List<String> command, boolean verbose) throws EscrowException {
+    public static Process startApart(List<String> command, Path directory, boolean verbose) throws EscrowException {
+        return start(command, directory, verbose);
+    }
+
+    private static boolean isNeeded(String variable) {
+        return NEEDED.contains(variable) || variable.startsWith("LC_");
+    }
+
+    private static Process start(List<String> command, Path directory, boolean verbose) throws EscrowException {
         List<String> detached = new ArrayList<>();
         detached.add("setsid");
         detached.addAll(command);
@@ -43,6 +81,10 @@ public final class DaemonProcess {
                     .redirectOutput(Redirect.DISCARD);
             // These variables are meant for the starter: the daemon would report to systemd in its place.
             builder.environment().keySet().removeAll(SYSTEMD);
+            if (directory != null) {
+                builder.directory(directory.toFile());
+                builder.environment().keySet().removeIf(variable -> !isNeeded(variable));
+            }
             process = builder.start();
         } catch (IOException e) {
             throw new EscrowException(

@@ -7,12 +7,21 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.escrow.EscrowException;
+import io.escrow.SocketPath;
 import io.escrow.Status;
+import java.io.IOException;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DaemonLauncherTest {
 
@@ -44,6 +53,53 @@ class DaemonLauncherTest {
         Path program = Files.createFile(directory.resolve("escrowd"));
 
         assertEquals(List.of(program.toString()), DaemonLauncher.find(program));
+    }
+
+    @Test
+    void namesAFileSoThatItIsFoundFromAnywhere() throws Exception {
+        Path here = Path.of("").toAbsolutePath();
+        Path program = here.relativize(Files.createFile(directory.resolve("escrowd")));
+
+        assertEquals(List.of(here.resolve(program).toString()), DaemonLauncher.find(program));
+    }
+
+    @Test
+    void runsInTheRootDirectoryUnlessThePathOfTheSocketIsTooLong() {
+        Path longest = Path.of("/" + "d".repeat(98)).resolve("s");
+        assertEquals(
+                SocketPath.MAX_LENGTH, SocketPath.control(longest).toString().length() + 2);
+        assertEquals(Path.of("/"), DaemonLauncher.directory(longest));
+        Path longer = longest.resolveSibling("abcd");
+        assertEquals(longer.getParent(), DaemonLauncher.directory(longer));
+    }
+
+    /** A class loader whose places can't be had: of a URL that is no URI, and of one where nothing is. */
+    @ParameterizedTest
+    @ValueSource(strings = {"file:/a b/", "file:/no/such/place/"})
+    void leavesNoCopyBehindWhenItCanNotBeMade(String place) throws Exception {
+        ClassLoader loader = new ClassLoader(null) {
+            @Override
+            public URL getResource(String name) {
+                try {
+                    return new URL(place + name);
+                } catch (MalformedURLException e) {
+                    throw new IllegalArgumentException(e);
+                }
+            }
+        };
+        Set<Path> before = copies();
+        EscrowException e = assertThrows(EscrowException.class, () -> DaemonCopy.make(loader));
+        assertTrue(e.text().startsWith("the daemon's jars can't be copied to "), e.text());
+        assertEquals(before, copies());
+    }
+
+    private static Set<Path> copies() throws IOException {
+        try (DirectoryStream<Path> found =
+                Files.newDirectoryStream(Path.of(System.getProperty("java.io.tmpdir")), "escrowd*")) {
+            Set<Path> copies = new HashSet<>();
+            found.forEach(copies::add);
+            return copies;
+        }
     }
 
     @Test

@@ -9,6 +9,7 @@ import io.escrow.Status;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class DaemonProcessTest {
@@ -16,9 +17,13 @@ class DaemonProcessTest {
     /** The sixth field of /proc/PID/stat, counted behind the name in parentheses: proc(5). */
     private static final int SESSION = 3;
 
+    private static final String NEEDED =
+            "PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|LD_LIBRARY_PATH|MALLOC_ARENA_MAX"
+                    + "|JAVA_HOME|ESCROW_JAVA|ESCROW_JAVA_OPTS";
+
     @Test
     void startsDaemonInSessionOfItsOwn() throws Exception {
-        Process daemon = DaemonProcess.start(shell("echo 'Listening on \"s\"' >&2; exec sleep 600"), false);
+        Process daemon = DaemonProcess.start(shell("echo 'Listening on \"s\"' >&2; exec sleep 600"));
         try {
             String stat = Files.readString(Path.of("/proc/" + daemon.pid() + "/stat"));
             String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", SESSION + 2);
@@ -29,25 +34,44 @@ class DaemonProcessTest {
         }
     }
 
+    @Test
+    void daemonApartHasNothingOfThisProcess() throws Exception {
+        Process daemon =
+                DaemonProcess.startApart(shell("echo 'Listening on \"s\"' >&2; exec sleep 600"), Path.of("/"), false);
+        try {
+            Path proc = Path.of("/proc/" + daemon.pid());
+            assertEquals(Path.of("/"), Files.readSymbolicLink(proc.resolve("cwd")));
+            List<String> names = Stream.of(
+                            Files.readString(proc.resolve("environ")).split("\0"))
+                    .map(variable -> variable.substring(0, variable.indexOf('=')))
+                    .toList();
+            assertTrue(names.contains("PATH"), names::toString);
+            // The shell adds the variables of its own.
+            assertTrue(
+                    names.stream().allMatch(name -> name.matches("LC_.*|PWD|OLDPWD|SHLVL|_|" + NEEDED)),
+                    names::toString);
+        } finally {
+            daemon.destroyForcibly().waitFor();
+        }
+    }
+
     /** The words alone, in another part of a line, are not it. */
     @Test
     void seesThatDaemonWhichLogsJsonListens() throws Exception {
         String listening = "\"message\":\"Listening on \\\"s\\\"\"}";
-        Process daemon =
-                DaemonProcess.start(shell("echo '{\"time\":\"\"," + listening + "' >&2; exec sleep 600"), false);
+        Process daemon = DaemonProcess.start(shell("echo '{\"time\":\"\"," + listening + "' >&2; exec sleep 600"));
         daemon.destroyForcibly().waitFor();
 
         String quoted = "{\"message\":\"wrong\",\"reason\":\"\\\"message\\\":\\\"Listening on \"}";
         EscrowException e = assertThrows(
-                EscrowException.class, () -> DaemonProcess.start(shell("printf '%s\\n' '" + quoted + "' >&2"), false));
+                EscrowException.class, () -> DaemonProcess.start(shell("printf '%s\\n' '" + quoted + "' >&2")));
         assertTrue(e.text().endsWith(quoted), e.text());
     }
 
     @Test
     void saysTheLastWordsOfDaemonThatEnds() {
         EscrowException e = assertThrows(
-                EscrowException.class,
-                () -> DaemonProcess.start(shell("echo first >&2; echo 'no room' >&2; exit 1"), false));
+                EscrowException.class, () -> DaemonProcess.start(shell("echo first >&2; echo 'no room' >&2; exit 1")));
 
         assertEquals(Status.ECONNREFUSED, e.status());
         assertTrue(e.text().endsWith(" ended before it listened: no room"), e.text());
@@ -55,7 +79,7 @@ class DaemonProcessTest {
 
     @Test
     void saysThatDaemonEndedSilently() {
-        EscrowException e = assertThrows(EscrowException.class, () -> DaemonProcess.start(List.of("true"), false));
+        EscrowException e = assertThrows(EscrowException.class, () -> DaemonProcess.start(List.of("true")));
 
         assertTrue(e.text().endsWith(" ended before it listened: it printed nothing"), e.text());
     }

@@ -221,7 +221,7 @@ public final class Escrowd implements Callable<Integer> {
                         Status.EINVAL,
                         "--daemonise: only this process can use the socket that systemd has bound; leave out the option");
             }
-            DaemonProcess.start(foregroundCommand(), false);
+            DaemonProcess.start(foregroundCommand());
             return CommandLine.ExitCode.OK;
         }
         log.begin();
