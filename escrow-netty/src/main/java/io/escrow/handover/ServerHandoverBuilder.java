@@ -52,6 +52,7 @@ public final class ServerHandoverBuilder {
     private int firstTag;
     private Duration drain = Duration.ofSeconds(30);
     private Duration bindWarning = Duration.ofSeconds(30);
+    private Duration readPause = Duration.ofSeconds(1);
     private Duration wave;
     private Predicate<Channel> resumeAfterCrash = channel -> true;
     private Consumer<Progress> onProgress = progress -> {};
@@ -298,6 +299,21 @@ public final class ServerHandoverBuilder {
     }
 
     /**
+     * Sets for how long at a time a handover may stop reading from a connection of which a piece of work is pending, or a
+     * write is kept back: so that it can end before the peer sends more. Then the connection is read from for as long
+     * again, because it may be waiting for just that. Applies to connections of no protocol that is known; others begin no
+     * new message.
+     *
+     * @param longest the time; 1 second by default
+     * @return this builder
+     * @throws IllegalArgumentException if the time is not positive
+     */
+    public ServerHandoverBuilder readPause(Duration longest) {
+        this.readPause = Checks.positive("longest pause of reading", longest);
+        return this;
+    }
+
+    /**
      * Moves connections in waves when the next process waits already, instead of all at once: so many at a time that each
      * of them pauses for about the given time, while the others are being served. For servers whose connections do not
      * talk to each other; for those that do, some members of a conversation would be in the old process, and some in the
@@ -386,6 +402,6 @@ public final class ServerHandoverBuilder {
                 resumeAfterCrash,
                 onProgress,
                 observer,
-                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes));
+                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes, readPause));
     }
 }

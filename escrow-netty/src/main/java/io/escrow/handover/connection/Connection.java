@@ -177,7 +177,7 @@ public class Connection implements ProtocolContext {
     /** Has the connection saved, and brought to rest, as its pipeline is now. */
     private void save(WriteTrackers writes) {
         saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes);
-        rest = new Rest(channel(), gate, saver);
+        rest = new Rest(channel(), gate, saver, rules.readPause());
     }
 
     /** Notes that the channel is to be closed; returns whether it stays open, because its pipeline is not built yet. */

@@ -1,10 +1,14 @@
 package io.escrow.handover.connection;
 
+import java.time.Duration;
+
 /**
  * What a server knows about its connections.
  *
  * @param protocols the protocols that connections may speak
  * @param immovable the handlers because of which a connection can't be moved
  * @param attributes the attributes that move with a connection
+ * @param readPause for how long at a time a handover may stop reading while something is under way
  */
-public record ConnectionRules(ProtocolRegistry protocols, ImmovableHandlers immovable, MovedAttributes attributes) {}
+public record ConnectionRules(
+        ProtocolRegistry protocols, ImmovableHandlers immovable, MovedAttributes attributes, Duration readPause) {}

@@ -1,7 +1,7 @@
 package io.escrow.handover.connection;
 
 import io.netty.channel.ChannelConfig;
-import java.util.concurrent.TimeUnit;
+import java.time.Duration;
 
 /**
  * Stops reading for a while, so that what is under way can end before more comes in. Not for long at a time: it may be
@@ -9,16 +9,20 @@ import java.util.concurrent.TimeUnit;
  */
 final class ReadPause {
 
-    private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(1);
-
+    private final long longestNanos;
     private boolean on;
     private boolean inVain;
     private long since;
 
+    /** Pauses for so long at a time, at most. */
+    ReadPause(Duration longest) {
+        this.longestNanos = longest.toNanos();
+    }
+
     /** Stops reading, or goes on if that took too long; for as long as it was stopped, it then does not stop again. */
     void begin(ChannelConfig config) {
         long now = System.nanoTime();
-        boolean isLong = now - since > LONGEST_NANOS;
+        boolean isLong = now - since > longestNanos;
         if (on && isLong) {
             end(config);
             inVain = true;

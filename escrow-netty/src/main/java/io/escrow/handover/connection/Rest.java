@@ -2,6 +2,7 @@ package io.escrow.handover.connection;
 
 import io.escrow.handover.protocol.PendingWork;
 import io.netty.channel.Channel;
+import java.time.Duration;
 
 /**
  * Brings a connection to rest, where nothing is half-read or half-processed, and notices when it did not stay there. Lives
@@ -12,13 +13,19 @@ final class Rest {
     private final Channel channel;
     private final MessageGate gate;
     private final ConnectionSaver saver;
-    private final ReadPause pause = new ReadPause();
+    private final ReadPause pause;
     private String whyBusy;
     private long reachedMillis;
     private int begunBefore;
 
-    /** Brings the connection of a channel to rest whose pipeline is built; the gate is {@code null} if it has none. */
-    Rest(Channel channel, MessageGate gate, ConnectionSaver saver) {
+    /**
+     * Brings the connection of a channel to rest whose pipeline is built.
+     *
+     * @param gate the gate of the connection; {@code null} if it has none
+     * @param longestPause for how long at a time reading may stop while something is under way
+     */
+    Rest(Channel channel, MessageGate gate, ConnectionSaver saver, Duration longestPause) {
+        this.pause = new ReadPause(longestPause);
         this.channel = channel;
         this.gate = gate;
         this.saver = saver;
