@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
 import org.slf4j.Logger;
 
 /** Takes connections apart that change hands together. Used by the thread of the handover. */
@@ -54,6 +55,8 @@ final class ConnectionBatch {
     private final Map<Connection, ChannelRecord> apart = new LinkedHashMap<>();
     private final Map<Connection, String> immovable = new HashMap<>();
     private final Map<Connection, Throwable> failed = new LinkedHashMap<>();
+    private Throwable firstFailure;
+    private int kept;
     private long parkedNanos;
     private String late = "the handover was not done in time";
 
@@ -76,15 +79,33 @@ final class ConnectionBatch {
         return immovable;
     }
 
-    /** Returns the connections whose handlers failed when they were asked, with what they threw. */
-    Map<Connection, Throwable> failed() {
-        return failed;
+    /**
+     * Lets the connections go on whose handlers threw something, and takes them out of the batch.
+     *
+     * @param onStaying called with each of them, and the reason
+     */
+    void keepFailed(BiConsumer<Connection, String> onStaying) {
+        comeBack(failed.keySet()).exceptionally(e -> null).join();
+        failed.forEach((connection, failure) -> {
+            firstFailure = firstFailure == null ? failure : firstFailure;
+            onStaying.accept(connection, whyFailed(failure));
+        });
+        kept += failed.size();
+        failed.clear();
     }
 
-    /** Throws what the handlers of a connection threw, if any did. */
-    void checkNoneFailed() throws EscrowException {
-        for (Throwable failure : failed.values()) {
-            throw Futures.toEscrowException(failure);
+    /** Returns what is to be said of a connection whose handlers threw something. */
+    static String whyFailed(Throwable failure) {
+        return "its handlers failed: " + failure;
+    }
+
+    /**
+     * Throws what handlers threw, if those of more connections did than were taken apart: then it is the program that is bad,
+     * and not a connection.
+     */
+    void checkMostApart() throws EscrowException {
+        if (kept > apart.size()) {
+            throw Futures.toEscrowException(firstFailure);
         }
     }
 

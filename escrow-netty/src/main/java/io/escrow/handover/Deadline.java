@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /** Waits for the steps of a handover, until its time is up. */
@@ -16,19 +17,26 @@ final class Deadline {
 
     private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
+    private final LongSupplier clock;
     private final long end;
 
     Deadline(Duration time) {
-        end = System.nanoTime() + time.toNanos();
+        this(time, System::nanoTime);
+    }
+
+    /** Comes when so much time has passed on a clock of nanoseconds. */
+    Deadline(Duration time, LongSupplier clock) {
+        this.clock = clock;
+        end = clock.getAsLong() + time.toNanos();
     }
 
     /** Returns how much time is left, in nanoseconds; 1 or more. */
     long left() {
-        return Math.max(1, end - System.nanoTime());
+        return Math.max(1, end - clock.getAsLong());
     }
 
     boolean hasPassed() {
-        return System.nanoTime() - end > 0;
+        return clock.getAsLong() - end > 0;
     }
 
     /** Waits a moment, unless the time is up. */

@@ -33,10 +33,10 @@ final class HandoverTask {
     private WaveHandover waves;
     private volatile int atRest;
 
-    private HandoverTask(HandoverContext server, Duration time, CompletableFuture<Void> drained) {
+    private HandoverTask(HandoverContext server, Deadline deadline, CompletableFuture<Void> drained) {
         this.server = server;
         this.listeners = server.listeners().stream().filter(Listener::isOpen).toList();
-        this.deadline = new Deadline(time);
+        this.deadline = deadline;
         this.drained = drained;
         this.all = new ConnectionBatch(server, deadline);
     }
@@ -48,11 +48,11 @@ final class HandoverTask {
      * @return a future of the report; it fails when the server goes on
      */
     static CompletableFuture<HandoverReport> handOver(
-            HandoverContext server, Duration time, CompletableFuture<Void> drained) {
+            HandoverContext server, Deadline deadline, CompletableFuture<Void> drained) {
         // Before the caller goes on, and lets its framework close the listeners.
         server.listeners().forEach(Listener::beginHandover);
         try {
-            HandoverTask task = new HandoverTask(server, time, drained);
+            HandoverTask task = new HandoverTask(server, deadline, drained);
             CompletableFuture<HandoverReport> result = new CompletableFuture<>();
             new Thread(() -> task.run(result), "escrow-handover").start();
             return result;
@@ -91,13 +91,16 @@ final class HandoverTask {
             restingNanos = waves.restingNanos();
             moved = waves.moved();
         } else {
+            // What a process could not take that has gone meanwhile is tried anew.
+            staying.clear();
             stopAccepting();
             final long stopped = System.nanoTime();
             rest();
             restingNanos = System.nanoTime() - stopped;
             Phase.Span takingApart = Phase.TAKING_APART.begin();
             all.takeApart();
-            all.checkNoneFailed();
+            all.keepFailed(staying::put);
+            all.checkMostApart();
             takingApart.end(all.apart().size());
             store();
             // All is acknowledged: from here on there is no way back.
@@ -163,12 +166,12 @@ final class HandoverTask {
         Collection<Connection> asked = List.copyOf(server.connections().all());
         while (true) {
             Map<Connection, String> busy = all.ask(asked);
-            all.checkNoneFailed();
+            all.keepFailed(staying::put);
             staying.putAll(all.immovable());
             atRest = all.resting();
             if (busy.isEmpty()) {
                 busy = all.restless();
-                all.checkNoneFailed();
+                all.keepFailed(staying::put);
                 if (busy.isEmpty()) {
                     return;
                 }

@@ -135,11 +135,11 @@ public final class ServerHandover implements AutoCloseable {
      * @throws IllegalArgumentException if the deadline is not positive
      */
     public CompletableFuture<HandoverReport> handOver(Duration deadline) {
-        Checks.positive("deadline of a handover", deadline);
-        return Futures.expose(current(deadline));
+        return Futures.expose(handOver(new Deadline(Checks.positive("deadline of a handover", deadline))));
     }
 
-    private synchronized CompletableFuture<HandoverReport> current(Duration deadline) {
+    /** Hands the server over, with a deadline that a test may let come. */
+    synchronized CompletableFuture<HandoverReport> handOver(Deadline deadline) {
         if (handover == null || handover.isCompletedExceptionally()) {
             try {
                 handover = HandoverTask.handOver(context, deadline, drained);

@@ -10,9 +10,11 @@ import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
@@ -30,6 +32,9 @@ final class WaveHandover {
 
     /** How many connections are looked at in one go: their event loops have others to serve. */
     private static final int SLICE = 64;
+
+    /** What becomes of a connection's slot; {@code failure} is what its handlers threw when they were asked. */
+    private record Escrowed(CompletableFuture<Void> stored, Throwable failure) {}
 
     private final HandoverContext server;
     private final Deadline deadline;
@@ -61,27 +66,47 @@ final class WaveHandover {
         return restingNanos;
     }
 
-    /** Puts the connections that can be moved, and each new one, into the escrow; they are being served meanwhile. */
+    /**
+     * Puts the connections that can be moved, and each new one, into the escrow; they are being served meanwhile. Those whose
+     * handlers throw something stay, unless that are most of them.
+     */
     void escrowConnections() throws EscrowException {
         Phase.Span phase = Phase.ESCROWING.begin();
         server.connections().setEscrowing(true);
         List<Connection> connections = List.copyOf(server.connections().all());
         List<CompletableFuture<Void>> stored = new ArrayList<>();
+        Map<Connection, Throwable> failed = new LinkedHashMap<>();
         for (int from = 0; from < connections.size(); from += SLICE) {
             List<Connection> slice = connections.subList(from, Math.min(from + SLICE, connections.size()));
-            stored.addAll(deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow))
-                    .values());
+            deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow))
+                    .forEach((connection, escrowed) -> {
+                        stored.add(escrowed.stored());
+                        if (escrowed.failure() != null) {
+                            failed.put(connection, escrowed.failure());
+                        }
+                    });
         }
+        if (2 * failed.size() > connections.size()) {
+            throw Futures.toEscrowException(failed.values().iterator().next());
+        }
+        failed.forEach((connection, failure) -> stay(connection, ConnectionBatch.whyFailed(failure)));
         deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
         phase.end(connections.size());
     }
 
-    private static CompletableFuture<Void> escrow(Connection connection) {
-        if (connection.whyImmovable() != null) {
-            return connection.slot().remove();
+    private static Escrowed escrow(Connection connection) {
+        try {
+            if (connection.whyImmovable() != null) {
+                return new Escrowed(connection.slot().remove(), null);
+            }
+            CompletableFuture<Void> stored = Connections.storeForCrash(connection);
+            return new Escrowed(
+                    stored.exceptionallyCompose(
+                            failure -> connection.channel().isActive() ? stored : connection.ended()),
+                    null);
+        } catch (Throwable e) {
+            return new Escrowed(connection.slot().remove(), e);
         }
-        CompletableFuture<Void> stored = Connections.storeForCrash(connection);
-        return stored.exceptionallyCompose(failure -> connection.channel().isActive() ? stored : connection.ended());
     }
 
     /**

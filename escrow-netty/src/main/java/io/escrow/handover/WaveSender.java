@@ -130,21 +130,12 @@ final class WaveSender {
             busy.putAll(wave.restless());
         }
         wave.immovable().forEach(onStaying);
-        keepFailed(wave);
+        wave.keepFailed(onStaying);
         if (deadline.hasPassed()) {
             giveUp();
         }
         restingNanos += System.nanoTime() - began;
         return wave;
-    }
-
-    /** Keeps the connections whose handlers failed: the others change hands all the same. */
-    private void keepFailed(ConnectionBatch wave) {
-        ConnectionBatch.comeBack(wave.failed().keySet())
-                .exceptionally(e -> null)
-                .join();
-        wave.failed().forEach((connection, failure) -> onStaying.accept(connection, "its handlers failed: " + failure));
-        wave.failed().clear();
     }
 
     /** Returns how many may be asked, with those that are parked; but those that were long ago hold nobody up. */
@@ -207,7 +198,7 @@ final class WaveSender {
 
     private boolean give(ConnectionBatch wave) throws EscrowException {
         wave.takeApart();
-        keepFailed(wave);
+        wave.keepFailed(onStaying);
         wave.apart()
                 .forEach((connection, saved) ->
                         next.write(ProcessLink.Kind.MOVED, connection.slot().index(), saved.encode()));

@@ -169,6 +169,25 @@ class AttributeTest extends HandoverHarness {
         assertEquals("fit", user(start(moving())));
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aConnectionWithAValueThatCanNotBeWrittenStays(boolean inWaves) throws Exception {
+        ServerHandover server = start(waves(plain().attribute(USER, new Text(false, true)), inWaves));
+        Peer unfit = connect();
+        onlyConnection(server).channel().attr(USER).set(UNFIT);
+        Peer fit = connect();
+        awaitConnections(server, 2);
+        CompletableFuture<ServerHandover> starting = startNext(moving());
+        HandoverReport report = handOver(server);
+        assertEquals(1, report.connections());
+        String reason = report.staying().get(0).reason();
+        assertTrue(reason.startsWith("its handlers failed: "), reason);
+        assertTrue(reason.contains("it does not fit"), reason);
+        assertEquals("nobody", user(add(starting.join())));
+        unfit.assertEchoes(RECORD);
+        fit.assertEchoes(RECORD);
+    }
+
     @Test
     void aKeyWhoseNameCanNotBeStoredIsRefused() {
         ServerHandoverBuilder builder = plain();

@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
@@ -40,6 +41,7 @@ class HandoverErrorTest extends HandoverHarness {
         WHY_IMMOVABLE,
         IS_AT_REST,
         SAVE,
+        TAKE_APART,
         RESTORE,
         HANDED_OVER
     }
@@ -54,8 +56,11 @@ class HandoverErrorTest extends HandoverHarness {
 
     private final NoClassDefFoundError error = new NoClassDefFoundError("app/State");
 
+    /** The step at which an error is thrown on each connection; {@code null} if none is. */
+    private volatile Step alwaysFailing;
+
     private void reach(Step step) {
-        if (failing.compareAndSet(step, null)) {
+        if (failing.compareAndSet(step, null) || step == alwaysFailing) {
             throw error;
         }
     }
@@ -143,21 +148,47 @@ class HandoverErrorTest extends HandoverHarness {
         }
     }
 
+    private void assertOneStays(HandoverReport report, CompletableFuture<ServerHandover> starting, List<Peer> peers)
+            throws Exception {
+        assertEquals(COUNT - 1, report.connections());
+        assertEquals(
+                List.of("its handlers failed: " + error),
+                report.staying().stream().map(HandoverReport.Staying::reason).toList());
+        assertEquals(COUNT - 1, add(starting.join()).startReport().adopted());
+        assertServed(peers);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "WHY_IMMOVABLE, false", "WHY_IMMOVABLE, true",
         "IS_AT_REST, false", "IS_AT_REST, true",
         "SAVE, false", "SAVE, true"
     })
-    void theServerGoesOn(Step step, boolean crashSafe) throws Exception {
+    void aConnectionThatFailsStays(Step step, boolean crashSafe) throws Exception {
         this.crashSafe = crashSafe;
         ServerHandover server = start(failingServer());
         List<Peer> peers = peers(server);
+        CompletableFuture<ServerHandover> starting = startNext(failingServer());
         failing.set(step);
+        assertOneStays(handOver(server), starting, peers);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "WHY_IMMOVABLE, false", "WHY_IMMOVABLE, true",
+        "IS_AT_REST, false", "IS_AT_REST, true",
+        "SAVE, false", "SAVE, true"
+    })
+    void theServerGoesOnWhenMostFail(Step step, boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = start(failingServer());
+        List<Peer> peers = peers(server);
+        alwaysFailing = step;
 
         EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server));
         assertEquals(Status.EIO, failure.status());
         assertSame(error, failure.getCause());
+        alwaysFailing = null;
         assertServed(peers);
         connect().assertEchoes(RECORD);
         assertEquals(COUNT + 1, handOver(server).connections());
@@ -166,19 +197,68 @@ class HandoverErrorTest extends HandoverHarness {
 
     @ParameterizedTest
     @EnumSource(names = {"WHY_IMMOVABLE", "SAVE"})
-    void theServerGoesOnThoughTheNextIsThere(Step step) throws Exception {
+    void theServerGoesOnWhenMostFailThoughTheNextIsThere(Step step) throws Exception {
         ServerHandover server = start(failingServer().waves(Duration.ofMillis(20)));
         List<Peer> peers = peers(server);
         CompletableFuture<ServerHandover> starting = startNext(failingServer());
-        failing.set(step);
+        alwaysFailing = step;
 
         EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server));
         assertSame(error, failure.getCause());
+        alwaysFailing = null;
         assertServed(peers);
         assertEquals(COUNT, handOver(server).connections());
         assertEquals(COUNT, add(starting.join()).startReport().adopted());
         for (Peer peer : peers) {
             peer.assertEchoes(RECORD);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"WHY_IMMOVABLE", "SAVE"})
+    void aConnectionThatFailsBeforeTheWavesStays(Step step) throws Exception {
+        ServerHandover server = start(failingServer().waves(Duration.ofMillis(20)));
+        List<Peer> peers = peers(server);
+        CompletableFuture<ServerHandover> starting = startNext(failingServer());
+        failing.set(step);
+        assertOneStays(handOver(server), starting, peers);
+    }
+
+    /** Keeps what it is given, throws something when it is asked for it, and gives it back all the same. */
+    private final class Hesitating extends LengthFieldBasedFrameDecoder {
+        Hesitating() {
+            super(1 << 20, 0, 4);
+        }
+
+        @Override
+        protected void handlerRemoved0(ChannelHandlerContext ctx) {
+            reach(Step.TAKE_APART);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void bytesOfADecoderThatFailsAreNotLost(boolean most) throws Exception {
+        ServerHandoverBuilder description =
+                server(bootstrap(ch -> ch.pipeline().addLast(new Counting(), new Hesitating(), new Echo())));
+        ServerHandover server = start(description);
+        List<Peer> peers = peers(server);
+        if (most) {
+            alwaysFailing = Step.TAKE_APART;
+            assertThrows(EscrowException.class, () -> handOver(server));
+            alwaysFailing = null;
+            assertServed(peers);
+            assertEquals(COUNT, handOver(server).connections());
+            assertEquals(COUNT, start(description).startReport().adopted());
+        } else {
+            CompletableFuture<ServerHandover> starting = startNext(description);
+            failing.set(Step.TAKE_APART);
+            HandoverReport report = handOver(server);
+            assertEquals(1, report.staying().size());
+            String reason = report.staying().get(0).reason();
+            assertTrue(reason.startsWith("its handlers failed: "), reason);
+            assertEquals(COUNT - 1, add(starting.join()).startReport().adopted());
+            assertServed(peers);
         }
     }
 
@@ -190,11 +270,7 @@ class HandoverErrorTest extends HandoverHarness {
         CompletableFuture<ServerHandover> starting = startNext(failingServer());
         failWhenTheNextHasCome = step;
 
-        HandoverReport report = handOver(server);
-        assertEquals(COUNT - 1, report.connections());
-        assertEquals("its handlers failed: " + error, report.staying().get(0).reason());
-        assertEquals(COUNT - 1, add(starting.join()).startReport().adopted());
-        assertServed(peers);
+        assertOneStays(handOver(server), starting, peers);
     }
 
     @ParameterizedTest

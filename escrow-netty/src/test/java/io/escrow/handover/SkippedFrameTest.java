@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.EscrowException;
 import io.escrow.handover.connection.Connection;
 import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.ByteToMessageDecoder;
@@ -20,6 +21,7 @@ import io.netty.handler.codec.LineBasedFrameDecoder;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -29,6 +31,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class SkippedFrameTest extends HandoverHarness {
 
     private static final int LONGEST = 20;
+    private static final Duration LONG = Duration.ofMinutes(10);
 
     /** The bytes are: the beginning of a frame that is too long, its rest, a whole frame. */
     enum Kind {
@@ -70,6 +73,9 @@ class SkippedFrameTest extends HandoverHarness {
         abstract ByteToMessageDecoder decoder(boolean failFast);
     }
 
+    private volatile boolean handingOver;
+    private volatile boolean isLate;
+
     private static byte[] bytes(String text) {
         return text.getBytes(US_ASCII);
     }
@@ -105,6 +111,22 @@ class SkippedFrameTest extends HandoverHarness {
                 == expected);
     }
 
+    /** Notes that the time is up as soon as a handover has nothing but connections to wait for. */
+    private ServerHandoverBuilder late(ServerHandoverBuilder description) {
+        return description.onProgress(progress -> isLate = handingOver);
+    }
+
+    /** Hands a server over whose time is up when the frame that never ends is all that is missing. */
+    private HandoverReport handOverUntilLate(ServerHandover server) throws EscrowException {
+        handingOver = true;
+        Deadline deadline = new Deadline(LONG, () -> System.nanoTime() + (isLate ? 2 * LONG.toNanos() : 0));
+        try {
+            return server.handOver(deadline).join();
+        } catch (CompletionException e) {
+            throw Futures.toEscrowException(e);
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("kinds")
     void movesAtTheEndOfTheFrame(Kind kind, boolean failFast) throws Exception {
@@ -125,9 +147,10 @@ class SkippedFrameTest extends HandoverHarness {
     @ParameterizedTest
     @MethodSource("kinds")
     void isNamedWhenTheFrameNeverEnds(Kind kind, boolean failFast) throws Exception {
-        ServerHandover server = start(server(kind, failFast).drain(Duration.ofMillis(200)));
+        ServerHandover server = start(late(server(kind, failFast)));
         Peer peer = sendTooLong(server, kind);
-        assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(300)));
+        EscrowException late = assertThrows(EscrowException.class, () -> handOverUntilLate(server));
+        assertTrue(late.getMessage().contains("skips the rest of a frame that is too long"), late::getMessage);
         peer.sendRaw(bytes(kind.rest));
         // In one read with the end of the other, Netty would keep this frame until more comes.
         awaitRest(server, true);
@@ -139,11 +162,11 @@ class SkippedFrameTest extends HandoverHarness {
     @MethodSource("kinds")
     void staysWithAReasonInWavesWhenTheFrameNeverEnds(Kind kind, boolean failFast) throws Exception {
         Duration wave = Duration.ofMillis(20);
-        ServerHandover server = start(server(kind, failFast).waves(wave).drain(Duration.ofMillis(100)));
+        ServerHandover server = start(late(server(kind, failFast).waves(wave).drain(Duration.ofMillis(100))));
         Peer peer = sendTooLong(server, kind);
         CompletableFuture<ServerHandover> starting =
                 startNext(server(kind, failFast).waves(wave));
-        HandoverReport report = handOver(server, Duration.ofMillis(300));
+        HandoverReport report = handOverUntilLate(server);
         assertEquals(1, report.staying().size());
         String reason = report.staying().get(0).reason();
         assertTrue(reason.startsWith("it did not come to rest in time"), reason);

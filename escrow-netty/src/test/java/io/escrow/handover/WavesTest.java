@@ -12,6 +12,7 @@ import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.protocol.Movable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -167,6 +168,28 @@ class WavesTest extends HandoverHarness {
         assertEquals(List.of(), next.startReport().left());
         assertEquals(List.of(), next.startReport().refused());
         assertEquals(MANY, next.startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    @Test
+    void whatTheNextCouldNotTakeIsStoredWhenItHasDied() throws Exception {
+        ServerHandover server = start(waves());
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor dying = successor();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        dying.meet();
+        dying.awaitWave();
+        // None of the first wave.
+        ByteBuffer notTaken = ByteBuffer.allocate(dying.entries.size() * Integer.BYTES);
+        dying.entries.keySet().forEach(notTaken::putInt);
+        dying.link.send(ProcessLink.Kind.TAKEN, 0, notTaken.array()).syncUninterruptibly();
+        assertEquals(ProcessLink.Kind.GONE, dying.link.receive().kind());
+        dying.close();
+        HandoverReport report = handover.join();
+        assertEquals(List.of(), report.staying());
+        assertEquals(MANY, report.connections());
+        assertEquals(MANY, start(waves()).startReport().adopted());
         assertUnharmed(peers);
     }
 

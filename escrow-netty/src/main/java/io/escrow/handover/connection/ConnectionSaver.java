@@ -21,6 +21,7 @@ import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -36,10 +37,10 @@ final class ConnectionSaver {
     private final MovedAttributes attributes;
     private final WriteTrackers writes;
 
-    /** What was taken out of the connection; {@code null} if nothing is. */
-    private ChannelRecord takenApart;
+    /** What was taken out of decoders, by their names: as soon as it is, in case that another one fails. */
+    private final Map<String, byte[]> collected = new LinkedHashMap<>();
 
-    /** How many writes are in that record. */
+    /** How many writes are in a record; 0 as long as the connection is not taken apart. */
     private int movedWrites;
 
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
@@ -147,16 +148,17 @@ final class ConnectionSaver {
                 ByteBuffer.allocate(Long.BYTES).putLong(restedMillis).array());
         record.put(ChannelRecord.UNSENT, unsent());
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
-        movedWrites = outbound == null ? 0 : outbound.size();
+        final int unsentWrites = outbound == null ? 0 : outbound.size();
         if (channel instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
             record.mark(ChannelRecord.OUTPUT_SHUT);
         }
         saveHandlers(record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (isDecoder(e.getValue()) && (gate == null || !gate.feeds(e.getValue()))) {
-                record.put(ChannelRecord.COLLECTED + e.getKey(), collected(e.getKey()));
+                takeCollected(e.getKey());
             }
         }
+        collected.forEach((name, bytes) -> record.put(ChannelRecord.COLLECTED + name, bytes));
         ByteBuf held = Unpooled.buffer(0);
         if (gate != null) {
             held.writeBytes(gate.held());
@@ -165,24 +167,22 @@ final class ConnectionSaver {
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
         boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
-        takenApart = record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+        ChannelRecord takenApart =
+                record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+        movedWrites = unsentWrites;
         return takenApart;
     }
 
-    /** Gives decoders back what was taken out of them, if the connection was taken apart. */
+    /** Gives decoders back what was taken out of them, if the connection was taken apart, or partly. */
     void putBack() {
-        if (takenApart != null) {
-            feedDecoders(channel.pipeline(), takenApart);
-            takenApart = null;
-        }
+        movedWrites = 0;
+        Map<String, byte[]> taken = new LinkedHashMap<>(collected);
+        collected.clear();
+        taken.forEach((name, bytes) -> feed(channel.pipeline().context(name), bytes));
     }
 
     /** Fails the writes that were taken out of the connection: the next process has them. */
     void failMovedWrites() {
-        if (takenApart == null) {
-            return;
-        }
-        takenApart = null;
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
         if (outbound != null && movedWrites > 0) {
             ConnectionMovedException moved = new ConnectionMovedException();
@@ -190,19 +190,21 @@ final class ConnectionSaver {
                 outbound.remove(moved);
             }
         }
+        movedWrites = 0;
     }
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */
     static void feedDecoders(ChannelPipeline pipeline, ChannelRecord record) {
-        record.withPrefix(ChannelRecord.COLLECTED).forEach((name, bytes) -> {
-            ChannelHandlerContext ctx = pipeline.context(name);
-            try {
-                ((ChannelInboundHandler) ctx.handler()).channelRead(ctx, Unpooled.copiedBuffer(bytes));
-                ctx.fireChannelReadComplete();
-            } catch (Throwable e) {
-                ctx.fireExceptionCaught(e);
-            }
-        });
+        record.withPrefix(ChannelRecord.COLLECTED).forEach((name, bytes) -> feed(pipeline.context(name), bytes));
+    }
+
+    private static void feed(ChannelHandlerContext decoder, byte[] bytes) {
+        try {
+            ((ChannelInboundHandler) decoder.handler()).channelRead(decoder, Unpooled.copiedBuffer(bytes));
+            decoder.fireChannelReadComplete();
+        } catch (Throwable e) {
+            decoder.fireExceptionCaught(e);
+        }
     }
 
     /** Returns whether the bytes that a handler has collected can be taken out of it. */
@@ -262,20 +264,22 @@ final class ConnectionSaver {
 
     /**
      * Makes a decoder give up what it has collected, as it does when it is removed from a pipeline; but it stays there,
-     * because it could not be put back.
+     * because it could not be put back. What it has given up before it throws something is noted, too.
      */
-    private byte[] collected(String name) {
+    private void takeCollected(String name) {
         Catcher catcher = new Catcher();
         channel.pipeline().addAfter(name, null, catcher);
         try {
             ChannelHandlerContext ctx = channel.pipeline().context(name);
             ctx.handler().handlerRemoved(ctx);
         } catch (Exception e) {
-            throw new IllegalStateException("handler " + name + " did not give up its bytes", e);
+            throw new IllegalStateException("handler " + name + " did not give up its bytes: " + e, e);
         } finally {
             channel.pipeline().remove(catcher);
+            if (catcher.caught.isReadable()) {
+                collected.put(name, ByteBufUtil.getBytes(catcher.caught));
+            }
         }
-        return ByteBufUtil.getBytes(catcher.caught);
     }
 
     private static final class Catcher extends ChannelInboundHandlerAdapter {

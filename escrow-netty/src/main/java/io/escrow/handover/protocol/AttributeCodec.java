@@ -12,7 +12,8 @@ public interface AttributeCodec<T> {
 
     /**
      * Writes a value. Called when the connection is at rest, and at each checkpoint; not called for an attribute without
-     * a value. An exception makes the handover, or the checkpoint, fail.
+     * a value. After an exception the connection stays in this process, and is drained; if those of most connections
+     * can't be moved for that, the handover fails. A checkpoint fails.
      *
      * @param value the value, not {@code null}
      * @param out where to write it, nothing at all included; belongs to the caller

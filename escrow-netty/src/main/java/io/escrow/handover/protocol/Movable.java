@@ -12,6 +12,9 @@ import io.netty.channel.ChannelHandlerContext;
  * it must be safe for that: read a volatile field, for instance. It is called again when the executor has done everything that
  * was handed to it, and that happens before {@link #save} is called: {@code save} sees all of it, and runs alone, as does
  * {@link #restore}. What the handler schedules itself is not waited for: count it as {@link PendingWork}.
+ *
+ * <p>When a method throws something at a handover, the connection stays in this process and is drained. If the handlers of more
+ * connections fail than can be moved, the handover fails. What {@link #restore} throws makes the next process leave the connection.
  */
 public interface Movable extends ChannelHandler {
 
