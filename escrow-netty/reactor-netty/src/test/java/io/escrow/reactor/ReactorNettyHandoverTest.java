@@ -1,0 +1,270 @@
+package io.escrow.reactor;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.HandoverTransport;
+import io.escrow.handover.ServerHandover;
+import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.testing.InMemoryEscrow;
+import io.netty.channel.Channel;
+import io.netty.channel.epoll.EpollDatagramChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.socket.DatagramChannel;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.WebSocket;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import reactor.netty.DisposableServer;
+import reactor.netty.http.server.HttpServer;
+import reactor.netty.resources.LoopResources;
+
+/** Runs with whatever line of Reactor Netty is on the class path. */
+class ReactorNettyHandoverTest {
+
+    private static final Duration TIME = Duration.ofSeconds(30);
+
+    @TempDir
+    private Path directory;
+
+    private final HttpClient http =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private final List<Running> all = new ArrayList<>();
+    private InMemoryEscrow escrow;
+    private int port;
+
+    /** One process, so to say. */
+    private record Running(HandoverTransport transport, EscrowLoopResources loops, DisposableServer server) {
+
+        ServerHandover handover() {
+            return transport.server().join();
+        }
+
+        void close() {
+            transport.close();
+            server.disposeNow(TIME);
+            loops.disposeLater(Duration.ZERO, TIME).block(TIME);
+        }
+    }
+
+    @BeforeEach
+    void startEscrow() {
+        escrow = InMemoryEscrow.start(directory.resolve("s"));
+    }
+
+    @AfterEach
+    void closeAll() {
+        all.forEach(Running::close);
+        escrow.close();
+    }
+
+    private ServerHandoverBuilder builder() {
+        return ServerHandover.with(
+                        EscrowClient.builder().path(directory.resolve("s").toString()))
+                .crashSafe(true);
+    }
+
+    private Running start(String version, UnaryOperator<HttpServer> settings) {
+        HandoverTransport transport = builder().transport();
+        EscrowLoopResources loops = EscrowLoopResources.of(transport, "http");
+        HttpServer server = HttpServer.create()
+                .host("127.0.0.1")
+                .port(port)
+                .runOn(loops)
+                .route(routes -> routes.get("/", (request, response) -> response.sendString(Mono.just(version)))
+                        .get(
+                                "/thread",
+                                (request, response) -> response.sendString(Mono.fromSupplier(
+                                        () -> Thread.currentThread().getName() + Schedulers.isInNonBlockingThread())))
+                        .ws("/ws", (in, out) -> out.sendString(in.receive().asString())));
+        Running running = new Running(transport, loops, settings.apply(server).bindNow(TIME));
+        all.add(running);
+        assertNotNull(running.handover());
+        port = running.server().port();
+        return running;
+    }
+
+    private String get(String path) throws Exception {
+        return http.send(
+                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                                .build(),
+                        BodyHandlers.ofString())
+                .body();
+    }
+
+    private Echo webSocket() {
+        Echo echo = new Echo();
+        echo.socket = http.newWebSocketBuilder()
+                .buildAsync(URI.create("ws://127.0.0.1:" + port + "/ws"), echo)
+                .join();
+        return echo;
+    }
+
+    private static final class Echo implements WebSocket.Listener {
+        private final LinkedBlockingQueue<String> received = new LinkedBlockingQueue<>();
+        private WebSocket socket;
+
+        String echo(String message) throws InterruptedException {
+            socket.sendText(message, true).join();
+            return received.poll(TIME.toSeconds(), TimeUnit.SECONDS);
+        }
+
+        @Override
+        public CompletionStage<?> onText(WebSocket webSocket, CharSequence text, boolean last) {
+            received.add(text.toString());
+            webSocket.request(1);
+            return null;
+        }
+
+        @Override
+        public CompletionStage<?> onClose(WebSocket webSocket, int status, String reason) {
+            received.add("closed: " + status);
+            return null;
+        }
+
+        @Override
+        public void onError(WebSocket webSocket, Throwable error) {
+            received.add("error: " + error);
+        }
+    }
+
+    @Test
+    void theNextServerHasTheSameConnections() throws Exception {
+        Running first = start("1", server -> server);
+        Echo webSocket = webSocket();
+        assertEquals("1", get("/"));
+        assertEquals("a", webSocket.echo("a"));
+        CompletableFuture<Running> next = CompletableFuture.supplyAsync(() -> start("2", server -> server));
+        assertEquals(2, first.transport().handOver(TIME).join().connections());
+        assertEquals(2, next.join().handover().startReport().adopted());
+        assertEquals("2", get("/"));
+        assertEquals("b", webSocket.echo("b"));
+    }
+
+    /** What Reactor Netty wants to be told of a server that ends comes before the report; so a main must not wait for that. */
+    @Test
+    void theServerIsDisposedOfWhenItIsHandedOver() {
+        Running first = start("1", server -> server);
+        first.transport().handOver(TIME).join();
+        first.server().onDispose().block(TIME);
+        assertTrue(first.handover().drained().isDone());
+    }
+
+    /** With a group of channels, Reactor Netty waits for requests under way; it looks for the parents of connections. */
+    @Test
+    void adoptedConnectionsAreWaitedForAtTheEnd() throws Exception {
+        start("1", server -> server).transport().handOver(TIME).join();
+        UnaryOperator<HttpServer> grouped =
+                server -> server.channelGroup(new DefaultChannelGroup(GlobalEventExecutor.INSTANCE));
+        Running second = start("2", grouped);
+        // First, or it would be made of the connection of the request.
+        Echo webSocket = webSocket();
+        assertEquals("a", webSocket.echo("a"));
+        assertEquals("2", get("/"));
+        second.transport().handOver(TIME).join();
+        Running third = start("3", grouped);
+        assertEquals(2, third.handover().startReport().adopted());
+        assertEquals("3", get("/"));
+        assertEquals("b", webSocket.echo("b"));
+        third.transport().handOver(TIME).join();
+        third.server().disposeNow(TIME);
+        start("4", grouped);
+        assertEquals("4", get("/"));
+        assertEquals("c", webSocket.echo("c"));
+    }
+
+    @Test
+    void timeoutsOfTheRequestDoNotCloseARestoredWebSocket() throws Exception {
+        Duration timeout = Duration.ofMillis(200);
+        UnaryOperator<HttpServer> impatient =
+                server -> server.requestTimeout(timeout).readTimeout(timeout);
+        Running first = start("1", impatient);
+        Echo webSocket = webSocket();
+        assertEquals("a", webSocket.echo("a"));
+        first.transport().handOver(TIME).join();
+        Running second = start("2", impatient);
+        // On the loop of the connection, where a timeout that was not stopped would come first.
+        CountDownLatch later = new CountDownLatch(LoopResources.DEFAULT_IO_WORKER_COUNT);
+        second.loops()
+                .onServer(true)
+                .forEach(loop -> loop.schedule(later::countDown, 3 * timeout.toMillis(), TimeUnit.MILLISECONDS));
+        await().atMost(TIME).until(() -> later.getCount() == 0);
+        assertEquals("b", webSocket.echo("b"));
+    }
+
+    @Test
+    void loopsOfItsOwnRunTheServer() throws Exception {
+        Running running = start("1", server -> server);
+        assertTrue(get("/thread").matches("reactor-escrow-epoll-\\d+true"), get("/thread"));
+        Channel client =
+                running.loops().onChannel(SocketChannel.class, running.loops().onClient(true));
+        assertInstanceOf(EpollSocketChannel.class, client);
+        assertInstanceOf(
+                EpollDatagramChannel.class,
+                running.loops().onChannel(DatagramChannel.class, running.loops().onClient(true)));
+    }
+
+    @Test
+    void aServerThatRunsElsewhereLeavesItsNameUnused() {
+        HandoverTransport transport = builder().transport();
+        EscrowLoopResources loops = EscrowLoopResources.of(transport, "http");
+        DisposableServer outside = HttpServer.create()
+                .runOn(loops)
+                .runOn(LoopResources.create("other"))
+                .port(0)
+                .bindNow(TIME);
+        assertEquals(List.of("http"), loops.unusedNames());
+        assertEquals(0, transport.handOver(TIME).join().connections());
+        outside.disposeNow(TIME);
+        loops.disposeLater(Duration.ZERO, TIME).block(TIME);
+        assertTrue(loops.isDisposed());
+    }
+
+    @Test
+    void severalServersShareLoopsAndOneMoreIsServedWithoutTheEscrow() throws Exception {
+        HandoverTransport transport = builder().transport();
+        EscrowLoopResources loops = EscrowLoopResources.of(transport, List.of("one", "two"), 2);
+        List<DisposableServer> servers = new ArrayList<>();
+        for (String name : List.of("one", "two", "three")) {
+            servers.add(HttpServer.create()
+                    .host("127.0.0.1")
+                    .port(0)
+                    .runOn(loops)
+                    .handle((request, response) -> response.sendString(Mono.just(name)))
+                    .bindNow(TIME));
+        }
+        assertEquals(List.of(), loops.unusedNames());
+        assertEquals(2, transport.server().join().listeners().size());
+        for (int i = 0; i < 3; i++) {
+            port = servers.get(i).port();
+            assertEquals(List.of("one", "two", "three").get(i), get("/"));
+        }
+        transport.close();
+        servers.forEach(server -> server.disposeNow(TIME));
+        loops.disposeLater(Duration.ZERO, TIME).block(TIME);
+    }
+}
