@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -139,8 +140,9 @@ public final class HandoverTransport implements AutoCloseable {
     }
 
     /**
-     * Hands the server over as {@link ServerHandover#handOver} does; if it is still being started, when it runs. From now on
-     * until the handover is done, the socket of a listener stays open, also when the framework closes its channel.
+     * Hands the server over as {@link ServerHandover#handOver} does; if it is still being started, when it runs. The framework
+     * may close its channels as soon as this has returned: while the handover of a server that runs is under way, their
+     * sockets stay open.
      *
      * @param atMost how long it may take, the rest of the start included
      * @return a future of the report, as that of {@link ServerHandover#handOver}; already done, with a report of nothing, if
@@ -150,12 +152,8 @@ public final class HandoverTransport implements AutoCloseable {
      */
     public CompletableFuture<HandoverReport> handOver(Duration atMost) {
         Checks.positive("time for a handover", atMost);
-        synchronized (this) {
-            if (start == null) {
-                closed = true;
-                return CompletableFuture.completedFuture(
-                        new HandoverReport(0, 0, List.of(), Duration.ZERO, Duration.ZERO));
-            }
+        if (endUnlessBegun()) {
+            return CompletableFuture.completedFuture(new HandoverReport(0, 0, List.of(), Duration.ZERO, Duration.ZERO));
         }
         if (server.isDone() && !server.isCompletedExceptionally()) {
             return server.join().handOver(atMost);
@@ -168,6 +166,15 @@ public final class HandoverTransport implements AutoCloseable {
                         : CompletableFuture.<HandoverReport>failedFuture(whyNotStarted(failure, atMost)))
                 .thenCompose(handover -> handover);
         return Futures.expose(report);
+    }
+
+    /** Returns whether nothing was begun; then nothing will be. */
+    private synchronized boolean endUnlessBegun() {
+        if (start == null) {
+            host.giveUp(new EscrowException(
+                    Status.ECANCELED, "the server was to be handed over before a server channel was asked for"));
+        }
+        return start == null;
     }
 
     private static Duration left(Duration atMost, long began) {
@@ -186,7 +193,8 @@ public final class HandoverTransport implements AutoCloseable {
 
     /**
      * Stops the server without handing it over, as {@link ServerHandover#close()} does; gives a start that is under way up.
-     * The framework gets no server channel any more.
+     * The framework gets no server channel any more. After a handover, this closes the connections that are being drained:
+     * wait for {@link ServerHandover#drained()} first.
      */
     @Override
     public void close() {
@@ -228,16 +236,18 @@ public final class HandoverTransport implements AutoCloseable {
     }
 
     private void remind() {
+        Set<String> names;
         synchronized (this) {
             if (closed || start != null) {
                 return;
             }
+            names = Set.copyOf(hosted.keySet());
         }
         logger.warn(
                 "no server channel was asked for yet, of listeners {}: if the framework's server runs, it runs without the"
                         + " escrow, and nothing of it will be handed over. See to it that it has the channel factory of the"
                         + " handover transport, also after all other settings; or close the transport",
-                hosted.keySet());
+                names);
         remindLater();
     }
 

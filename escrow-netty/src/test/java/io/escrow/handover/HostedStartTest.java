@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
+import io.escrow.InheritedSockets;
 import io.escrow.Status;
 import io.escrow.testing.EventLoopGroups;
 import io.escrow.testing.LogLines;
@@ -20,12 +21,14 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.unix.Socket;
 import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -205,6 +208,23 @@ class HostedStartTest extends HostedHarness {
         assertEquals(List.of("echo"), startHosted(server()).startReport().adoptedListeners());
     }
 
+    @Test
+    void aSocketThatWasPassedOnIsFoundByItsName() throws Exception {
+        Socket socket = Socket.newSocketStream();
+        socket.bind(anyAddress());
+        socket.listen(16);
+        port = socket.localAddress().getPort();
+        Peer waiting = connect();
+        waiting.send(RECORD);
+        InheritedSockets inherited = new InheritedSockets(Map.of(socket.intValue(), "echo"));
+        ServerHandover server = startHosted(server().inheritListeners(inherited));
+        assertEquals(List.of("echo"), server.startReport().inheritedListeners());
+        waiting.assertReceives(RECORD);
+        handOver(server);
+        assertEquals(List.of("echo"), startHosted(server()).startReport().adoptedListeners());
+        waiting.assertEchoes(RECORD);
+    }
+
     /** An error of the JVM, in the middle of the start. */
     @Test
     void anErrorLeavesNothingOpen() throws Exception {
@@ -296,6 +316,7 @@ class HostedStartTest extends HostedHarness {
         ChannelFactory<EpollServerSocketChannel> factory = transport.serverChannels("echo");
         assertEquals(0, transport.handOver(TIME).join().connections());
         assertSays(assertThrows(IllegalStateException.class, factory::newChannel), "is closed, or was handed over");
+        assertEquals(Status.ECANCELED, failure(transport.server()).status());
         assertThrows(IllegalArgumentException.class, () -> transport.handOver(Duration.ZERO));
     }
 
