@@ -37,6 +37,10 @@ final class Snippets {
 
     private static final Path ROOT = Path.of("..");
     private static final Pattern MARKDOWN = Pattern.compile("^```java\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE);
+    /** Lines of a source, which its own module compiles: there are libraries that this one does not have. */
+    private static final Pattern QUOTE =
+            Pattern.compile("^```java of (\\S+)\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE);
+
     private static final Pattern JAVADOC =
             Pattern.compile("<pre>\\{@code\n(.*?)^ *\\* }</pre>", Pattern.DOTALL | Pattern.MULTILINE);
     /** A block that begins in another way, a statement in an indented block. */
@@ -113,13 +117,39 @@ final class Snippets {
 
     /** Returns the lines in which there is Java that is not in a snippet, and so would not be compiled. */
     List<String> javaElsewhere() {
-        String rest = blocks().matcher(text).replaceAll("");
+        String rest = QUOTE.matcher(blocks().matcher(text).replaceAll("")).replaceAll("");
         return rest.lines()
                 .filter(line -> (isMarkdown() ? UNMARKED : UNUSUAL_JAVADOC)
                         .matcher(line)
                         .find())
                 .map(line -> file + ": " + line)
                 .toList();
+    }
+
+    /** Returns the lines that are quoted from a source, and are not in it, or in another order. */
+    List<String> misquoted() throws IOException {
+        List<String> wrong = new ArrayList<>();
+        Matcher quote = QUOTE.matcher(text);
+        while (quote.find()) {
+            List<String> source = Files.readString(ROOT.resolve(quote.group(1)))
+                    .lines()
+                    .map(String::strip)
+                    .toList();
+            int next = 0;
+            for (String line : quote.group(2)
+                    .lines()
+                    .map(String::strip)
+                    .filter(line -> !line.isEmpty())
+                    .toList()) {
+                int found = source.subList(next, source.size()).indexOf(line);
+                if (found < 0) {
+                    wrong.add(file + ": " + line);
+                } else {
+                    next += found + 1;
+                }
+            }
+        }
+        return wrong;
     }
 
     /** Returns these snippets with another text in place of one that is shown. */

@@ -33,6 +33,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -88,6 +89,15 @@ class SnippetsTest {
                 .flatMap(file -> file.javaElsewhere().stream())
                 .toList();
         assertEquals(List.of(), elsewhere);
+    }
+
+    @Test
+    void quotesAreWhatTheSourcesSay() throws IOException {
+        List<String> misquoted = new ArrayList<>();
+        for (Snippets file : Snippets.all()) {
+            misquoted.addAll(file.misquoted());
+        }
+        assertEquals(List.of(), misquoted);
     }
 
     @BeforeEach
