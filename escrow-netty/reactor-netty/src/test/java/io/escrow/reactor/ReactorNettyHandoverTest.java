@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.HandoverReport;
 import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.testing.InMemoryEscrow;
+import io.micrometer.core.instrument.Metrics;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -162,6 +165,29 @@ class ReactorNettyHandoverTest {
         assertEquals(2, first.transport().handOver(TIME).join().connections());
         assertEquals(2, next.join().handover().startReport().adopted());
         assertEquals("2", get("/"));
+        assertEquals("b", webSocket.echo("b"));
+    }
+
+    /** Of these settings, some add handlers, and some replace them when a WebSocket is made. */
+    @Test
+    void whateverReactorNettyAddsToPipelinesMoves() throws Exception {
+        Metrics.addRegistry(new SimpleMeterRegistry());
+        UnaryOperator<HttpServer> everything = server -> server.accessLog(true)
+                .compress(true)
+                .idleTimeout(TIME)
+                .requestTimeout(TIME)
+                .readTimeout(TIME)
+                .metrics(true, uri -> uri);
+        Running server = start("0", everything);
+        Echo webSocket = webSocket();
+        for (int i = 1; i <= 3; i++) {
+            assertEquals("a" + i, webSocket.echo("a" + i));
+            assertEquals(Integer.toString(i - 1), get("/"));
+            HandoverReport report = server.transport().handOver(TIME).join();
+            assertEquals(List.of(), report.staying());
+            server = start(Integer.toString(i), everything);
+            assertEquals(2, server.handover().startReport().adopted());
+        }
         assertEquals("b", webSocket.echo("b"));
     }
 

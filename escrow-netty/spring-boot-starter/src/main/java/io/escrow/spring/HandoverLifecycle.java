@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.boot.context.event.ApplicationReadyEvent;
@@ -147,6 +148,12 @@ final class HandoverLifecycle implements SmartLifecycle, SmartApplicationListene
         }
     }
 
+    private static void logReasons(List<HandoverReport.Staying> staying) {
+        staying.stream()
+                .collect(Collectors.groupingBy(HandoverReport.Staying::reason, Collectors.counting()))
+                .forEach((reason, connections) -> logger.info("{} of them stay: {}", connections, reason));
+    }
+
     private boolean handOver() {
         for (int attempt = 1; ; attempt++) {
             try {
@@ -156,6 +163,7 @@ final class HandoverLifecycle implements SmartLifecycle, SmartApplicationListene
                         "Handed over {} connections; {} stay until they end",
                         report.connections(),
                         report.staying().size());
+                logReasons(report.staying());
                 transport.server().join().drained().join();
                 return true;
             } catch (CompletionException e) {

@@ -36,8 +36,12 @@ public final class ImmovableHandlers {
     /** The handlers of Netty, by class name: their modules need not be there. */
     private static final Map<String, String> OF_NETTY = ofNetty();
 
-    /** An immutable list with the handlers of Netty only. */
-    public static final ImmovableHandlers DEFAULT = new ImmovableHandlers(OF_NETTY);
+    /** Those of frameworks that come into an active pipeline and override {@code write}, but keep nothing back. */
+    private static final Set<String> PASSING_ON =
+            Set.of("reactor.netty.http.server.WebsocketServerOperations$WebsocketHttpServerMetricsHandler");
+
+    /** An immutable list with the handlers of Netty, and those of frameworks that need not be vouched for. */
+    public static final ImmovableHandlers DEFAULT = new ImmovableHandlers(withFrameworks(OF_NETTY));
 
     private final Map<String, String> reasons;
 
@@ -167,6 +171,12 @@ public final class ImmovableHandlers {
                 "Socks5PrivateAuthResponseDecoder");
         put(reasons, INSIDE_A_MESSAGE, "io.netty.handler.codec.xml", "XmlDecoder");
         put(reasons, QUEUE, "io.netty.handler.flow", "FlowControlHandler");
+        return reasons;
+    }
+
+    private static Map<String, String> withFrameworks(Map<String, String> ofNetty) {
+        Map<String, String> reasons = new HashMap<>(ofNetty);
+        PASSING_ON.forEach(name -> reasons.put(name, VOUCHED_FOR));
         return reasons;
     }
 
