@@ -224,7 +224,8 @@ class CreateIT {
     void foundNowhere() throws IOException {
         try (TestProcess client = startWithout(null)) {
             client.awaitLine(
-                    line -> line.contains("escrowd not found: put escrow-daemon on the class path"), "not found");
+                    line -> line.contains("escrowd not found: put escrow-daemon and Netty 4.2 on the class path"),
+                    "not found");
             assertNotEquals(0, client.awaitExit());
         }
         try (TestProcess client = startWithout("/no/escrowd.jar")) {

@@ -10,9 +10,9 @@ import java.nio.file.Path;
  * Describes how a client starts a daemon when no process listens on its path. The daemon outlives the process that
  * starts it. Immutable.
  *
- * <p>The daemon is looked for on the class path, then where {@link #from} names it, then where {@value #ENVIRONMENT} in
- * the environment names it. When several clients start a daemon at the same moment, one daemon serves them all. It runs in
- * {@code /}, and of the environment of the process it gets only what it needs itself.
+ * <p>The daemon is looked for on the class path, if that has Netty 4.2, then where {@link #from} names it, then where {@value
+ * #ENVIRONMENT} in the environment names it. When several clients start a daemon at the same moment, one daemon serves them
+ * all. It runs in {@code /}, and of the environment of the process it gets only what it needs itself.
  *
  * <pre>{@code
  * EscrowClient.builder().path(path).launch(DaemonLaunch.onDemand()).connect();

@@ -16,6 +16,9 @@ final class DaemonLauncher {
 
     private static final String MAIN_CLASS = "io.escrow.daemon.main.Escrowd";
 
+    /** A class that Netty 4.1 does not have. */
+    private static final String NETTY_4_2 = "io.netty.channel.IoHandler";
+
     /** For a small process that starts quickly. The daemon's launch script has the same options. */
     static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
 
@@ -26,7 +29,7 @@ final class DaemonLauncher {
     /** Starts a daemon, and returns when it listens. */
     static void launch(DaemonLaunch launch, boolean verbose, Path socket) throws EscrowException {
         ClassLoader loader = DaemonLauncher.class.getClassLoader();
-        if (loader.getResource(MAIN_CLASS.replace('.', '/') + ".class") == null) {
+        if (!has(loader, MAIN_CLASS) || !has(loader, NETTY_4_2)) {
             launch(new ArrayList<>(find(launch.from())), launch, verbose, socket);
             return;
         }
@@ -38,6 +41,10 @@ final class DaemonLauncher {
             command.addAll(List.of("-cp", copy.classPath(), MAIN_CLASS));
             launch(command, launch, verbose, socket);
         }
+    }
+
+    private static boolean has(ClassLoader loader, String name) {
+        return loader.getResource(name.replace('.', '/') + ".class") != null;
     }
 
     private static void launch(List<String> command, DaemonLaunch launch, boolean verbose, Path socket)
@@ -81,7 +88,7 @@ final class DaemonLauncher {
     }
 
     /**
-     * Finds a daemon that is not on the class path: where the caller says, else where {@value DaemonLaunch#ENVIRONMENT}
+     * Finds a daemon that is not on the class path, or can't run from there: where the caller says, else where {@value DaemonLaunch#ENVIRONMENT}
      * in the environment says.
      *
      * @param given a jar file or a program, or {@code null}
@@ -93,7 +100,7 @@ final class DaemonLauncher {
         if (name == null) {
             throw new EscrowException(
                     Status.ENOENT,
-                    "escrowd not found: put escrow-daemon on the class path, name it with DaemonLaunch.from, or set "
+                    "escrowd not found: put escrow-daemon and Netty 4.2 on the class path, name it with DaemonLaunch.from, or set "
                             + DaemonLaunch.ENVIRONMENT + " to the path of escrowd.jar");
         }
         if (!Files.isReadable(Path.of(name))) {

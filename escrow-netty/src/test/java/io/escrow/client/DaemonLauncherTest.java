@@ -118,7 +118,7 @@ class DaemonLauncherTest {
         EscrowException e = assertThrows(EscrowException.class, () -> DaemonLauncher.find(null));
         assertEquals(Status.ENOENT, e.status());
         assertEquals(
-                "escrowd not found: put escrow-daemon on the class path, name it with DaemonLaunch.from, or set ESCROWD"
+                "escrowd not found: put escrow-daemon and Netty 4.2 on the class path, name it with DaemonLaunch.from, or set ESCROWD"
                         + " to the path of escrowd.jar",
                 e.text());
     }

@@ -2,12 +2,10 @@ package io.escrow.handover.link;
 
 import io.escrow.Deposit;
 import io.escrow.internal.EventLoops;
-import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
@@ -81,19 +79,12 @@ public final class ProcessLink implements AutoCloseable {
     /** Uses a connected socket, which the link owns. */
     public ProcessLink(EventLoop loop, int socket) {
         channel = EventLoops.levelTriggered(new EpollDomainSocketChannel(socket));
-        new Bootstrap()
-                .group(loop)
-                .channelFactory(() -> channel)
-                .handler(new ChannelInitializer<EpollDomainSocketChannel>() {
-                    @Override
-                    protected void initChannel(EpollDomainSocketChannel ch) {
-                        ch.pipeline()
-                                .addLast(new LengthFieldBasedFrameDecoder(MAX_LENGTH, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
-                                .addLast(new LengthFieldPrepender(LENGTH_BYTES))
-                                .addLast(new Receiver());
-                    }
-                })
-                .register();
+        // Not by an initializer: what is written before that has run would go past the encoder.
+        channel.pipeline()
+                .addLast(new LengthFieldBasedFrameDecoder(MAX_LENGTH, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
+                .addLast(new LengthFieldPrepender(LENGTH_BYTES))
+                .addLast(new Receiver());
+        loop.register(channel);
     }
 
     /** Writes a message; it is sent when {@link #flush} is called. */

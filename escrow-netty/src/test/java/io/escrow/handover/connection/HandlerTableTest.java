@@ -2,7 +2,9 @@ package io.escrow.handover.connection;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.testing.NettyLine;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -48,6 +50,20 @@ class HandlerTableTest {
             "MqttDecoder",
             "RedisDecoder",
             "StompSubframeDecoder");
+
+    /** Netty 4.1 has no such handlers, as the page says, and no others than 4.2 has. */
+    private static final Set<String> ONLY_IN_4_2 = Set.of(
+            "Http3ClientConnectionHandler",
+            "Http3ConnectionHandler",
+            "Http3FrameToHttpObjectCodec",
+            "Http3PushStreamClientInitializer",
+            "Http3PushStreamServerInitializer",
+            "Http3RequestStreamInboundHandler",
+            "Http3RequestStreamInitializer",
+            "Http3ServerConnectionHandler",
+            "QuicCodecDispatcher",
+            "Socks5PrivateAuthRequestDecoder",
+            "Socks5PrivateAuthResponseDecoder");
 
     private record Row(String verdict, String reason) {}
 
@@ -107,7 +123,11 @@ class HandlerTableTest {
 
     @Test
     void everyHandlerIsInTheTable() {
-        assertEquals(new TreeSet<>(HANDLERS.keySet()), new TreeSet<>(TABLE.keySet()), "in the jars, and in the table");
+        Set<String> expected = new TreeSet<>(TABLE.keySet());
+        if (!NettyLine.is42()) {
+            assertTrue(expected.removeAll(ONLY_IN_4_2));
+        }
+        assertEquals(new TreeSet<>(HANDLERS.keySet()), expected, "in the jars, and in the table");
     }
 
     @Test

@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.escrow.testing.EventLoopGroups;
 import io.netty.buffer.ByteBufUtil;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.unix.Socket;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -75,6 +78,32 @@ class ProcessLinkTest {
         assertEquals(kind, received.kind());
         assertEquals(0x01020304, received.index());
         assertArrayEquals(new byte[] {7, 8}, ByteBufUtil.getBytes(received.content()));
+    }
+
+    @Test
+    void whatIsSentBeforeTheLoopHasSeenTheLinkHasItsLengthToo() throws Exception {
+        CountDownLatch sent = new CountDownLatch(1);
+        Future<Void> busy = group.submit(() -> {
+            sent.await();
+            return null;
+        });
+        SocketPair pair = SocketPair.open();
+        Socket end = new Socket(pair.other());
+        try (ProcessLink early = new ProcessLink(group.next(), pair.one())) {
+            ChannelFuture sending = early.send(ProcessLink.Kind.READY);
+            sent.countDown();
+            sending.syncUninterruptibly();
+            busy.sync();
+
+            byte[] expected = message(5, 3, 0);
+            ByteBuffer in = ByteBuffer.allocateDirect(expected.length);
+            assertEquals(expected.length, end.read(in, 0, expected.length));
+            byte[] got = new byte[expected.length];
+            in.get(0, got);
+            assertArrayEquals(expected, got);
+        } finally {
+            end.close();
+        }
     }
 
     @Test
