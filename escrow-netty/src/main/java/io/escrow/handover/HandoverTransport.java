@@ -136,7 +136,7 @@ public final class HandoverTransport implements AutoCloseable {
      *     future
      */
     public CompletableFuture<ServerHandover> server() {
-        return server.copy();
+        return Futures.expose(server);
     }
 
     /**

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
@@ -12,6 +13,7 @@ import io.escrow.Status;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.protocol.Protocol;
 import io.escrow.testing.PublicFutures;
+import io.netty.channel.ChannelException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -45,7 +47,9 @@ class ServerFuturesTest extends HandoverHarness {
                         "ServerHandoverBuilder.start",
                         "ServerHandover.handOver",
                         "ServerHandover.drained",
-                        "ServerHandover.checkpoint"),
+                        "ServerHandover.checkpoint",
+                        "HandoverTransport.server",
+                        "HandoverTransport.handOver"),
                 futuresOf(ServerHandover.class));
         // The first one is the server's; a protocol gives the others to the server.
         assertEquals(
@@ -63,6 +67,20 @@ class ServerFuturesTest extends HandoverHarness {
         daemon.close();
 
         assertEquals(Status.ECONNREFUSED, failureOf(echoServer().start()).status());
+        restartDaemon();
+    }
+
+    @Test
+    void aTransportFailsWithoutADaemon() throws Exception {
+        daemon.close();
+        HandoverTransport transport = ServerHandover.with(escrow()).transport();
+        CompletableFuture<ServerHandover> cancelled = transport.server();
+
+        assertTrue(cancelled.cancel(false));
+        PublicFutures.assertCancelled(cancelled);
+        assertThrows(ChannelException.class, transport.serverChannels("echo")::newChannel);
+        assertEquals(Status.ECONNREFUSED, failureOf(transport.server()).status());
+        assertEquals(Status.ECONNREFUSED, failureOf(transport.handOver(TIME)).status());
         restartDaemon();
     }
 

@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.net.URISyntaxException;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -42,12 +44,27 @@ public final class PublicFutures {
 
     private static List<Class<?>> publicClasses(Class<?> member) {
         String name = member.getPackageName();
+        String directory = name.replace('.', '/');
         List<Class<?>> found = new ArrayList<>();
-        try (Stream<Path> files = Files.list(Path.of(member.getProtectionDomain()
-                        .getCodeSource()
-                        .getLocation()
-                        .toURI())
-                .resolve(name.replace('.', '/')))) {
+        try {
+            Path location = Path.of(
+                    member.getProtectionDomain().getCodeSource().getLocation().toURI());
+            if (Files.isDirectory(location)) {
+                addPublicClasses(location.resolve(directory), name, found);
+            } else {
+                try (FileSystem jar = FileSystems.newFileSystem(location)) {
+                    addPublicClasses(jar.getPath(directory), name, found);
+                }
+            }
+        } catch (IOException | URISyntaxException | ClassNotFoundException e) {
+            throw new IllegalStateException(e);
+        }
+        return found;
+    }
+
+    private static void addPublicClasses(Path directory, String name, List<Class<?>> found)
+            throws IOException, ClassNotFoundException {
+        try (Stream<Path> files = Files.list(directory)) {
             for (String file : files.map(path -> path.getFileName().toString()).toList()) {
                 if (file.endsWith(".class") && !file.equals("package-info.class")) {
                     Class<?> type = Class.forName(name + "." + file.substring(0, file.length() - ".class".length()));
@@ -56,10 +73,7 @@ public final class PublicFutures {
                     }
                 }
             }
-        } catch (IOException | URISyntaxException | ClassNotFoundException e) {
-            throw new IllegalStateException(e);
         }
-        return found;
     }
 
     /** Returns with which {@link EscrowException} a future has failed, which a callback gets as {@code get()} does. */
