@@ -24,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
+import org.slf4j.event.Level;
 
 /** Makes live connections of stored ones. Used by the thread of the start. */
 final class ConnectionAdopter {
@@ -62,6 +63,8 @@ final class ConnectionAdopter {
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
     private int foundAfterCrash;
+    /** Whether it was said that connections are not this server's own in the escrow. */
+    private volatile boolean notSettled;
 
     /** Adopts for a server, and notes what can't be adopted. */
     ConnectionAdopter(HandoverContext server, StartNotes notes) {
@@ -303,7 +306,10 @@ final class ConnectionAdopter {
         });
         CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))
                 .exceptionally(failure -> {
-                    logger.warn("not all connections are settled in the escrow: {}", failure.getMessage());
+                    // Wave by wave it is the same session that is lost.
+                    logger.atLevel(notSettled ? Level.DEBUG : Level.WARN)
+                            .log("not all connections are settled in the escrow: {}", failure.getMessage());
+                    notSettled = true;
                     return null;
                 })
                 .join();

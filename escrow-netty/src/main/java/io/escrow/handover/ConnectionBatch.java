@@ -45,6 +45,8 @@ final class ConnectionBatch {
 
     private static final Logger logger = HandoverLog.LOGGER;
     private static final String REMEDY = ": allow more time, or move in waves, which drain those that stay";
+    private static final String REMEDY_IN_WAVES = ": allow more time; no process took over in waves, because none was"
+            + " waiting, or none that could, so all connections had to move at once";
 
     private final HandoverContext server;
     private final Deadline deadline;
@@ -137,8 +139,12 @@ final class ConnectionBatch {
         Map.Entry<Connection, String> first = busy.entrySet().iterator().next();
         late = busy.size() + " of " + (busy.size() + resting())
                 + " connections did not come to rest in time, one of them "
-                + first.getKey().channel() + ", because " + first.getValue() + REMEDY;
+                + first.getKey().channel() + ", because " + first.getValue() + remedy();
         return late;
+    }
+
+    private String remedy() {
+        return server.configuration().wave() == null ? REMEDY : REMEDY_IN_WAVES;
     }
 
     private static Answer ask(Connection connection) {
@@ -241,7 +247,7 @@ final class ConnectionBatch {
         for (Map.Entry<Connection, PipelineExecutors> e : resting.entrySet()) {
             if (!e.getValue().isEmpty()) {
                 return resting.size() + " connections did not come to rest in time: " + whyNotSettled(e.getKey())
-                        + ", one of them is " + e.getKey().channel() + REMEDY;
+                        + ", one of them is " + e.getKey().channel() + remedy();
             }
         }
         return "the event loops did not finish in time what they had to do";

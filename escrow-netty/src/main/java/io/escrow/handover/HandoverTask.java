@@ -66,6 +66,7 @@ final class HandoverTask {
     private void run(CompletableFuture<HandoverReport> result) {
         try {
             HandoverReport report = run();
+            afterwards(() -> ReportLog.handedOver(report));
             server.observer().handedOver(report);
             result.complete(report);
         } catch (Throwable e) {
@@ -76,6 +77,7 @@ final class HandoverTask {
                 failure.addSuppressed(notBack);
                 logger.error("not everything goes on after a handover that failed", notBack);
             } finally {
+                ReportLog.failed(failure);
                 server.observer().handoverFailed(failure);
                 result.completeExceptionally(failure);
             }

@@ -146,8 +146,9 @@ public final class HandoverTransport implements AutoCloseable {
      *
      * @param atMost how long it may take, the rest of the start included
      * @return a future of the report, as that of {@link ServerHandover#handOver}; already done, with a report of nothing, if
-     *     the framework has not asked for a server channel, and then it gets none any more. Fails as the start does, and
-     *     with {@link Status#ETIMEDOUT} if that is not done in time
+     *     the framework has not asked for a server channel, and then it gets none any more. Fails as the start does, with
+     *     {@link Status#ETIMEDOUT} if that is not done in time, and with {@link Status#ECANCELED} if the transport was
+     *     closed before
      * @throws IllegalArgumentException if the time is not positive
      */
     public CompletableFuture<HandoverReport> handOver(Duration atMost) {
@@ -192,9 +193,10 @@ public final class HandoverTransport implements AutoCloseable {
     }
 
     /**
-     * Stops the server without handing it over, as {@link ServerHandover#close()} does; gives a start that is under way up.
-     * The framework gets no server channel any more. After a handover, this closes the connections that are being drained:
-     * wait for {@link ServerHandover#drained()} first.
+     * Stops the server without handing it over, as {@link ServerHandover#close()} does, which waits for a handover that is
+     * under way; gives a start that is under way up, and with it a handover that waits for it. The framework gets no server
+     * channel any more. After a handover, this closes the connections that are being drained: wait for {@link
+     * ServerHandover#drained()} first.
      */
     @Override
     public void close() {

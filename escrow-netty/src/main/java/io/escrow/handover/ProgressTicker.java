@@ -2,8 +2,10 @@ package io.escrow.handover;
 
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -30,7 +32,16 @@ final class ProgressTicker {
         this.step = step;
         this.done = done;
         this.total = total;
-        this.ticking = loop.scheduleWithFixedDelay(this::tell, PERIOD_MILLIS, PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+        this.ticking = schedule(loop);
+    }
+
+    private Future<?> schedule(EventLoop loop) {
+        try {
+            return loop.scheduleWithFixedDelay(this::tell, PERIOD_MILLIS, PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            // The session has ended, and its event loop with it. The step itself finds out, and says so better.
+            return ImmediateEventExecutor.INSTANCE.newFailedFuture(e);
+        }
     }
 
     /** Follows requests that were made already. */

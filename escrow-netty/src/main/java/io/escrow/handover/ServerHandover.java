@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
@@ -39,6 +40,8 @@ public final class ServerHandover implements AutoCloseable {
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
     /** The handover that is under way, or was the last; {@code null} before the first. */
     private CompletableFuture<HandoverReport> handover;
+
+    private boolean closed;
 
     ServerHandover(HandoverContext context, StartReport startReport) {
         this.context = context;
@@ -126,12 +129,14 @@ public final class ServerHandover implements AutoCloseable {
      * nothing had been asked.
      *
      * <p>A server is handed over once. A call while a handover is under way joins it: the deadline of the first call
-     * counts. A call after the handover is done gets its report. After one that has failed, a call tries it again.
+     * counts. A call after the handover is done gets its report. After one that has failed, a call tries it again; after
+     * {@link #close()} there is nothing to hand over any more, and it fails at once.
      *
      * @param deadline how long it may take until every connection that can be moved is at rest and stored
-     * @return a future of the report; fails with an {@link EscrowException} when the server goes on. When it is done, the
-     *     next process serves, and only connections that can't be moved are left here; see {@link #drained()}. Cancelling
-     *     the future changes nothing but the future: the handover goes on
+     * @return a future of the report; fails with an {@link EscrowException} when the server goes on, and with {@link
+     *     Status#ECANCELED} when it was closed before. When it is done, the next process serves, and only connections that
+     *     can't be moved are left here; see {@link #drained()}. Cancelling the future changes nothing but the future: the
+     *     handover goes on
      * @throws IllegalArgumentException if the deadline is not positive
      */
     public CompletableFuture<HandoverReport> handOver(Duration deadline) {
@@ -141,6 +146,10 @@ public final class ServerHandover implements AutoCloseable {
     /** Hands the server over, with a deadline that a test may let come. */
     synchronized CompletableFuture<HandoverReport> handOver(Deadline deadline) {
         if (handover == null || handover.isCompletedExceptionally()) {
+            if (closed) {
+                return CompletableFuture.failedFuture(
+                        new EscrowException(Status.ECANCELED, "the server was closed: there is nothing to hand over"));
+            }
             try {
                 handover = HandoverTask.handOver(context, deadline, drained);
             } catch (Throwable e) {
@@ -160,9 +169,21 @@ public final class ServerHandover implements AutoCloseable {
         return drained.copy();
     }
 
-    /** Stops the server without handing it over: closes listeners and connections, and frees their slots. */
+    /**
+     * Stops the server without handing it over: closes listeners and connections, and frees their slots. A handover that is
+     * under way is waited for first, at most until shortly after its deadline: if it succeeds, only what stays here is
+     * closed; if it fails, everything is. Must not be called by a {@link HandoverObserver}.
+     */
     @Override
     public void close() {
+        CompletableFuture<HandoverReport> underWay;
+        synchronized (this) {
+            closed = true;
+            underWay = handover;
+        }
+        if (underWay != null) {
+            Futures.awaitEnd(underWay);
+        }
         context.listeners().forEach(Listener::close);
         // Those that are on their way to the escrow arrive, and then know that the listeners are closed.
         awaitAnswers();
@@ -178,6 +199,11 @@ public final class ServerHandover implements AutoCloseable {
         context.listeners().forEach(listener -> listener.slot().remove());
         context.table().removed().join();
         context.session().end().join();
+    }
+
+    /** Returns whether the server was closed, or waits for the handover before that. */
+    synchronized boolean isClosing() {
+        return closed;
     }
 
     /** Waits until those are served that a listener has let in before it was closed, unless somebody keeps them back. */

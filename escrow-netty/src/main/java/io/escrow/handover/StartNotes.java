@@ -22,7 +22,13 @@ final class StartNotes {
     /** Notes what was left as it is, for another version of the program. */
     void leave(String what) {
         left.add(what);
-        logger.warn("not adopted, and left as it is, for a version that can adopt it or the process before: {}", what);
+        logger.warn("not adopted, and left as it is (in the escrow, or in waves with the process before): {}", what);
+    }
+
+    /** Notes that the process before has stopped to hand over in waves. */
+    void leaveRest() {
+        left.add("the rest of the connections: the process before goes on with them");
+        logger.warn("the process before has broken off its handover, and goes on with the rest of the connections");
     }
 
     List<String> refused() {

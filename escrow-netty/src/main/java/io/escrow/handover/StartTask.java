@@ -210,7 +210,7 @@ final class StartTask {
         Map<Integer, Entry> entries = new HashMap<>();
         fetch(entry -> entries.put(entry.index(), entry));
         if (!before.takeAll(server, adopter, notes, entries)) {
-            notes.leave("the rest of the connections: the process before goes on with them");
+            notes.leaveRest();
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
 
 /**
@@ -117,13 +118,20 @@ public final class Futures {
      *
      * @param failure what failed, possibly wrapped as {@link #unwrap} knows it
      * @return the failure itself if it is an {@link EscrowException}; else one that has it as its cause and {@link
-     *     #statusOf} as its status
+     *     #statusOf} as its status, and names the reason if an event loop has ended
      */
     public static EscrowException toEscrowException(Throwable failure) {
         Throwable cause = unwrap(failure);
-        return cause instanceof EscrowException e
-                ? e
-                : new EscrowException(statusOf(cause), "unexpected failure: " + cause, cause);
+        if (cause instanceof EscrowException e) {
+            return e;
+        } else if (cause instanceof RejectedExecutionException) {
+            return new EscrowException(
+                    Status.ECANCELED,
+                    "an event loop that is needed has been shut down (" + cause.getMessage()
+                            + "): keep the event loops of the server until it is closed, or handed over",
+                    cause);
+        }
+        return new EscrowException(statusOf(cause), "unexpected failure: " + cause, cause);
     }
 
     /**

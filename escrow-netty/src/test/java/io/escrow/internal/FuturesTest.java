@@ -16,6 +16,7 @@ import java.nio.file.NoSuchFileException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
 import org.junit.jupiter.api.Test;
 
 class FuturesTest {
@@ -120,6 +121,15 @@ class FuturesTest {
         EscrowException e = Futures.toEscrowException(new CompletionException(cause));
         assertEquals("EIO: unexpected failure: java.lang.IllegalStateException: broken", e.getMessage());
         assertSame(cause, e.getCause());
+    }
+
+    @Test
+    void namesAnEventLoopThatHasEnded() {
+        EscrowException e = Futures.toEscrowException(new RejectedExecutionException("event executor terminated"));
+        assertEquals(Status.ECANCELED, e.status());
+        assertTrue(
+                e.text().startsWith("an event loop that is needed has been shut down (event executor terminated)"),
+                e.text());
     }
 
     @Test
