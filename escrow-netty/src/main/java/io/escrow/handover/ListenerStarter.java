@@ -27,6 +27,7 @@ final class ListenerStarter {
     private final HandoverContext server;
     private final StartNotes notes;
     private final InheritedListeners inherited;
+    private final SurplusListeners surplus;
     private final Map<String, Stored> stored = new LinkedHashMap<>();
     private final List<String> storedNames = new ArrayList<>();
     private final List<ChannelSlot> useless = new ArrayList<>();
@@ -38,6 +39,7 @@ final class ListenerStarter {
     ListenerStarter(HandoverContext server, StartNotes notes) {
         this.server = server;
         this.notes = notes;
+        this.surplus = new SurplusListeners(server);
         this.inherited = new InheritedListeners(
                 server.configuration().inherited(), server.configuration().bindChangedAddress(), HandoverLog.LOGGER);
     }
@@ -55,6 +57,11 @@ final class ListenerStarter {
     /** Returns the names of the listeners that were bound. */
     List<String> boundNames() {
         return boundNames;
+    }
+
+    /** Returns the listeners of which this version has fewer, and which are served until nothing waits at them. */
+    SurplusListeners surplus() {
+        return surplus;
     }
 
     /**
@@ -152,12 +159,17 @@ final class ListenerStarter {
         }
     }
 
-    private void leaveOrDiscard(Stored unknown) {
+    private void leaveOrDiscard(Stored unknown) throws EscrowException {
         String name = unknown.record().listener();
         String whyGivenUp = server.names().whyGivenUp(name);
         if (whyGivenUp != null) {
             notes.refuse("listener " + name + ": " + whyGivenUp);
             useless.add(server.table().slot(unknown.entry()));
+            Listener sibling =
+                    server.names().isDiscarded(name) ? null : server.names().ofConnection(name);
+            if (sibling != null && sibling.hosted() == null) {
+                surplus.adopt(unknown.entry().takeDescriptor().intValue(), sibling);
+            }
         } else {
             Entry entry = unknown.entry();
             notes.leave("listener " + name + " in slot " + entry.tag() + "/" + entry.index()

@@ -127,6 +127,7 @@ final class StartTask {
                 ownListeners();
             }
         }
+        listeners.surplus().close();
         if (meetingPoint != null) {
             Futures.awaitEnd(server.table().discard(meetingPoint.key()));
         }
@@ -147,6 +148,7 @@ final class StartTask {
 
     private void accept() {
         server.listeners().forEach(Listener::accept);
+        listeners.surplus().accept();
     }
 
     /** Takes the listeners out of the escrow, unless they are to outlive a crash of this process. */

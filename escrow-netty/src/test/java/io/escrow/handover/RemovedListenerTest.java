@@ -167,6 +167,42 @@ class RemovedListenerTest extends HandoverHarness {
         assertEquals(2 + 60, server.startReport().refused().size());
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void fewerListenersOnOneAddressServeWhatWaitsAtAll(boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = startWithBoth(many(1));
+        handOver(server);
+        server = start(many(4));
+        handOver(server);
+        List<Peer> waiting = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            Peer peer = add(Peer.tcp(removed));
+            peer.send(RECORD);
+            waiting.add(peer);
+        }
+        CompletableFuture<ServerHandover> starting = many(2).start();
+        // These come while the others are closed.
+        while (!starting.isDone()) {
+            try (Peer peer = Peer.tcp(removed)) {
+                peer.assertEchoes(RECORD);
+            }
+        }
+        server = add(starting.join());
+        for (Peer peer : waiting) {
+            peer.assertReceives(RECORD);
+            peer.assertEchoes(RECORD);
+        }
+        awaitConnections(server, 40);
+        assertEquals(40, handOver(server).connections());
+        server = start(many(2));
+        assertEquals(40, server.startReport().adopted());
+        assertEquals(List.of("echo", "many#0", "many#1"), server.startReport().adoptedListeners());
+        for (Peer peer : waiting) {
+            peer.assertEchoes(RECORD);
+        }
+    }
+
     private ServerHandoverBuilder many(int count) {
         return echoServer().listen("many", echo().option(EpollChannelOption.SO_REUSEPORT, true), removed, count);
     }
