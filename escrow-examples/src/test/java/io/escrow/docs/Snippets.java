@@ -57,6 +57,7 @@ final class Snippets {
                     "java.net.InetSocketAddress",
                     "java.time.Duration",
                     "java.util.List",
+                    "java.util.concurrent.CompletionException",
                     "java.util.concurrent.TimeUnit",
                     "io.escrow.*",
                     "io.escrow.client.*",

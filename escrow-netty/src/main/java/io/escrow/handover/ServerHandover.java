@@ -25,7 +25,8 @@ import java.util.concurrent.locks.LockSupport;
  *         .join();
  *
  * // on SIGTERM:
- * server.handOver(Duration.ofSeconds(10)).join();
+ * server.handOver(Duration.ofSeconds(10)).join(); // throws if the server goes on: try again
+ * server.drained().join();
  * }</pre>
  *
  * <p>May be used by any thread that is not an event loop of the server.

@@ -143,6 +143,10 @@ public final class ServerHandoverBuilder {
      * only ever gets whole messages, for instance. When the connection is at rest, the handler must have no state that
      * the next process needs.
      *
+     * <p>That says more of the handler, too: it keeps no writes back, which are not watched then, and it may have an executor
+     * that does not keep the order, such as an {@code UnorderedThreadPoolEventExecutor}. What is under way there must be
+     * counted with {@link io.escrow.handover.protocol.PendingWork}.
+     *
      * @param handler the class; applies to those that extend it
      * @return this builder
      */
@@ -234,7 +238,7 @@ public final class ServerHandoverBuilder {
 
     /**
      * Gives up a listener that a version before this one had, with its connections: they are closed, and named in {@link
-     * StartReport#refused()}. Without this call, a listener that the server does not have any more is left in the escrow
+     * StartReport#refused()}. Connections that wait to be accepted are reset, and not counted. Without this call, a listener that the server does not have any more is left in the escrow
      * with its connections, so that the version before finds them when it comes back. Until then, clients of it wait
      * without an answer.
      *
@@ -251,7 +255,8 @@ public final class ServerHandoverBuilder {
      * Chooses what happens when the escrow holds a listener that has another address than the one asked for, or one is
      * inherited.
      *
-     * @param bind whether to let it go and bind the new one; by default the start fails
+     * @param bind whether to let it go and bind the new one; connections that wait at the old one are reset. By default
+     *     the start fails
      * @return this builder
      */
     public ServerHandoverBuilder bindChangedAddress(boolean bind) {
