@@ -407,6 +407,6 @@ public final class ServerHandoverBuilder {
                 resumeAfterCrash,
                 onProgress,
                 observer,
-                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes, readPause));
+                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes, readPause, crashSafe));
     }
 }

@@ -160,8 +160,6 @@ class WebSocketEndTest extends HandoverHarness {
         crashSafe = true;
         ServerHandover server = start(server(Kind.PROTOCOL_HANDLER));
         try (Socket socket = open()) {
-            socket.getOutputStream().write(TEXT);
-            assertReceives(socket, ANSWER);
             awaitEscrowed(server, 1);
             checkpointOnly(server);
             crash(server);

@@ -75,8 +75,9 @@ public final class Successors implements AutoCloseable {
         return current.nextWith(READY);
     }
 
-    /** Kills the current process, and then starts the next one; returns how it came up. */
+    /** Kills the current process when it has nothing to do, and then starts the next one; returns how it came up. */
     public String killThenStart() throws IOException, InterruptedException {
+        current.awaitAsleep();
         current.kill();
         current = start(port);
         return current.nextWith(READY);

@@ -8,11 +8,14 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -157,6 +160,33 @@ public class TestProcess implements AutoCloseable {
     /** Returns whether it has not ended yet. */
     public final boolean isAlive() {
         return process.isAlive();
+    }
+
+    /** Waits until none of its threads runs: each has done what it was told to do. */
+    public final void awaitAsleep() throws IOException {
+        long deadline = System.nanoTime() + SECONDS.toNanos(patienceSeconds);
+        while (isRunning()) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError("process " + pid() + " does not come to rest: " + lines());
+            }
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+        }
+    }
+
+    /** Returns whether a thread has the state R, see proc(5). */
+    private boolean isRunning() throws IOException {
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/" + pid() + "/task"))) {
+            for (Path thread : threads) {
+                String stat = Files.readString(thread.resolve("stat"));
+                if (stat.startsWith(") R", stat.lastIndexOf(')'))) {
+                    return true;
+                }
+            }
+        } catch (NoSuchFileException e) {
+            // A thread has ended meanwhile.
+            return true;
+        }
+        return false;
     }
 
     /** Sends SIGKILL, and waits until the process is gone. */

@@ -31,6 +31,7 @@ public final class AdoptedConnection extends Connection {
 
     private boolean activated;
     private ConnectionRestorer restorer;
+    private boolean foundMarked;
     private CompletableFuture<Void> restored;
 
     /**
@@ -67,6 +68,7 @@ public final class AdoptedConnection extends Connection {
             throw e;
         }
         if (channel.isActive()) {
+            foundMarked = CrashMark.isSet(channel);
             install(channel);
             deferred().ignoreHangUps(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
@@ -140,6 +142,7 @@ public final class AdoptedConnection extends Connection {
             return;
         }
         Throwable notRecognised = recognise();
+        mark().found(foundMarked);
         opened();
         if (notRecognised != null) {
             restored = CompletableFuture.failedFuture(notRecognised);
@@ -163,6 +166,10 @@ public final class AdoptedConnection extends Connection {
     /** Brings the connection to where it was when it was saved; its bytes are not processed yet. */
     public CompletableFuture<Void> restore() {
         if (restored == null) {
+            if (record.hasBytes()) {
+                // From the moment at which the escrow has them no more.
+                mark().set();
+            }
             restorer = new ConnectionRestorer(context(), gate(), attributes, record);
             restored = restorer.restore();
         }
@@ -185,7 +192,10 @@ public final class AdoptedConnection extends Connection {
     /** Returns why the connection, found after a crash, can't go on in its fresh pipeline; {@code null} if it can. */
     public String whyNotResumable() {
         String reason = record == null ? null : record.whyImmovable();
-        return reason == null ? whyImmovable() : reason;
+        if (reason == null) {
+            reason = whyImmovable();
+        }
+        return reason == null && foundMarked ? "its process was in the middle of a message, or owed an answer" : reason;
     }
 
     /** Ends a connection that is not to go on. */

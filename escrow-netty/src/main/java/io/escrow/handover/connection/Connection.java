@@ -55,6 +55,7 @@ public class Connection implements ProtocolContext {
     private MessageGate gate;
     private ConnectionSaver saver;
     private Rest rest;
+    private CrashMark mark;
 
     private volatile ConnectionState state;
 
@@ -165,6 +166,10 @@ public class Connection implements ProtocolContext {
         return gate;
     }
 
+    final CrashMark mark() {
+        return mark;
+    }
+
     final DeferredEvents deferred() {
         return deferred;
     }
@@ -172,6 +177,7 @@ public class Connection implements ProtocolContext {
     void attached(ChannelHandlerContext context) {
         ctx = context;
         save(null);
+        mark = new CrashMark(ctx, null, false);
     }
 
     /** Has the connection saved, and brought to rest, as its pipeline is now. */
@@ -206,6 +212,7 @@ public class Connection implements ProtocolContext {
             failure = e;
         }
         save(WriteTrackers.install(channel(), rules.immovable()));
+        mark = new CrashMark(ctx, gate, rules.crashSafe());
         return failure;
     }
 
@@ -233,7 +240,10 @@ public class Connection implements ProtocolContext {
     }
 
     private void endDeferral() {
+        mark.read();
         deferred.end(ctx);
+        mark.readCompleted();
+        mark.flushed();
         ChannelPromise closeWanted = deferred.closeWanted();
         if (closeWanted != null) {
             handler.close(ctx, closeWanted);
@@ -249,8 +259,16 @@ public class Connection implements ProtocolContext {
         return gate == null ? new CompletableFuture<>() : gate.end();
     }
 
+    /** Lets the handlers have what came in while they did not read. */
+    final void fireKept() {
+        mark.read();
+        deferred.fireKept(ctx);
+        mark.readCompleted();
+    }
+
     /** Is called after each read. */
     void readCompleted() {
+        mark.readCompleted();
         if (crashRecord.isDue()) {
             escrowChange();
         }
@@ -291,6 +309,7 @@ public class Connection implements ProtocolContext {
         rest.shut();
         if (state == ConnectionState.SERVING) {
             ctx.flush();
+            mark.flushed();
             if (rest.tryToReach()) {
                 to(ConnectionState.RESTING);
                 deferred.begin(channel());

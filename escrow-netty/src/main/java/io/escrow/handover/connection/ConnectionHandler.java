@@ -56,8 +56,10 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (connection.state().isReading() && !deferred.hasKept()) {
             deferred.readDone();
+            connection.mark().read();
             ctx.fireChannelRead(msg);
         } else {
+            connection.mark().set();
             deferred.keep(msg);
         }
     }
@@ -77,7 +79,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
         }
         if (connection.state().isReading() || connection.state() == ConnectionState.GONE) {
             if (event == ChannelInputShutdownEvent.INSTANCE) {
-                deferred.fireKept(ctx);
+                connection.fireKept();
             }
             ctx.fireUserEventTriggered(event);
         } else if (event == ChannelInputShutdownEvent.INSTANCE) {
@@ -117,7 +119,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
             // Not at once: no read calls back while it is asked for.
             ctx.executor().execute(() -> {
                 if (connection.state().isReading()) {
-                    deferred.fireKept(ctx);
+                    connection.fireKept();
                 }
             });
         } else {
@@ -129,6 +131,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     public void flush(ChannelHandlerContext ctx) {
         if (connection.state().isSending()) {
             ctx.flush();
+            connection.mark().flushed();
         } else {
             deferred.flush();
         }

@@ -9,6 +9,11 @@ import java.time.Duration;
  * @param immovable the handlers because of which a connection can't be moved
  * @param attributes the attributes that move with a connection
  * @param readPause for how long at a time a handover may stop reading while something is under way
+ * @param crashSafe whether a connection tells the process behind a crash that it was in the middle of something
  */
 public record ConnectionRules(
-        ProtocolRegistry protocols, ImmovableHandlers immovable, MovedAttributes attributes, Duration readPause) {}
+        ProtocolRegistry protocols,
+        ImmovableHandlers immovable,
+        MovedAttributes attributes,
+        Duration readPause,
+        boolean crashSafe) {}

@@ -1,14 +1,17 @@
 package io.escrow.handover.connection;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelPipeline;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Looks into handlers of Netty that are in the middle of something now and then, such as a decoder that skips the rest of a
- * frame that is too long. Netty has no method that tells, so this class reads their private fields: at a handover only.
+ * frame that is too long. Netty has no method that tells, so this class reads their private fields.
  *
  * <p>May be used by any thread, but a handler is asked on its event loop.
  */
@@ -22,7 +25,7 @@ final class HandlerInspector {
      * Asks a handler whether it is in the middle of something.
      *
      * @param type the name of the class that has the field: its module need not be there
-     * @param field is 0, {@code false}, {@code null} or an empty collection when the handler is in the middle of nothing; or
+     * @param field is 0, {@code false}, {@code null}, or a collection or buffer that is empty when the handler is in the middle of nothing; or
      *     it is a handler to ask in turn
      * @param busy what the handler does otherwise
      * @param ofMessages whether the handler works on messages of a decoder, and not on bytes
@@ -39,6 +42,11 @@ final class HandlerInspector {
             new Question(CODEC + "haproxy.HAProxyMessageDecoder", "discarding", SKIPPING, false),
             new Question(CODEC + "MessageAggregator", "currentMessage", COLLECTING, true),
             new Question(CODEC + "redis.RedisArrayAggregator", "depths", COLLECTING, true)));
+
+    /** Finds decoders that have collected bytes. */
+    private static final HandlerInspector COLLECTED = new HandlerInspector(List.of(
+            new Question(CODEC + "ByteToMessageDecoder", "cumulation", COLLECTING, false),
+            new Question(CODEC + "ByteToMessageCodec", "decoder", COLLECTING, false)));
 
     /** A question to one class; the field is {@code null} if it can't be read, for the reason given. */
     private record Probe(Question question, Field field, String whyUnknown) {}
@@ -127,6 +135,16 @@ final class HandlerInspector {
         return null;
     }
 
+    /** Returns whether a handler of a pipeline has a part of a message, as far as Netty's own classes tell. */
+    static boolean isHalfRead(ChannelPipeline pipeline) {
+        for (Map.Entry<String, ChannelHandler> e : pipeline) {
+            if (COLLECTED.whyBusy(e.getValue()) != null || OF_NETTY.whyBusy(e.getValue()) != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static Object read(Field field, ChannelHandler handler) {
         try {
             return field.get(handler);
@@ -141,6 +159,9 @@ final class HandlerInspector {
         }
         if (value instanceof Number number) {
             return number.longValue() != 0;
+        }
+        if (value instanceof ByteBuf bytes) {
+            return bytes.isReadable();
         }
         if (value instanceof Collection<?> collection) {
             return !collection.isEmpty();

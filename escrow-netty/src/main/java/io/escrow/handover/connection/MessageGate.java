@@ -1,6 +1,7 @@
 package io.escrow.handover.connection;
 
 import io.escrow.Deposit;
+import io.escrow.handover.protocol.FramedConnection;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.netty.buffer.ByteBuf;
@@ -193,6 +194,19 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
     /** Returns whether no message is half-way through. */
     public boolean isAtRest() {
         return connection().isAtRest();
+    }
+
+    /** Returns whether bytes have come in that were not let through yet. */
+    boolean isHolding() {
+        return buffer != null;
+    }
+
+    /**
+     * Returns whether what a process has read, and lost, must not go unnoticed by the peer. Of a framed protocol a lost message
+     * is repeated, if that matters, on the same connection.
+     */
+    boolean marksReads() {
+        return !(connection() instanceof FramedConnection);
     }
 
     /** Returns whether a decoder gets its bytes from this gate only, so that at rest there are none in it. */

@@ -72,7 +72,8 @@ public interface ProtocolConnection {
 
     /**
      * Returns whether no message is half-way through, in either direction, and no request is unanswered. Asked again and
-     * again until the handover's deadline.
+     * again until the handover's deadline; in crash-safe mode also after each read and each flush: a connection that was
+     * not at rest when its process died is reset.
      *
      * @return whether the connection can be moved now
      */

@@ -242,6 +242,12 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         return new ChannelRecord(listener, false, kept);
     }
 
+    /** Returns whether there are bytes of the stream: this record is the only one that has them. */
+    public boolean hasBytes() {
+        return sections.keySet().stream()
+                .anyMatch(name -> name.equals(UNSENT) || name.equals(GATE) || name.startsWith(COLLECTED));
+    }
+
     /** What this version does not know may depend on the bytes: it is not kept. */
     private static boolean outlastsBytes(String name) {
         return name.equals(OUTPUT_SHUT)

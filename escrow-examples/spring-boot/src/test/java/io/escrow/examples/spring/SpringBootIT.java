@@ -102,6 +102,7 @@ class SpringBootIT {
     }
 
     private String killThenStart(String... more) throws IOException {
+        current.awaitAsleep();
         current.kill();
         current = start(more);
         return current.nextWith(READY);

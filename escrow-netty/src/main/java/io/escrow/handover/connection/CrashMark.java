@@ -1,0 +1,168 @@
+package io.escrow.handover.connection;
+
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.unix.Socket;
+import io.netty.channel.unix.UnixChannel;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the process behind a crash that a connection was in the middle of something. The mark is an option of the socket
+ * itself: it is there however the process ends, wherever its descriptor goes. Lives on the channel's event loop.
+ *
+ * <p>When each message has an answer of its own, as in HTTP, the mark is set before a read, so that nothing of what is read
+ * can be missed. Otherwise it is set behind a read or a write that has left something half done.
+ */
+final class CrashMark {
+
+    /** {@code SOL_SOCKET} and {@code SO_NO_CHECK} of Linux: of no effect on stream sockets. */
+    private static final int LEVEL = 1;
+
+    private static final int OPTION = 11;
+
+    private static final Logger logger = LoggerFactory.getLogger(CrashMark.class);
+
+    private final Channel channel;
+    private final ChannelHandlerContext ctx;
+    private final MessageGate gate;
+    private final boolean beforeReads;
+    private final boolean enabled;
+    private boolean set;
+    private boolean supported = true;
+    private boolean inRead;
+    private boolean awaitsFlush;
+
+    /**
+     * Marks a connection whose pipeline is built, and which has not read anything.
+     *
+     * @param gate the gate of the connection; {@code null} if it has none
+     * @param enabled whether anything is to be marked; if not, a mark that is there is taken away
+     */
+    CrashMark(ChannelHandlerContext ctx, MessageGate gate, boolean enabled) {
+        this.channel = ctx.channel();
+        this.ctx = ctx;
+        this.gate = gate;
+        this.enabled = enabled;
+        this.beforeReads = enabled && gate != null && gate.marksReads();
+        if (beforeReads) {
+            MarkingReadAllocator.install(channel, this::set);
+        }
+    }
+
+    /** Returns whether the process before has left a connection in the middle of something. By any thread. */
+    static boolean isSet(Channel channel) {
+        try {
+            return channel instanceof UnixChannel unix && socket(unix).getIntOpt(LEVEL, OPTION) != 0;
+        } catch (IOException e) {
+            logger.debug("{} does not tell whether it is marked: {}", channel, e.getMessage());
+            return false;
+        }
+    }
+
+    private static Socket socket(UnixChannel channel) {
+        return (Socket) channel.fd();
+    }
+
+    /** Takes over what the process before has left. */
+    void found(boolean wasSet) {
+        set = wasSet;
+    }
+
+    /** Sets the mark: something is in the memory of this process only. */
+    void set() {
+        if (!set && enabled) {
+            write(true);
+        }
+    }
+
+    /** Is called when something was read. */
+    void read() {
+        inRead = true;
+        if (beforeReads) {
+            set();
+        }
+    }
+
+    /** Is called when the handlers know all that was read. */
+    void readCompleted() {
+        inRead = false;
+        update();
+        awaitFlush();
+    }
+
+    /** Is called when everything was flushed, as far as the peer takes it. */
+    void flushed() {
+        if (!inRead) {
+            update();
+            awaitFlush();
+        }
+    }
+
+    /** Looks again when the peer has taken what it does not take now. */
+    private void awaitFlush() {
+        if (set && enabled && !awaitsFlush && isFlushing()) {
+            awaitsFlush = true;
+            // Its future is done when all before it is with the kernel; what Netty counts, it counts a moment later.
+            ctx.write(Unpooled.EMPTY_BUFFER).addListener(f -> {
+                if (f.isSuccess()) {
+                    ctx.executor().execute(this::flushedAll);
+                }
+            });
+            ctx.flush();
+        }
+    }
+
+    private void flushedAll() {
+        awaitsFlush = false;
+        flushed();
+    }
+
+    private boolean isFlushing() {
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        return outbound != null && !outbound.isEmpty();
+    }
+
+    /** Sets the mark if something is half done, and takes it away if not. */
+    void update() {
+        if (!inRead && (enabled || set)) {
+            boolean middle = enabled && (isUnsent() || isHalfRead());
+            if (middle != set) {
+                write(middle);
+            }
+        }
+    }
+
+    private boolean isUnsent() {
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
+        return outbound != null && outbound.totalPendingWriteBytes() > 0;
+    }
+
+    private boolean isHalfRead() {
+        try {
+            return gate == null
+                    ? HandlerInspector.isHalfRead(channel.pipeline())
+                    : gate.isHolding() || !gate.isAtRest();
+        } catch (Throwable e) {
+            // A protocol that fails does so at a handover, too, and is reported there.
+            logger.debug("{} does not tell whether it is at rest", channel, e);
+            return true;
+        }
+    }
+
+    private void write(boolean marked) {
+        // The number of a closed descriptor may be another one's.
+        if (supported && channel.isOpen() && channel instanceof UnixChannel unix) {
+            try {
+                socket(unix).setIntOpt(LEVEL, OPTION, marked ? 1 : 0);
+                set = marked;
+            } catch (IOException e) {
+                supported = false;
+                logger.debug("{} can't be marked: {}", channel, e.getMessage());
+            }
+        }
+    }
+}
