@@ -62,6 +62,8 @@ class InheritedListenerIT {
                 try (JarProcess second = JarProcess.start(arguments)) {
                     second.nextWith("Serving port " + port + " ");
                     String two = ask(client, answers);
+                    // It may be about to note that everything is answered.
+                    second.awaitAsleep();
                     second.kill();
                     try (JarProcess third = JarProcess.start(arguments)) {
                         third.nextWith("1 found after a crash");

@@ -64,21 +64,33 @@ final class HandoverTask {
     }
 
     private void run(CompletableFuture<HandoverReport> result) {
+        HandoverReport report;
         try {
-            HandoverReport report = run();
-            afterwards(() -> ReportLog.handedOver(report));
-            server.observer().handedOver(report);
-            result.complete(report);
+            report = run();
         } catch (Throwable e) {
-            EscrowException failure = Futures.toEscrowException(e);
+            fail(result, Futures.toEscrowException(e));
+            return;
+        }
+        // Whatever can't be told: it is done.
+        try {
+            ReportLog.handedOver(report);
+            server.observer().handedOver(report);
+        } finally {
+            result.complete(report);
+        }
+    }
+
+    private void fail(CompletableFuture<HandoverReport> result, EscrowException failure) {
+        try {
+            goBack();
+        } catch (Throwable notBack) {
+            failure.addSuppressed(notBack);
+            logger.error("not everything goes on after a handover that failed", notBack);
+        } finally {
             try {
-                goBack();
-            } catch (Throwable notBack) {
-                failure.addSuppressed(notBack);
-                logger.error("not everything goes on after a handover that failed", notBack);
-            } finally {
                 ReportLog.failed(failure);
                 server.observer().handoverFailed(failure);
+            } finally {
                 result.completeExceptionally(failure);
             }
         }

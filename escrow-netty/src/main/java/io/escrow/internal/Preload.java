@@ -100,7 +100,8 @@ public final class Preload {
      */
     public Preload logging() {
         return packagesBelow(Logger.class, Logger.class.getPackageName())
-                .packagesBelow(logger.getClass(), logger.getClass().getPackageName());
+                .packagesBelow(logger.getClass(), logger.getClass().getPackageName())
+                .packageWith("ch.qos.logback.core.pattern.SpacePadder");
     }
 
     /**
