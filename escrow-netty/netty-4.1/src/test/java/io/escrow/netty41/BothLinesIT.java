@@ -161,10 +161,16 @@ class BothLinesIT {
         connect();
         awaitAnswers(V4_1);
         endClients();
-        server.kill();
+        killAtRest(server);
         server = launch(V4_2, true, false);
         assertFound(server, V4_2);
-        server.kill();
+        killAtRest(server);
         assertFound(launch(V4_1, true, false), V4_1);
+    }
+
+    /** What is in the middle of something is not resumed. */
+    private static void killAtRest(TestProcess server) throws IOException {
+        server.awaitAsleep();
+        server.kill();
     }
 }

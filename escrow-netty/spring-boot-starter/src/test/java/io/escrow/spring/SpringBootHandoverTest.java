@@ -104,6 +104,7 @@ class SpringBootHandoverTest {
             CompletableFuture<ConfigurableApplicationContext> next =
                     CompletableFuture.supplyAsync(() -> start("2", option));
             connection.send("/slow");
+            TestApplication.SLOW_ASKED.acquire();
             first.close();
             assertThat(connection.receive()).isEqualTo("slow 1");
             assertThat(startReport(next.join()).adopted()).isEqualTo(1);

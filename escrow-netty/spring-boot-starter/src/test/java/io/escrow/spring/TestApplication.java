@@ -1,6 +1,7 @@
 package io.escrow.spring;
 
 import java.time.Duration;
+import java.util.concurrent.Semaphore;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
@@ -15,15 +16,19 @@ import reactor.core.publisher.Mono;
 @EnableAutoConfiguration
 class TestApplication {
 
+    /** Has a permit for each slow request that has reached its handler. */
+    static final Semaphore SLOW_ASKED = new Semaphore(0);
+
     @Bean
     RouterFunction<ServerResponse> routes(Environment environment) {
         String version = environment.getProperty("version", "");
         return RouterFunctions.route()
                 .GET("/", request -> ServerResponse.ok().bodyValue(version))
-                .GET(
-                        "/slow",
-                        request -> Mono.delay(Duration.ofMillis(300))
-                                .flatMap(elapsed -> ServerResponse.ok().bodyValue("slow " + version)))
+                .GET("/slow", request -> {
+                    SLOW_ASKED.release();
+                    return Mono.delay(Duration.ofMillis(300))
+                            .flatMap(elapsed -> ServerResponse.ok().bodyValue("slow " + version));
+                })
                 .build();
     }
 }
