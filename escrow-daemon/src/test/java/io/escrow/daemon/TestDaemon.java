@@ -18,13 +18,16 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 
 /** A real daemon in a process of its own, at the socket {@code s} of a directory unless it is told otherwise. */
 final class TestDaemon extends TestProcess {
 
     static final Duration TIMEOUT = Duration.ofSeconds(PATIENCE_SECONDS);
+
+    /** How long a number of descriptors must not change to be the right one. */
+    private static final Duration STEADY = Duration.ofMillis(50);
 
     /** The jar of the daemon. */
     static final String JAR = System.getProperty("escrowd.jar");
@@ -153,14 +156,25 @@ final class TestDaemon extends TestProcess {
         // A session that has ended holds nothing any more when the next one is on, and that one is seen by its socket.
         try (BlockingEscrow escrow = connect()) {
             assertEquals(0, escrow.tag(0).used());
-            // A JVM opens files of its own for a moment now and then: only the least of some counts is right.
-            return LongStream.generate(this::descriptors).limit(5).min().getAsLong() - 1;
+            return steadyDescriptors() - 1;
         }
+    }
+
+    /** Returns how many descriptors are open: a JVM opens files of its own for a moment now and then, which do not count. */
+    private long steadyDescriptors() {
+        AtomicLong last = new AtomicLong();
+        await("descriptors of the daemon that stay")
+                .atMost(TIMEOUT)
+                .during(STEADY)
+                .pollDelay(Duration.ZERO)
+                .pollInterval(Duration.ofMillis(5))
+                .until(this::descriptors, open -> last.getAndSet(open) == open);
+        return last.get();
     }
 
     /** Waits until as many descriptors are open as should be. */
     void awaitDescriptors(long expected) {
-        await("descriptors of the daemon")
+        await("descriptors of the daemon (expected: " + expected + ")")
                 .atMost(TIMEOUT)
                 .pollDelay(Duration.ZERO)
                 .pollInterval(Duration.ofMillis(5))

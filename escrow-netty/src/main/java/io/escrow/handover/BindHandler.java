@@ -57,12 +57,12 @@ final class BindHandler extends ChannelOutboundHandlerAdapter {
         return bound;
     }
 
-    /** Tells the framework that its channel is bound. By any thread. */
+    /** Completes the bind that the framework has asked for. By any thread. */
     void tellBound() {
         asked.join().promise().trySuccess();
     }
 
-    /** Tells the framework that its channel is not bound, now or when it asks, unless it was told the opposite. By any thread. */
+    /** Fails the bind, now or when the framework asks for it, unless it was completed before. By any thread. */
     void tellFailure(Throwable failure) {
         if (!asked.completeExceptionally(failure) && !asked.isCompletedExceptionally()) {
             asked.join().promise().tryFailure(failure);
@@ -117,7 +117,7 @@ final class BindHandler extends ChannelOutboundHandlerAdapter {
         ctx.close().addListener(f -> tellClosed());
     }
 
-    /** Tells the framework that the socket is gone: it is another process's. */
+    /** Completes each close: the socket is another process's. */
     void letGo() {
         gone = true;
         tellClosed();

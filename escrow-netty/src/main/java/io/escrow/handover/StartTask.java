@@ -176,6 +176,7 @@ final class StartTask {
             }
             listener.abandon();
         }
+        listeners.surplus().abandon();
         List<Connection> held = server.connections().all().stream()
                 .filter(connection -> connection.state() == ConnectionState.HELD)
                 .toList();

@@ -100,6 +100,11 @@ final class SurplusListeners {
         return ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
     }
 
+    /** Closes the listeners at once: the start has failed, and what waits there stays with the escrow. */
+    void abandon() {
+        channels.forEach(channel -> channel.close().awaitUninterruptibly());
+    }
+
     /** Closes the listeners, when those that were connecting have connected. */
     void close() {
         if (channels.isEmpty()) {
@@ -108,7 +113,7 @@ final class SurplusListeners {
         for (long left = GRACE_NANOS; left > 0; left = began + GRACE_NANOS - System.nanoTime()) {
             LockSupport.parkNanos(left);
         }
-        channels.forEach(channel -> channel.close().awaitUninterruptibly());
+        abandon();
         EventLoops.settle(server.loops()).join();
     }
 }

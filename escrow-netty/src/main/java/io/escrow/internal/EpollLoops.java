@@ -4,7 +4,7 @@ import io.netty.channel.IoEventLoop;
 import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.util.concurrent.EventExecutor;
 
-/** Tells the event loops of Netty's epoll transport from others. Netty 4.1 has a class of them, 4.2 a handler in each loop. */
+/** Recognises the event loops of Netty's epoll transport. Netty 4.1 has a class of its own for them, 4.2 a handler in each loop. */
 public final class EpollLoops {
 
     /** What a message says is needed. */

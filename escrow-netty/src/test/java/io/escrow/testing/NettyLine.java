@@ -2,7 +2,7 @@ package io.escrow.testing;
 
 import io.netty.util.Version;
 
-/** Tells which line of Netty the tests run with. */
+/** Finds out which line of Netty the tests run with. */
 public final class NettyLine {
 
     private NettyLine() {}

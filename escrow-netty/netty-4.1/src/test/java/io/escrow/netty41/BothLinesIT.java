@@ -168,7 +168,7 @@ class BothLinesIT {
         assertFound(launch(V4_1, true, false), V4_1);
     }
 
-    /** What is in the middle of something is not resumed. */
+    /** Kills a server that is in the middle of nothing: a connection that is would be reset. */
     private static void killAtRest(TestProcess server) throws IOException {
         server.awaitAsleep();
         server.kill();

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 /** Looks for each class, method and field of Netty that the library refers to in the jars of Netty 4.1. */
 class LinkageTest {
 
-    /** What is loaded with Netty 4.2 only. */
+    /** The classes of the library that are loaded with Netty 4.2 only. */
     private static final Set<String> ONLY_WITH_4_2 =
             Set.of("io.escrow.codec.DescriptorRing", "io.escrow.internal.EpollLoops$HandlerLoops");
 

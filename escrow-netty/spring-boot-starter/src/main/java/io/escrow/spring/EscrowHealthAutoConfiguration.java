@@ -8,7 +8,7 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
 /**
- * Tells in the health of the application how the server stands with the escrow. Its status is never {@code DOWN}: a server that
+ * Adds the state of the server in the escrow to the health of the application. Its status is never {@code DOWN}: a server that
  * has lost the escrow serves as well as ever. It is {@code UNKNOWN} then, or when the server runs outside of the escrow.
  */
 @AutoConfiguration(

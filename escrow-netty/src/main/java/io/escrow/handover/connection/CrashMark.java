@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the process behind a crash that a connection was in the middle of something. The mark is an option of the socket
+ * Marks a connection that is in the middle of something, for the process that finds it after a crash. The mark is an option of the socket
  * itself: it is there however the process ends, wherever its descriptor goes. Lives on the channel's event loop.
  *
  * <p>When each message has an answer of its own, as in HTTP, the mark is set before a read, so that nothing of what is read

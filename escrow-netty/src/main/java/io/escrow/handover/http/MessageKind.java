@@ -7,8 +7,8 @@ import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.LastHttpContent;
 
 /**
- * Says what the objects of a class are. Looked up once for each message: to ask an object for several interfaces costs more
- * than all the rest that is done for it.
+ * Holds the kinds of message that the objects of a class are. It is looked up once for each message: testing an object
+ * for several interfaces costs more than everything else that is done for it.
  */
 record MessageKind(boolean isHttp, boolean isRequest, boolean isResponse, boolean isLast, boolean isFile) {
 

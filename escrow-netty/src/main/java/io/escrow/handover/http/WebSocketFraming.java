@@ -11,7 +11,7 @@ final class WebSocketFraming {
     private static final int MASKED = 0x80;
 
     private boolean inMessage;
-    /** What is still to come of a frame that is too long to be waited for. */
+    /** The number of bytes still to come of a frame that is too long to be waited for. */
     private long missing;
 
     /** Returns whether what was let through ends with the end of a message. */

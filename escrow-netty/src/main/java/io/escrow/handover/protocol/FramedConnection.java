@@ -25,7 +25,7 @@ public class FramedConnection implements ProtocolConnection {
     /** The length of the part that is kept until it is complete; 0 if it is not known. */
     private long waiting;
 
-    /** What is still to come of a part that is too long to be kept. */
+    /** The number of bytes still to come of a part that is too long to be kept. */
     private long missing;
 
     private boolean inMessage;

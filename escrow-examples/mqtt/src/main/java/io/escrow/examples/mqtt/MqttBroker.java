@@ -36,7 +36,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 public final class MqttBroker implements Callable<Integer> {
 
-    /** What is stored of a packet fits into one slot. */
+    /** The longest packet in bytes, so that what is stored of it fits into one slot. */
     static final int MAX_PACKET = 30 * 1024;
 
     /** Large enough that a packet is rarely read in part: after a crash, a part that was read is gone. */
