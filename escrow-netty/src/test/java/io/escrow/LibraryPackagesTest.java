@@ -17,6 +17,7 @@ class LibraryPackagesTest {
     private static final String CLIENT = "io.escrow.client";
     private static final String PROTOCOL = "io.escrow.handover.protocol";
     private static final String STORE = "io.escrow.handover.store";
+    private static final String SEAL = "io.escrow.handover.seal";
     private static final String CONNECTION = "io.escrow.handover.connection";
     private static final String LINK = "io.escrow.handover.link";
     private static final String HTTP = "io.escrow.handover.http";
@@ -31,11 +32,12 @@ class LibraryPackagesTest {
             .allow(CLIENT, VALUES, INTERNAL, CODEC)
             .allow(PROTOCOL)
             .allow(STORE, VALUES, INTERNAL, CLIENT)
-            .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE)
+            .allow(SEAL, VALUES, STORE)
+            .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE, SEAL)
             .allow(LINK, VALUES, INTERNAL, STORE)
             .allow(HTTP, PROTOCOL)
             .allow(FRAMING, PROTOCOL)
-            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, CONNECTION, LINK)
+            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, SEAL, CONNECTION, LINK)
             .allow(MICROMETER, HANDOVER)
             .allowPair(EscrowClient.class, BlockingEscrow.class)
             .allowPair(EscrowClient.class, EscrowClientBuilder.class)

@@ -3,6 +3,7 @@ package io.escrow.daemon.control;
 import io.escrow.control.Json;
 import io.escrow.control.SlotDetails;
 import io.escrow.daemon.store.StoredSlot;
+import io.escrow.handover.store.HandoverRecord;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.util.Arrays;
@@ -30,13 +31,13 @@ final class SlotAnswer extends ChannelInboundHandlerAdapter {
      *
      * @param http the connection of the operator
      * @param details all but payload and farewell, which are {@code null}
-     * @param slot has these two
+     * @param slot has these two; keys that are not sealed are hidden
      */
     SlotAnswer(ChannelHandlerContext http, SlotDetails details, StoredSlot slot) {
         this.http = http;
         String json = Json.write(details);
         this.head = json.substring(0, json.length() - 1);
-        this.parts = new byte[][] {slot.payload(), slot.farewell()};
+        this.parts = new byte[][] {HandoverRecord.withoutSecrets(slot.payload()), slot.farewell()};
     }
 
     void begin() {

@@ -44,6 +44,12 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static final String INHERITED = "inherited";
     /** There if a process that finds the connection after a crash can't go on with it; the reason, possibly empty. */
     public static final String IMMOVABLE = "immovable";
+    /** The secrets and counters of a TLS connection: see {@link #isSecret}. */
+    public static final String TLS = "tls";
+    /** The keys of session tickets: see {@link #isSecret}. */
+    public static final String TICKETS = "tickets";
+    /** Starts the name of a section that is sealed. */
+    public static final String SEALED = "sealed:";
     /** The bytes that the peer has not taken yet. */
     public static final String UNSENT = "unsent";
     /** The bytes that were read and not processed yet. */
@@ -171,8 +177,15 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
                 || name.equals(GATE)
                 || name.equals(OUTPUT_SHUT)
                 || name.equals(IMMOVABLE)
+                || isSecret(name)
+                || name.startsWith(SEALED)
                 || name.startsWith(COLLECTED)
                 || name.startsWith(PROTOCOL);
+    }
+
+    /** Returns whether the bytes of a section are keys: they are never printed, and overwritten when they have been used. */
+    public static boolean isSecret(String name) {
+        return name.equals(TLS) || name.equals(TICKETS);
     }
 
     /** Returns whether there is a section of that name. */

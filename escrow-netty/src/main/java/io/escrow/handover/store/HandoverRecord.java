@@ -1,6 +1,7 @@
 package io.escrow.handover.store;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -98,6 +99,36 @@ public record HandoverRecord(
                     ? Optional.of(new HandoverRecord(e.lowest(), e.version(), null, false, Map.of(), Set.of(), chunks))
                     : Optional.empty();
         }
+    }
+
+    /**
+     * Returns a payload to be shown to people: the bytes of {@linkplain ChannelRecord#isSecret secret} sections that are not sealed are
+     * zeros in it. What goes on in other slots is not looked at: writers put such sections first.
+     *
+     * @param payload all of it; is not changed
+     * @return the payload itself if it has no such section, else a copy
+     */
+    public static byte[] withoutSecrets(byte[] payload) {
+        ByteBuffer in = ByteBuffer.wrap(payload);
+        if (payload.length < SHORTEST || !RecordReader.isHeader(in.getInt(), in.getInt())) {
+            return payload;
+        }
+        byte[] shown = payload;
+        try {
+            RecordParser.Parsed parsed = RecordParser.parse(in, (long) in.getInt(0) * payload.length);
+            for (Map.Entry<String, RecordParser.Span> section :
+                    parsed.sections().entrySet()) {
+                if (ChannelRecord.isSecret(section.getKey())) {
+                    shown = shown == payload ? payload.clone() : shown;
+                    int start = section.getValue().start();
+                    long end = Math.min((long) start + section.getValue().length(), payload.length);
+                    Arrays.fill(shown, start, (int) end, (byte) 0);
+                }
+            }
+        } catch (UnreadableRecordException e) {
+            return payload;
+        }
+        return shown;
     }
 
     private static HandoverRecord of(RecordParser.Parsed parsed, int chunks) {
