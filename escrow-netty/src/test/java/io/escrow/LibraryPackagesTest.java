@@ -23,6 +23,7 @@ class LibraryPackagesTest {
     private static final String HTTP = "io.escrow.handover.http";
     private static final String FRAMING = "io.escrow.handover.framing";
     private static final String HANDOVER = "io.escrow.handover";
+    private static final String TLS_RECORD = "io.escrow.handover.tls.record";
     private static final String MICROMETER = "io.escrow.handover.micrometer";
 
     private static final PackageRules rules = new PackageRules()
@@ -37,6 +38,7 @@ class LibraryPackagesTest {
             .allow(LINK, VALUES, INTERNAL, STORE)
             .allow(HTTP, PROTOCOL)
             .allow(FRAMING, PROTOCOL)
+            .allow(TLS_RECORD)
             .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, SEAL, CONNECTION, LINK)
             .allow(MICROMETER, HANDOVER)
             .allowPair(EscrowClient.class, BlockingEscrow.class)
@@ -47,7 +49,8 @@ class LibraryPackagesTest {
             .allowPair(HANDOVER + ".Phase", HANDOVER + ".HandoverPhaseEvent")
             .allowPair(CONNECTION + ".Connection", CONNECTION + ".ConnectionHandler")
             .allowPair(STORE + ".ChannelRecord", STORE + ".RecordParser")
-            .allowPair(STORE + ".ChannelSlot", STORE + ".EscrowTable");
+            .allowPair(STORE + ".ChannelSlot", STORE + ".EscrowTable")
+            .allowPair(TLS_RECORD + ".TlsState", TLS_RECORD + ".TlsStateCodec");
 
     @Test
     void packagesUseOnlyWhatTheyMay() {
