@@ -23,7 +23,9 @@ class LibraryPackagesTest {
     private static final String HTTP = "io.escrow.handover.http";
     private static final String FRAMING = "io.escrow.handover.framing";
     private static final String HANDOVER = "io.escrow.handover";
+    private static final String TLS = "io.escrow.handover.tls";
     private static final String TLS_RECORD = "io.escrow.handover.tls.record";
+    private static final String TLS_SOURCE = "io.escrow.handover.tls.source";
     private static final String MICROMETER = "io.escrow.handover.micrometer";
 
     private static final PackageRules rules = new PackageRules()
@@ -34,12 +36,14 @@ class LibraryPackagesTest {
             .allow(PROTOCOL)
             .allow(STORE, VALUES, INTERNAL, CLIENT)
             .allow(SEAL, VALUES, STORE)
-            .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE, SEAL)
+            .allow(TLS)
+            .allow(TLS_RECORD)
+            .allow(TLS_SOURCE, TLS_RECORD)
+            .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE, SEAL, TLS_RECORD, TLS_SOURCE)
             .allow(LINK, VALUES, INTERNAL, STORE)
             .allow(HTTP, PROTOCOL)
             .allow(FRAMING, PROTOCOL)
-            .allow(TLS_RECORD)
-            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, SEAL, CONNECTION, LINK)
+            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, SEAL, TLS, TLS_SOURCE, CONNECTION, LINK)
             .allow(MICROMETER, HANDOVER)
             .allowPair(EscrowClient.class, BlockingEscrow.class)
             .allowPair(EscrowClient.class, EscrowClientBuilder.class)
@@ -59,7 +63,7 @@ class LibraryPackagesTest {
 
     @Test
     void theApiMentionsNothingInternal() {
-        rules.checkApi(VALUES, CLIENT, PROTOCOL, HANDOVER, MICROMETER);
+        rules.checkApi(VALUES, CLIENT, PROTOCOL, HANDOVER, TLS, MICROMETER);
     }
 
     @Test

@@ -10,6 +10,8 @@ import io.escrow.handover.connection.MovedAttributes;
 import io.escrow.handover.connection.ProtocolRegistry;
 import io.escrow.handover.protocol.AttributeCodec;
 import io.escrow.handover.protocol.Protocol;
+import io.escrow.handover.tls.MovableTls;
+import io.escrow.handover.tls.source.TlsSources;
 import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
@@ -47,6 +49,7 @@ public final class ServerHandoverBuilder {
     private InheritedSockets inherited = new InheritedSockets(Map.of());
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
     private MovedAttributes attributes = MovedAttributes.NONE;
+    private TlsSources tls;
     private boolean crashSafe;
     private boolean bindChangedAddress;
     private int firstTag;
@@ -168,6 +171,22 @@ public final class ServerHandoverBuilder {
      */
     public <T> ServerHandoverBuilder attribute(AttributeKey<T> key, AttributeCodec<T> codec) {
         this.attributes = attributes.with(requireNonNull(key, "key"), requireNonNull(codec, "codec"));
+        return this;
+    }
+
+    /**
+     * Lets the TLS connections of an {@code SslHandler} move, also behind a {@code SniHandler} or an {@code OptionalSslHandler}. The next
+     * version must say so, too: it has the connections in {@code SslHandler}s of its own, with the keys that were agreed on. Without
+     * this call they are drained.
+     *
+     * <p>To be called before the first handshake. The module {@code netty-handler} must be there.
+     *
+     * @param tls the contexts of the server; replaces those that were given before
+     * @return this builder
+     * @throws IllegalArgumentException if the connections of a context can't move
+     */
+    public ServerHandoverBuilder tls(MovableTls tls) {
+        this.tls = TlsSources.of(tls.contexts());
         return this;
     }
 
@@ -407,6 +426,7 @@ public final class ServerHandoverBuilder {
                 resumeAfterCrash,
                 onProgress,
                 observer,
-                new ConnectionRules(ProtocolRegistry.with(protocols), immovable, attributes, readPause, crashSafe));
+                new ConnectionRules(
+                        ProtocolRegistry.with(protocols), immovable, attributes, readPause, tls, crashSafe));
     }
 }

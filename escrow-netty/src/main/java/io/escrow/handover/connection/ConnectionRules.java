@@ -1,5 +1,6 @@
 package io.escrow.handover.connection;
 
+import io.escrow.handover.tls.source.TlsSources;
 import java.time.Duration;
 
 /**
@@ -9,6 +10,7 @@ import java.time.Duration;
  * @param immovable the handlers because of which a connection can't be moved
  * @param attributes the attributes that move with a connection
  * @param readPause for how long at a time a handover may stop reading while something is under way
+ * @param tls where the state of TLS connections comes from; {@code null} if they don't move
  * @param crashSafe whether a connection tells the process behind a crash that it was in the middle of something
  */
 public record ConnectionRules(
@@ -16,4 +18,5 @@ public record ConnectionRules(
         ImmovableHandlers immovable,
         MovedAttributes attributes,
         Duration readPause,
+        TlsSources tls,
         boolean crashSafe) {}

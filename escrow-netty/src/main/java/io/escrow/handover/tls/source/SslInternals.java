@@ -1,0 +1,91 @@
+package io.escrow.handover.tls.source;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.channel.AbstractCoalescingBufferQueue;
+import io.netty.channel.Channel;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.handler.ssl.AbstractSniHandler;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Asks Netty's handlers of TLS for what they have no methods for: reads their private fields. Called on their event loop. */
+public final class SslInternals {
+
+    private static final byte[] NOTHING = new byte[0];
+    private static final List<String> missing = new ArrayList<>();
+    private static final Field COLLECTED = find(ByteToMessageDecoder.class, "cumulation");
+    private static final Field PENDING = find(SslHandler.class, "pendingUnencryptedWrites");
+    private static final Field HANDSHAKE = find(SslHandler.class, "handshakePromise");
+    private static final Field SNI_TIMEOUT = find(AbstractSniHandler.class, "timeoutFuture");
+
+    private SslInternals() {}
+
+    private static Field find(Class<?> type, String name) {
+        try {
+            Field field = type.getDeclaredField(name);
+            if (field.trySetAccessible()) {
+                return field;
+            }
+            Module own = SslInternals.class.getModule();
+            missing.add("start Java with --add-opens " + type.getModule().getName() + "/" + type.getPackageName() + "="
+                    + (own.isNamed() ? own.getName() : "ALL-UNNAMED"));
+        } catch (NoSuchFieldException e) {
+            missing.add("this version of Netty has no field " + name + " in " + type.getName());
+        }
+        return null;
+    }
+
+    /** Returns why the handlers can't be asked, and what to change; {@code null} if they can. */
+    public static String whyUnknown() {
+        return missing.isEmpty() ? null : "Netty's handlers of TLS can't be looked into: " + missing.get(0);
+    }
+
+    /** Returns a copy of the part of a record that a handler has collected. */
+    public static byte[] collected(SslHandler ssl) {
+        return get(COLLECTED, ssl) instanceof ByteBuf bytes ? ByteBufUtil.getBytes(bytes) : NOTHING;
+    }
+
+    /** Returns whether writes wait in a handler to be encrypted. */
+    public static boolean hasPending(SslHandler ssl) {
+        return get(PENDING, ssl) instanceof AbstractCoalescingBufferQueue queue && !queue.isEmpty();
+    }
+
+    /**
+     * Takes the promise of its handshake away from a handler that is going to be removed, which would fail it.
+     *
+     * @return the promise; {@code null} if the handshake is done
+     */
+    @SuppressWarnings("unchecked") // that is the type of the field
+    public static Promise<Channel> takeHandshake(SslHandler ssl, Channel channel) {
+        Promise<Channel> promise = (Promise<Channel>) get(HANDSHAKE, ssl);
+        if (promise.isDone()) {
+            return null;
+        }
+        try {
+            HANDSHAKE.set(ssl, channel.eventLoop().<Channel>newPromise().setSuccess(channel));
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(HANDSHAKE + " is accessible no more", e);
+        }
+        return promise;
+    }
+
+    /** Has a handler that is going to be removed not close the connection because no ClientHello comes. */
+    public static void cancelTimeout(AbstractSniHandler<?> sni) {
+        if (get(SNI_TIMEOUT, sni) instanceof Future<?> timeout) {
+            timeout.cancel(false);
+        }
+    }
+
+    private static Object get(Field field, Object handler) {
+        try {
+            return field.get(handler);
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(field + " is accessible no more", e);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package io.escrow.handover.tls.source;
+
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.ssl.SslContext;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The sources of a server. Immutable. */
+public final class TlsSources {
+
+    private final List<TlsSource> sources;
+
+    private TlsSources(List<TlsSource> sources) {
+        this.sources = List.copyOf(sources);
+    }
+
+    /**
+     * Prepares contexts for the connections to come.
+     *
+     * @throws IllegalArgumentException if the connections of one can't move
+     */
+    public static TlsSources of(List<SslContext> contexts) {
+        return new TlsSources(List.of(new JdkTlsSource()));
+    }
+
+    /** Begins to follow a connection, see {@link TlsSource#follow}; returns those that may know it. */
+    public List<TlsTracker> follow(ChannelHandlerContext tls) {
+        List<TlsTracker> trackers = new ArrayList<>();
+        for (TlsSource source : sources) {
+            TlsTracker tracker = source.follow(tls);
+            if (tracker != null) {
+                trackers.add(tracker);
+            }
+        }
+        return trackers;
+    }
+}

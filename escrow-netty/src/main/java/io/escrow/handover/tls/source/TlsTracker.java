@@ -1,0 +1,43 @@
+package io.escrow.handover.tls.source;
+
+import io.escrow.handover.tls.record.TlsState;
+import io.netty.handler.ssl.SslHandler;
+
+/**
+ * Follows one TLS connection until its state is taken. Lives on the connection's event loop.
+ *
+ * <p>The caller looks at the {@code SslHandler} itself, so a tracker need not: the handshake is done, and nothing waits in it to be
+ * encrypted.
+ */
+public interface TlsTracker {
+
+    /** Returns whether this tracker knows an {@code SslHandler}, now that there is one: its engine is of the source's provider. */
+    boolean isOf(SslHandler ssl);
+
+    /**
+     * Returns why the connection can't be moved, and what to change; {@code null} if it can. Asked when the handshake is done,
+     * again and again.
+     */
+    String whyImmovable(SslHandler ssl);
+
+    /** Returns what is half done and will be done soon, such as a message of several records; {@code null} if nothing is. */
+    String whyBusy(SslHandler ssl);
+
+    /** Returns a copy of what has come in and was not decrypted: part of a record, or nothing. Changes nothing. */
+    byte[] received(SslHandler ssl);
+
+    /**
+     * Returns the state of a connection that can be moved and is at rest. Nothing goes in or out until {@link #resume} or {@link
+     * #destroy} is called, or the channel is closed.
+     */
+    TlsState take(SslHandler ssl);
+
+    /** Is called after {@link #take} when the connection goes on here, because no other process does: with the numbers that it has. */
+    default void resume() {}
+
+    /** Is called after {@link #take} when another process goes on: overwrites the secrets, as far as it has any. */
+    default void destroy() {}
+
+    /** Forgets the connection, whose handler of TLS turned out to be of another source, or of none; takes away what it has added. */
+    default void forget() {}
+}
