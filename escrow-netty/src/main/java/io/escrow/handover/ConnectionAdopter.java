@@ -5,11 +5,13 @@ import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.handover.connection.AdoptedConnection;
 import io.escrow.handover.connection.PipelineExecutors;
+import io.escrow.handover.connection.SocketCookie;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
+import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.io.Serial;
 import java.time.Duration;
@@ -100,24 +102,33 @@ final class ConnectionAdopter {
     }
 
     /** Makes a held connection of an entry; of {@code null} when it is refused, or left. */
-    CompletableFuture<Held> assemble(Entry entry, ChannelRecord record) {
+    CompletableFuture<Held> assemble(Entry entry, ChannelRecord stored) {
         ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
-            Listener listener = server.names().ofConnection(record.listener());
+            Listener listener = server.names().ofConnection(stored.listener());
             if (listener == null) {
-                reason = "it came from listener " + record.listener() + ", and there is none";
-                if (!server.names().isDiscarded(record.listener())) {
+                reason = "it came from listener " + stored.listener() + ", and there is none";
+                if (!server.names().isDiscarded(stored.listener())) {
                     entry.close();
                     leave(entry.key(), reason);
                     return CompletableFuture.completedFuture(null);
                 }
             } else {
+                FileDescriptor descriptor = entry.takeDescriptor();
+                ChannelRecord record;
+                try {
+                    record = server.seal().open(stored, () -> SocketCookie.of(descriptor));
+                } catch (EscrowException sealed) {
+                    descriptor.close();
+                    leave(entry.key(), sealed.text());
+                    return CompletableFuture.completedFuture(null);
+                }
                 AdoptedConnection connection = new AdoptedConnection(
                         server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 Channel channel = connection.adopt(
                         listener.channel(),
-                        entry.takeDescriptor().intValue(),
+                        descriptor.intValue(),
                         listener.configuration().source().childOptions());
                 if (channel.isActive()) {
                     give(connection, channel, listener.channel());
@@ -301,7 +312,7 @@ final class ConnectionAdopter {
             ChannelSlot slot = connection.connection().slot();
             settled.add(
                     server.configuration().crashSafe()
-                            ? slot.store(null, connection.record().withoutBytes())
+                            ? slot.store(null, connection.connection().crashRecord(connection.record()))
                             : slot.remove());
         });
         CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.EventExecutor;
@@ -38,6 +39,11 @@ record HandoverContext(
 
     EscrowClient client() {
         return session.client();
+    }
+
+    /** Returns what seals the state of connections. */
+    RecordSeal seal() {
+        return configuration.rules().seal();
     }
 
     /** Returns which listener a stored name means. */

@@ -98,6 +98,7 @@ final class HandoverTask {
 
     private HandoverReport run() throws EscrowException {
         final long began = System.nanoTime();
+        server.seal().sealer().reload();
         deadline.await(server.session().regain());
         long restingNanos = 0;
         int moved;

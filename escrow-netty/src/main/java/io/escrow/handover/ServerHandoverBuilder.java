@@ -10,6 +10,7 @@ import io.escrow.handover.connection.MovedAttributes;
 import io.escrow.handover.connection.ProtocolRegistry;
 import io.escrow.handover.protocol.AttributeCodec;
 import io.escrow.handover.protocol.Protocol;
+import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.tls.MovableTls;
 import io.escrow.handover.tls.source.TlsSources;
 import io.escrow.internal.Checks;
@@ -58,6 +59,7 @@ public final class ServerHandoverBuilder {
     private Duration readPause = Duration.ofSeconds(1);
     private Duration wave;
     private Predicate<Channel> resumeAfterCrash = channel -> true;
+    private SealKeys seal;
     private Consumer<Progress> onProgress = progress -> {};
     private HandoverObserver observer = new HandoverObserver() {};
 
@@ -211,6 +213,22 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder resumeAfterCrash(Predicate<Channel> resume) {
         this.resumeAfterCrash = requireNonNull(resume, "resume");
+        return this;
+    }
+
+    /**
+     * Seals what is stored of connections with AES-256-GCM: bytes, state of handlers, and the keys of TLS. Who reads slots, or
+     * what two processes say to each other in waves, learns names and sizes. Without it, everything is stored as it is, and the
+     * log warns of it when TLS connections move.
+     *
+     * <p>The next process needs the key, too. A connection whose state it can't open is not lost: it is left as it is,
+     * named in {@link StartReport#left()} with the reason, and found by a process that has the key.
+     *
+     * @param keys the keys; asked for anew at each start and handover
+     * @return this builder
+     */
+    public ServerHandoverBuilder seal(SealKeys keys) {
+        this.seal = requireNonNull(keys, "keys");
         return this;
     }
 
@@ -411,6 +429,11 @@ public final class ServerHandoverBuilder {
     }
 
     private HandoverConfiguration configuration(ListenerDescriptions described) {
+        if (tls != null && seal == null) {
+            HandoverLog.LOGGER.warn(
+                    "the keys of TLS connections are not sealed: who can read what is in the escrow can read"
+                            + " and forge these connections. Give the builder a key: seal(SealKeys.file(path))");
+        }
         return new HandoverConfiguration(
                 escrow.copy(),
                 described.all(),
@@ -427,6 +450,12 @@ public final class ServerHandoverBuilder {
                 onProgress,
                 observer,
                 new ConnectionRules(
-                        ProtocolRegistry.with(protocols), immovable, attributes, readPause, tls, crashSafe));
+                        ProtocolRegistry.with(protocols),
+                        immovable,
+                        attributes,
+                        readPause,
+                        tls,
+                        seal == null ? RecordSeal.NONE : seal.toRecordSeal(),
+                        crashSafe));
     }
 }

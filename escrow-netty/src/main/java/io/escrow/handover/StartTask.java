@@ -51,6 +51,13 @@ final class StartTask {
             HandoverConfiguration configuration,
             BiFunction<HandoverContext, StartReport, T> made,
             StartFuture<T> started) {
+        try {
+            // A wrong key is known before anybody waits.
+            configuration.rules().seal().sealer().reload();
+        } catch (EscrowException e) {
+            started.completeExceptionally(e);
+            return;
+        }
         PreloadedClasses.begin();
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();
@@ -103,6 +110,8 @@ final class StartTask {
     private StartReport run(EscrowClient client) throws EscrowException {
         final long began = System.nanoTime();
         server.observer().queued(client.queued());
+        // The process before may have sealed with a key that has come meanwhile.
+        server.seal().sealer().reload();
         server.session().begin(client).join();
         chunks = UnreferencedChunks.find(server.table()).join();
         Entry meetingPoint = listeners.fetch(chunks);

@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 public final class AdoptedConnection extends Connection {
 
     private final MovedAttributes attributes;
+    private final boolean isSealing;
     private final CompletableFuture<Void> held = new CompletableFuture<>();
 
     /** What the connection is restored from; {@code null} when it goes on. */
@@ -45,6 +46,7 @@ public final class AdoptedConnection extends Connection {
             Owner owner, ConnectionRules rules, String listener, ChannelSlot slot, ChannelRecord record) {
         super(owner, rules, listener, slot, ConnectionState.HELD, record.withoutBytes());
         this.attributes = rules.attributes();
+        this.isSealing = rules.seal().sealer().isSealing();
         this.record = record;
     }
 
@@ -59,6 +61,9 @@ public final class AdoptedConnection extends Connection {
             throws IOException {
         Channel channel;
         try {
+            if (isSealing) {
+                cookie(SocketCookie.of(new FileDescriptor(descriptor)));
+            }
             Boolean noDelay =
                     ChildChannel.isUnix(listenerChannel) ? null : (Boolean) new Socket(descriptor).isTcpNoDelay();
             channel = ChildChannel.of(listenerChannel, descriptor);
@@ -77,6 +82,11 @@ public final class AdoptedConnection extends Connection {
             channel.unsafe().closeForcibly();
         }
         return channel;
+    }
+
+    /** Returns what is left to be restored after a crash, as the escrow is to have it. By any thread, when the connection is held. */
+    public ChannelRecord crashRecord(ChannelRecord adopted) {
+        return sealed(adopted.withoutBytes());
     }
 
     /** Is called when the channel went through the pipeline of its listener. By its thread. */

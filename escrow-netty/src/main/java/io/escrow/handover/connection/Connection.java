@@ -1,6 +1,7 @@
 package io.escrow.handover.connection;
 
 import io.escrow.Deposit;
+import io.escrow.EscrowException;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.escrow.handover.store.ChannelRecord;
@@ -56,6 +57,7 @@ public class Connection implements ProtocolContext {
     private ConnectionSaver saver;
     private Rest rest;
     private CrashMark mark;
+    private byte[] cookie;
 
     private volatile ConnectionState state;
 
@@ -279,7 +281,7 @@ public class Connection implements ProtocolContext {
         if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
             ChannelRecord changed = crashRecord.change(whyImmovable());
             if (changed != null) {
-                slot.store(null, changed);
+                slot.store(null, sealed(changed));
             }
         }
     }
@@ -331,7 +333,7 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return crashRecord.renew(saver.checkpoint(listener), whyImmovable());
+        return sealed(crashRecord.renew(saver.checkpoint(listener), whyImmovable()));
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
@@ -343,7 +345,28 @@ public class Connection implements ProtocolContext {
             return null;
         }
         to(ConnectionState.APART);
-        return saver.takeApart(listener, rest.reachedMillis(), deferred, owner.farewell(this));
+        return sealed(saver.takeApart(listener, rest.reachedMillis(), deferred, owner.farewell(this)));
+    }
+
+    /** Returns a record of this connection as the escrow, or the next process, is to have it. */
+    final ChannelRecord sealed(ChannelRecord record) {
+        try {
+            return rules.seal().seal(record, this::cookie);
+        } catch (EscrowException e) {
+            throw new IllegalStateException(e.text(), e);
+        }
+    }
+
+    private byte[] cookie() throws EscrowException {
+        if (cookie == null) {
+            cookie = SocketCookie.of(channel());
+        }
+        return cookie;
+    }
+
+    /** Notes what the state of this connection is sealed to. Before its channel has an event loop. */
+    final void cookie(byte[] known) {
+        cookie = known;
     }
 
     /** Serves again as if nothing had been asked. */

@@ -1,5 +1,6 @@
 package io.escrow.handover.connection;
 
+import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.tls.source.TlsSources;
 import java.time.Duration;
 
@@ -11,6 +12,7 @@ import java.time.Duration;
  * @param attributes the attributes that move with a connection
  * @param readPause for how long at a time a handover may stop reading while something is under way
  * @param tls where the state of TLS connections comes from; {@code null} if they don't move
+ * @param seal what seals the state of connections
  * @param crashSafe whether a connection tells the process behind a crash that it was in the middle of something
  */
 public record ConnectionRules(
@@ -19,4 +21,5 @@ public record ConnectionRules(
         MovedAttributes attributes,
         Duration readPause,
         TlsSources tls,
+        RecordSeal seal,
         boolean crashSafe) {}
