@@ -147,7 +147,7 @@ final class JdkEngine {
             try {
                 return Optional.of(c.getDeclaredField(name.field()));
             } catch (NoSuchFieldException e) {
-                continue; // perhaps in the class that it extends
+                // Perhaps in the class that it extends.
             }
         }
         return Optional.empty();
