@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
+import io.escrow.Status;
 import io.escrow.handover.connection.AdoptedConnection;
 import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.connection.SocketCookie;
@@ -31,8 +32,18 @@ import org.slf4j.event.Level;
 /** Makes live connections of stored ones. Used by the thread of the start. */
 final class ConnectionAdopter {
 
-    /** A connection that is put together, and held. */
-    record Held(AdoptedConnection connection, SlotKey slot, ChannelRecord record) {}
+    /**
+     * A connection that is put together, and held.
+     *
+     * @param fromSlot whether its slot has what it is restored from, and not the process before
+     */
+    record Held(AdoptedConnection connection, SlotKey slot, ChannelRecord record, boolean fromSlot) {
+
+        /** Returns whether another process could go on with the same keys, unless the slot is emptied first. */
+        boolean hasKeysInSlot() {
+            return fromSlot && record.hasKeys();
+        }
+    }
 
     /** What became of a connection: why it is closed, or when it went on. */
     private record Outcome(Throwable failure, long millis) {}
@@ -52,8 +63,12 @@ final class ConnectionAdopter {
 
         /** Ends a connection whose fresh pipeline is not what it was. */
         UnwantedException(String whyImmovable) {
-            super("it was found after a crash, and can't go on in another process: " + whyImmovable);
-            this.immovable = true;
+            this("it was found after a crash, and can't go on in another process: " + whyImmovable, true);
+        }
+
+        UnwantedException(String message, boolean immovable) {
+            super(message);
+            this.immovable = immovable;
         }
     }
 
@@ -93,7 +108,7 @@ final class ConnectionAdopter {
     CompletableFuture<Held> assemble(Entry entry) {
         return server.table()
                 .read(entry)
-                .thenCompose(record -> assemble(entry, record))
+                .thenCompose(record -> assemble(entry, record, true))
                 .exceptionally(failure -> {
                     entry.close();
                     leave(entry.key(), Futures.toEscrowException(failure).text());
@@ -101,8 +116,12 @@ final class ConnectionAdopter {
                 });
     }
 
-    /** Makes a held connection of an entry; of {@code null} when it is refused, or left. */
-    CompletableFuture<Held> assemble(Entry entry, ChannelRecord stored) {
+    /** Makes a held connection of an entry and what the process before says; of {@code null} when it is refused, or left. */
+    CompletableFuture<Held> assemble(Entry entry, ChannelRecord record) {
+        return assemble(entry, record, false);
+    }
+
+    private CompletableFuture<Held> assemble(Entry entry, ChannelRecord stored, boolean fromSlot) {
         ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
@@ -132,7 +151,7 @@ final class ConnectionAdopter {
                         listener.configuration().source().childOptions());
                 if (channel.isActive()) {
                     give(connection, channel, listener.channel());
-                    return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record));
+                    return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record, fromSlot));
                 }
                 reason = "its peer has reset it";
             }
@@ -185,7 +204,7 @@ final class ConnectionAdopter {
         failures.forEach((connection, failure) ->
                 leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
-        settle(held.values());
+        settle(held.values(), unwanted);
         settleExecutors(held.keySet());
         EventLoops.forEach(
                         held.keySet(),
@@ -305,15 +324,22 @@ final class ConnectionAdopter {
         }
     }
 
-    /** Makes connections this server's own in the escrow, so that no other process starts from what was saved. */
-    private void settle(Iterable<Held> held) {
+    /**
+     * Makes connections this server's own in the escrow, so that no other process starts from what was saved. Of a TLS connection that
+     * must be certain; those of which it is not are added to those that are not wanted.
+     */
+    private void settle(Iterable<Held> held, Map<AdoptedConnection, UnwantedException> unwanted) {
         List<CompletableFuture<Void>> settled = new ArrayList<>();
+        Map<AdoptedConnection, CompletableFuture<Void>> ofKeys = new LinkedHashMap<>();
         held.forEach(connection -> {
             ChannelSlot slot = connection.connection().slot();
-            settled.add(
-                    server.configuration().crashSafe()
-                            ? slot.store(null, connection.connection().crashRecord(connection.record()))
-                            : slot.remove());
+            CompletableFuture<Void> own = server.configuration().crashSafe()
+                    ? slot.store(null, connection.connection().crashRecord(connection.record()))
+                    : slot.remove();
+            settled.add(own);
+            if (connection.hasKeysInSlot()) {
+                ofKeys.put(connection.connection(), own);
+            }
         });
         CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))
                 .exceptionally(failure -> {
@@ -324,6 +350,19 @@ final class ConnectionAdopter {
                     return null;
                 })
                 .join();
+        ofKeys.forEach((connection, own) -> {
+            if (mayStillBeFilled(own)) {
+                unwanted.putIfAbsent(
+                        connection,
+                        new UnwantedException("its TLS keys may still be in the escrow, for another process", true));
+            }
+        });
+    }
+
+    private static boolean mayStillBeFilled(CompletableFuture<Void> removal) {
+        EscrowException failure = removal.handle((nothing, e) -> e == null ? null : Futures.toEscrowException(e))
+                .join();
+        return failure != null && failure.status() != Status.ENOENT;
     }
 
     /** Lets a connection go on, or ends it if it can't. Called on its event loop. */

@@ -1,6 +1,7 @@
 package io.escrow.handover;
 
 import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.internal.EventLoops;
@@ -23,6 +24,9 @@ final class HandoverTask {
 
     /** How long before its end the peer of a connection that is drained is told. */
     private static final long LAST_WORD_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    /** For how long a handover that has failed waits until the keys of TLS connections are out of the escrow. */
+    private static final Duration TAKING_BACK = Duration.ofSeconds(5);
 
     private final HandoverContext server;
     private final List<Listener> listeners;
@@ -273,6 +277,7 @@ final class HandoverTask {
     private void goBack() {
         Phase.Span phase = Phase.GOING_BACK.begin();
         try {
+            takeKeysBack();
             serveAgain();
             phase.end(server.connections().all().size());
         } finally {
@@ -282,6 +287,39 @@ final class HandoverTask {
             }
         }
         restoreSlots();
+    }
+
+    /**
+     * Takes the keys of TLS connections out of the escrow before anything more is encrypted with them here: whoever finds them there
+     * goes on with the same numbers. Connections whose keys may stay there are given up.
+     */
+    private void takeKeysBack() {
+        Map<Connection, CompletableFuture<Void>> removed = new LinkedHashMap<>();
+        all.apart().forEach((connection, saved) -> {
+            if (saved.hasKeys()) {
+                removed.put(connection, connection.slot().remove());
+            }
+        });
+        Deadline patience = new Deadline(TAKING_BACK);
+        removed.forEach((connection, removal) -> {
+            try {
+                patience.await(removal);
+            } catch (EscrowException e) {
+                if (e.status() != Status.ENOENT) {
+                    logger.warn(
+                            "{} is given up: its TLS keys may be in the escrow for the next process: {}",
+                            connection.channel(),
+                            e.text());
+                    EventLoops.call(connection.channel().eventLoop(), () -> giveUp(connection))
+                            .join();
+                }
+            }
+        });
+    }
+
+    private static Void giveUp(Connection connection) {
+        connection.channel().unsafe().close(connection.channel().voidPromise());
+        return null;
     }
 
     private void serveAgain() {

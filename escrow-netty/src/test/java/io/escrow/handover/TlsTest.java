@@ -4,114 +4,73 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.escrow.handover.tls.MovableTls;
 import io.netty.handler.ssl.SslContext;
-import io.netty.handler.ssl.SslContextBuilder;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.net.InetAddress;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.security.KeyStore;
+import io.netty.handler.ssl.SslProvider;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.KeyManagerFactory;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLSocket;
-import javax.net.ssl.TrustManagerFactory;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** TLS connections can't be moved: they go on where they are, and nobody says farewell. */
-class TlsTest extends HandoverHarness {
-
-    private static final String PASSWORD = "password";
-
-    private SslContext serverContext;
-    private SSLContext clientContext;
-
-    @BeforeEach
-    void makeCertificate() throws Exception {
-        Path file = directory.resolve("keys");
-        Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool")
-                                .toString(),
-                        "-genkeypair",
-                        "-keystore",
-                        file.toString(),
-                        "-storepass",
-                        PASSWORD,
-                        "-dname",
-                        "CN=localhost",
-                        "-keyalg",
-                        "EC")
-                .redirectErrorStream(true)
-                .start();
-        assertEquals(0, keytool.waitFor());
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        try (InputStream in = Files.newInputStream(file)) {
-            keys.load(in, PASSWORD.toCharArray());
-        }
-        KeyManagerFactory own = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        own.init(keys, PASSWORD.toCharArray());
-        serverContext = SslContextBuilder.forServer(own).build();
-        TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trusted.init(keys);
-        clientContext = SSLContext.getInstance("TLS");
-        clientContext.init(null, trusted.getTrustManagers(), null);
-    }
-
-    private ServerHandoverBuilder tlsServer() {
-        ServerBootstrap bootstrap = bootstrap(ch -> ch.pipeline()
-                .addLast(
-                        serverContext.newHandler(ch.alloc()),
-                        new LengthFieldBasedFrameDecoder(1 << 20, 0, 4),
-                        new Echo()));
-        return server(bootstrap);
-    }
+/** TLS connections that can't be moved go on where they are, and nobody says farewell. */
+class TlsTest extends TlsHarness {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void connectionIsDrainedByTheOldProcess(boolean crashSafe) throws Exception {
         this.crashSafe = crashSafe;
-        ServerHandover server = start(tlsServer());
-        try (SSLSocket first = tlsClient()) {
-            assertEcho(first, "one");
-            awaitConnections(server, 1);
-            HandoverReport report = handOver(server);
-            assertEquals(0, report.connections());
-            assertEquals("TLS (SslHandler)", report.staying().get(0).reason());
-            ServerHandover next = start(tlsServer());
-            assertEquals(0, next.startReport().adopted());
-            assertTrue(next.startReport().refused().isEmpty());
-            try (SSLSocket second = tlsClient()) {
-                assertEcho(second, "two");
-                awaitConnections(next, 1);
-            }
-            // A close_notify would end it here.
-            assertEcho(first, "three");
-            assertEquals(1, server.connections());
-            assertFalse(server.drained().isDone());
+        SslContext context = context(SslProvider.JDK).build();
+        ServerHandover server = start(tlsServer(context));
+        TlsPeer first = tlsClient();
+        first.assertEchoes("one");
+        awaitConnections(server, 1);
+        HandoverReport report = handOver(server);
+        assertEquals(0, report.connections());
+        assertEquals(
+                "TLS that the server was not told of, see ServerHandoverBuilder.tls (SslHandler)",
+                report.staying().get(0).reason());
+        ServerHandover next = start(tlsServer(context));
+        assertEquals(0, next.startReport().adopted());
+        assertTrue(next.startReport().refused().isEmpty());
+        try (TlsPeer second = tlsClient()) {
+            second.assertEchoes("two");
+            awaitConnections(next, 1);
         }
+        // A close_notify would end it here.
+        first.assertEchoes("three");
+        assertEquals(1, server.connections());
+        assertFalse(server.drained().isDone());
+        first.close();
         server.drained().get(10, TimeUnit.SECONDS);
     }
 
-    private SSLSocket tlsClient() throws IOException {
-        SSLSocket socket =
-                (SSLSocket) clientContext.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), port);
-        socket.setSoTimeout(10_000);
-        return socket;
+    @Test
+    void cipherSuiteThatCantMoveIsNamed() throws Exception {
+        SslContext context = context(SslProvider.JDK)
+                .ciphers(List.of("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"))
+                .protocols("TLSv1.2")
+                .build();
+        ServerHandover server = start(tlsServer(context).tls(MovableTls.of(context)));
+        TlsPeer peer = tlsClient();
+        peer.assertEchoes("one");
+        assertEquals(
+                "TLSv1.2 with cipher suite TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256: only TLS 1.3 and 1.2 with AES-GCM or"
+                        + " ChaCha20-Poly1305 move, so leave others out of the context",
+                handOver(server).staying().get(0).reason());
+        start(tlsServer(context));
+        peer.assertEchoes("two");
     }
 
-    private static void assertEcho(SSLSocket socket, String text) throws IOException {
-        DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-        byte[] bytes = Peer.framed(text.getBytes(java.nio.charset.StandardCharsets.UTF_8));
-        out.write(bytes);
-        byte[] echoed = new byte[bytes.length];
-        new DataInputStream(socket.getInputStream()).readFully(echoed);
-        assertEquals(text, new String(echoed, 4, text.length(), java.nio.charset.StandardCharsets.UTF_8));
+    @Test
+    void handshakeThatIsNotDoneIsNamed() throws Exception {
+        SslContext context = context(SslProvider.JDK).build();
+        ServerHandover server = start(tlsServer(context).tls(MovableTls.of(context)));
+        connect();
+        awaitConnections(server, 1);
+        assertEquals(
+                "a TLS handshake that is not done",
+                handOver(server).staying().get(0).reason());
+        start(tlsServer(context));
     }
 }

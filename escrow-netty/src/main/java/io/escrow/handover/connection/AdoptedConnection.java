@@ -151,12 +151,11 @@ public final class AdoptedConnection extends Connection {
             held.complete(null);
             return;
         }
+        Throwable notRestored = restoreTls();
         Throwable notRecognised = recognise();
         mark().found(foundMarked);
         opened();
-        if (notRecognised != null) {
-            restored = CompletableFuture.failedFuture(notRecognised);
-        }
+        failed(notRestored == null ? notRecognised : notRestored);
         hold();
         byte[] unsent = record.get(ChannelRecord.UNSENT);
         if (unsent != null) {
@@ -165,7 +164,41 @@ public final class AdoptedConnection extends Connection {
             deferred().flush();
         }
         context().fireChannelActive();
+        if (notRestored == null) {
+            failed(finishTls());
+        }
         held.complete(null);
+    }
+
+    /** Notes that the connection can't be restored, if something has failed. */
+    private void failed(Throwable failure) {
+        if (failure != null) {
+            restored = CompletableFuture.failedFuture(failure);
+        }
+    }
+
+    /** Returns why the TLS of the connection can't go on; {@code null} if it can, or if there is none. */
+    private Throwable restoreTls() {
+        byte[] state = record.get(ChannelRecord.TLS);
+        try {
+            if (state != null) {
+                restoreTls(state);
+            }
+            return null;
+        } catch (Throwable e) {
+            return e;
+        }
+    }
+
+    private Throwable finishTls() {
+        try {
+            if (record.has(ChannelRecord.TLS) && tls() != null) {
+                tls().finishHandshake();
+            }
+            return null;
+        } catch (Throwable e) {
+            return e;
+        }
     }
 
     private void hold() {
@@ -180,7 +213,7 @@ public final class AdoptedConnection extends Connection {
                 // From the moment at which the escrow has them no more.
                 mark().set();
             }
-            restorer = new ConnectionRestorer(context(), gate(), attributes, record);
+            restorer = new ConnectionRestorer(context(), gate(), tls(), attributes, record);
             restored = restorer.restore();
         }
         return restored;

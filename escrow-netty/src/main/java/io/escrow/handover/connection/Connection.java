@@ -54,6 +54,8 @@ public class Connection implements ProtocolContext {
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
     private MessageGate gate;
+    private WriteTrackers writes;
+    private TlsLayer tls;
     private ConnectionSaver saver;
     private Rest rest;
     private CrashMark mark;
@@ -178,13 +180,13 @@ public class Connection implements ProtocolContext {
 
     void attached(ChannelHandlerContext context) {
         ctx = context;
-        save(null);
+        save();
         mark = new CrashMark(ctx, null, false);
     }
 
     /** Has the connection saved, and brought to rest, as its pipeline is now. */
-    private void save(WriteTrackers writes) {
-        saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes);
+    private void save() {
+        saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes, tls, saver);
         rest = new Rest(channel(), gate, saver, rules.readPause());
     }
 
@@ -209,13 +211,48 @@ public class Connection implements ProtocolContext {
     final Throwable recognise() {
         Throwable failure = null;
         try {
+            if (tls == null && rules.tls() != null) {
+                tls = TlsLayer.of(pipeline(), new TlsOwner(), rules.tls());
+            }
             gate = rules.protocols().install(this);
         } catch (Throwable e) {
             failure = e;
         }
-        save(WriteTrackers.install(channel(), rules.immovable()));
-        mark = new CrashMark(ctx, gate, rules.crashSafe());
+        writes = new WriteTrackers();
+        watch();
         return failure;
+    }
+
+    /** Watches the pipeline as it is now. */
+    private void watch() {
+        writes.watch(channel(), rules.immovable());
+        save();
+        mark = new CrashMark(ctx, gate, rules.crashSafe() && tls == null);
+    }
+
+    /** Finds what has come into the pipeline at the end of a TLS handshake, before any message has come or gone. */
+    private void pipelineChanged() {
+        try {
+            if (gate == null) {
+                gate = rules.protocols().install(this);
+            }
+            watch();
+        } catch (Throwable e) {
+            ctx.fireExceptionCaught(e);
+            channel().close();
+        }
+    }
+
+    /** Goes on with the TLS of another process. */
+    final void restoreTls(byte[] state) {
+        if (rules.tls() != null) {
+            tls = TlsLayer.restore(pipeline(), new TlsOwner(), state);
+        }
+    }
+
+    /** Returns the TLS of the connection; {@code null} if it has none, or the server was not told of it. */
+    final TlsLayer tls() {
+        return tls;
     }
 
     final void opened() {
@@ -225,6 +262,9 @@ public class Connection implements ProtocolContext {
     void inactivated() {
         if (state != ConnectionState.GONE && state != ConnectionState.ENDED) {
             to(ConnectionState.ENDED);
+            if (tls != null) {
+                tls.resume();
+            }
             deferred.fireKept(ctx);
             owner.ended(this).thenAccept(ended::complete);
         }
@@ -242,12 +282,17 @@ public class Connection implements ProtocolContext {
     }
 
     private void endDeferral() {
+        if (tls != null) {
+            tls.open();
+        }
         mark.read();
         deferred.end(ctx);
         mark.readCompleted();
         mark.flushed();
         ChannelPromise closeWanted = deferred.closeWanted();
-        if (closeWanted != null) {
+        if (closeWanted != null && tls != null) {
+            tls.close(closeWanted);
+        } else if (closeWanted != null) {
             handler.close(ctx, closeWanted);
         }
     }
@@ -279,11 +324,16 @@ public class Connection implements ProtocolContext {
     /** Updates the crash record in the escrow when the connection can't be moved any more, or can be moved again. */
     private void escrowChange() {
         if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
-            ChannelRecord changed = crashRecord.change(whyImmovable());
+            ChannelRecord changed = crashRecord.change(whyNotResumable());
             if (changed != null) {
                 slot.store(null, sealed(changed));
             }
         }
+    }
+
+    /** Returns why no other process can go on with this connection after a crash; {@code null} if one can. */
+    private String whyNotResumable() {
+        return tls == null ? whyImmovable() : ChannelRecord.TLS_NOT_RESUMED;
     }
 
     /** Returns why this connection can't be moved at all; {@code null} if it can. */
@@ -333,7 +383,7 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return sealed(crashRecord.renew(saver.checkpoint(listener), whyImmovable()));
+        return sealed(crashRecord.renew(saver.checkpoint(listener), whyNotResumable()));
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
@@ -345,7 +395,12 @@ public class Connection implements ProtocolContext {
             return null;
         }
         to(ConnectionState.APART);
-        return sealed(saver.takeApart(listener, rest.reachedMillis(), deferred, owner.farewell(this)));
+        if (tls != null) {
+            tls.encryptPending();
+        }
+        // What could be said in plaintext, the peer would take for an attack.
+        byte[] farewell = tls == null ? owner.farewell(this) : Deposit.NO_BYTES;
+        return sealed(saver.takeApart(listener, rest.reachedMillis(), deferred, farewell));
     }
 
     /** Returns a record of this connection as the escrow, or the next process, is to have it. */
@@ -387,6 +442,9 @@ public class Connection implements ProtocolContext {
     public void goOn() {
         if (state == ConnectionState.RESTING || state == ConnectionState.APART) {
             to(ConnectionState.SERVING);
+            if (tls != null) {
+                tls.resume();
+            }
             saver.putBack();
             // Off its loop, the channel did not learn when there was room again.
             deferred.flush();
@@ -403,6 +461,9 @@ public class Connection implements ProtocolContext {
             return;
         }
         to(ConnectionState.GONE);
+        if (tls != null) {
+            tls.destroy();
+        }
         ctx.fireUserEventTriggered(HandoverEvent.HANDED_OVER);
         saver.failMovedWrites();
         ChannelPromise closeWanted = deferred.closeWanted();
@@ -413,5 +474,28 @@ public class Connection implements ProtocolContext {
         // Not through the pipeline, in which handlers would say goodbye.
         channel().unsafe().close(closeWanted == null ? channel().voidPromise() : closeWanted);
         LoopRegistration.fireEnd(ctx);
+    }
+
+    /** What the guard behind TLS asks. */
+    private final class TlsOwner implements TlsGuard.Owner {
+        @Override
+        public boolean isSending() {
+            return state.isSending();
+        }
+
+        @Override
+        public boolean deferClose(ChannelPromise promise) {
+            boolean apart = state == ConnectionState.APART;
+            if (apart) {
+                // With a close_notify, if the connection goes on here.
+                deferred.close(promise);
+            }
+            return apart;
+        }
+
+        @Override
+        public void handshakeDone() {
+            pipelineChanged();
+        }
     }
 }

@@ -20,14 +20,21 @@ final class ConnectionRestorer {
     private final ChannelHandlerContext ctx;
     private final Channel channel;
     private final MessageGate gate;
+    private final TlsLayer tls;
     private final MovedAttributes attributes;
     private final ChannelRecord record;
 
-    /** Restores what a record says, from a context at the head of the pipeline; the gate may be {@code null}. */
-    ConnectionRestorer(ChannelHandlerContext ctx, MessageGate gate, MovedAttributes attributes, ChannelRecord record) {
+    /** Restores what a record says, from a context at the head of the pipeline; gate and TLS may be {@code null}. */
+    ConnectionRestorer(
+            ChannelHandlerContext ctx,
+            MessageGate gate,
+            TlsLayer tls,
+            MovedAttributes attributes,
+            ChannelRecord record) {
         this.ctx = ctx;
         this.channel = ctx.channel();
         this.gate = gate;
+        this.tls = tls;
         this.attributes = attributes;
         this.record = record;
     }
@@ -70,6 +77,9 @@ final class ConnectionRestorer {
                 }
             }
         }
+        if (section.equals(ChannelRecord.TLS) || section.equals(ChannelRecord.UNDECRYPTED)) {
+            return tls != null && record.has(ChannelRecord.TLS);
+        }
         return attributes.isKnown(section)
                 || (gate != null && section.equals(ChannelRecord.PROTOCOL + gate.protocol()));
     }
@@ -88,8 +98,14 @@ final class ConnectionRestorer {
 
     /** Gives decoders what they had collected, and leaves to the first read what was read and not processed. */
     void feed(DeferredEvents deferred) {
+        byte[] undecrypted = record.get(ChannelRecord.UNDECRYPTED);
+        if (undecrypted != null) {
+            deferred.restore(Unpooled.copiedBuffer(undecrypted));
+        }
         byte[] held = record.get(ChannelRecord.GATE);
-        if (held != null) {
+        if (held != null && record.has(ChannelRecord.TLS)) {
+            deferred.restoreDecrypted(Unpooled.copiedBuffer(held), tls::fireDecrypted);
+        } else if (held != null) {
             deferred.restore(Unpooled.copiedBuffer(held));
         }
         ConnectionSaver.feedDecoders(channel.pipeline(), record);

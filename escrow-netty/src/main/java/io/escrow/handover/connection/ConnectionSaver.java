@@ -36,6 +36,7 @@ final class ConnectionSaver {
     private final MessageGate gate;
     private final MovedAttributes attributes;
     private final WriteTrackers writes;
+    private final TlsLayer tls;
 
     /** What was taken out of decoders, by their names: as soon as it is, in case that another one fails. */
     private final Map<String, byte[]> collected = new LinkedHashMap<>();
@@ -46,14 +47,31 @@ final class ConnectionSaver {
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
     private final List<ChannelHandler> ofBeginning = new ArrayList<>();
 
-    /** Saves the connection of a channel whose pipeline is built; gate and trackers are {@code null} if it has none. */
-    ConnectionSaver(Channel channel, MessageGate gate, MovedAttributes attributes, WriteTrackers writes) {
+    /**
+     * Saves the connection of a channel whose pipeline is built.
+     *
+     * @param gate the gate of the connection, {@code null} if it has none; as are the trackers and the TLS
+     * @param before what saved it while its pipeline was another one; {@code null} if nothing did
+     */
+    ConnectionSaver(
+            Channel channel,
+            MessageGate gate,
+            MovedAttributes attributes,
+            WriteTrackers writes,
+            TlsLayer tls,
+            ConnectionSaver before) {
         this.channel = channel;
         this.gate = gate;
         this.attributes = attributes;
         this.writes = writes;
+        this.tls = tls;
+        if (before != null) {
+            ofBeginning.addAll(before.ofBeginning);
+        }
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (ImmovableHandlers.isOfBeginning(e.getValue())) {
+            if (ImmovableHandlers.isOfBeginning(e.getValue())
+                    && !isTls(e.getValue())
+                    && !ofBeginning.contains(e.getValue())) {
                 ofBeginning.add(e.getValue());
             }
         }
@@ -61,11 +79,15 @@ final class ConnectionSaver {
 
     /** Returns why the connection can't be moved at all; {@code null} if it can. */
     String whyImmovable(ImmovableHandlers immovable) {
+        String whyTls = tls == null ? null : tls.whyImmovable();
+        if (whyTls != null) {
+            return whyTls;
+        }
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
             String reason = e.getValue() instanceof Movable movable
                     ? movable.whyImmovable(ctx)
-                    : named(immovable.whyImmovable(e.getValue(), gate), e);
+                    : isTls(e.getValue()) ? null : named(immovable.whyImmovable(e.getValue(), gate), e);
             if (reason == null) {
                 reason = PipelineExecutors.whyUnknown(ctx, immovable);
             }
@@ -85,6 +107,10 @@ final class ConnectionSaver {
         return gate == null ? null : gate.whyImmovable();
     }
 
+    private boolean isTls(ChannelHandler handler) {
+        return tls != null && tls.has(handler);
+    }
+
     /** Adds the class of a handler to a reason, which is the same for several. */
     private static String named(String reason, Map.Entry<String, ChannelHandler> handler) {
         if (reason == null) {
@@ -98,6 +124,10 @@ final class ConnectionSaver {
     String whyBusy() {
         if (gate != null && !gate.isAtRest()) {
             return "protocol " + gate.protocol() + " is in the middle of a message or owes an answer";
+        }
+        String tlsBusy = tls == null ? null : tls.whyBusy();
+        if (tlsBusy != null) {
+            return tlsBusy;
         }
         if (!onlyBytesWait()) {
             return "something other than bytes waits to be written";
@@ -154,7 +184,7 @@ final class ConnectionSaver {
         }
         saveHandlers(record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (isDecoder(e.getValue()) && (gate == null || !gate.feeds(e.getValue()))) {
+            if (isDecoder(e.getValue()) && !isTls(e.getValue()) && (gate == null || !gate.feeds(e.getValue()))) {
                 takeCollected(e.getKey());
             }
         }
@@ -163,7 +193,13 @@ final class ConnectionSaver {
         if (gate != null) {
             held.writeBytes(gate.held());
         }
-        deferred.copyKept(held);
+        if (tls == null) {
+            deferred.copyKept(held);
+        } else {
+            ByteBuf undecrypted = Unpooled.buffer(0);
+            deferred.copyKept(held, undecrypted);
+            tls.save(record, undecrypted);
+        }
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
         boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);

@@ -10,12 +10,16 @@ import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.Consumer;
 
 /**
  * Keeps what comes in while a connection is not served, and remembers what is asked for, until the connection goes on.
  * Lives on the channel's event loop.
  */
 final class DeferredEvents {
+
+    /** Bytes that another process has decrypted: not for the handler of TLS. */
+    private record Decrypted(ByteBuf bytes, Consumer<ByteBuf> behindTls) {}
 
     private final Deque<Object> kept = new ArrayDeque<>();
     private boolean deferring;
@@ -57,6 +61,11 @@ final class DeferredEvents {
     /** Keeps what was read in the process before, until a handler asks for it. */
     void restore(ByteBuf bytes) {
         kept.addFirst(bytes);
+    }
+
+    /** Keeps what another process has decrypted, until it is asked for behind TLS. Comes before what is kept by now. */
+    void restoreDecrypted(ByteBuf bytes, Consumer<ByteBuf> behindTls) {
+        kept.addFirst(new Decrypted(bytes, behindTls));
     }
 
     /** Returns whether something came in that no handler has got yet. */
@@ -143,7 +152,11 @@ final class DeferredEvents {
         if (!kept.isEmpty()) {
             readAsked = false;
             for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
-                ctx.fireChannelRead(msg);
+                if (msg instanceof Decrypted decrypted) {
+                    decrypted.behindTls().accept(decrypted.bytes());
+                } else {
+                    ctx.fireChannelRead(msg);
+                }
             }
             ctx.fireChannelReadComplete();
         }
@@ -151,16 +164,26 @@ final class DeferredEvents {
 
     /** Copies the bytes that came in, and keeps them. */
     void copyKept(ByteBuf out) {
+        copyKept(out, out);
+    }
+
+    /** Copies the bytes that came in, and keeps them: those that were decrypted, and those as the peer has sent them. */
+    void copyKept(ByteBuf decrypted, ByteBuf received) {
         for (Object msg : kept) {
             if (msg instanceof ByteBuf bytes) {
-                out.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+                received.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+            } else if (msg instanceof Decrypted plain) {
+                decrypted.writeBytes(
+                        plain.bytes(),
+                        plain.bytes().readerIndex(),
+                        plain.bytes().readableBytes());
             }
         }
     }
 
     /** Forgets what came in. */
     void discard() {
-        kept.forEach(ReferenceCountUtil::release);
+        kept.forEach(msg -> ReferenceCountUtil.release(msg instanceof Decrypted decrypted ? decrypted.bytes() : msg));
         kept.clear();
     }
 }

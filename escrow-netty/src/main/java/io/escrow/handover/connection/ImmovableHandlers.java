@@ -16,6 +16,7 @@ public final class ImmovableHandlers {
     private static final String INSIDE_A_MESSAGE = "a decoder that keeps state inside a message";
     private static final String COMPRESSION = "compression";
     private static final String QUEUE = "a handler that keeps messages back";
+    private static final String UNKNOWN_TLS = "TLS that the server was not told of, see ServerHandoverBuilder.tls";
     private static final String CLIENT = "a handler of clients";
 
     /** Not a reason for a handler that the protocol of the connection feeds. */
@@ -59,13 +60,11 @@ public final class ImmovableHandlers {
 
     static Map<String, String> ofNetty() {
         Map<String, String> reasons = new HashMap<>();
+        put(reasons, UNKNOWN_TLS, "io.netty.handler.ssl", "SslHandler", "AbstractSniHandler", "SslClientHelloHandler");
         put(
                 reasons,
                 "TLS",
                 "io.netty.handler.ssl",
-                "SslHandler",
-                "AbstractSniHandler",
-                "SslClientHelloHandler",
                 "SslMasterKeyHandler",
                 "ApplicationProtocolNegotiationHandler",
                 "ocsp.OcspClientHandler",

@@ -15,21 +15,29 @@ final class WriteTrackers {
 
     private final List<WriteTracker> trackers = new ArrayList<>(0);
 
-    private WriteTrackers() {}
+    /** Watches none yet. */
+    WriteTrackers() {}
 
-    /** Watches the handlers of a pipeline that is built, and in which nothing was written yet. */
-    static WriteTrackers install(Channel channel, ImmovableHandlers immovable) {
-        WriteTrackers installed = new WriteTrackers();
+    /** Watches the handlers of a pipeline, before any of those that are not watched yet has got anything to write. */
+    void watch(Channel channel, ImmovableHandlers immovable) {
         // A copy: trackers are put between them.
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline().toMap().entrySet()) {
             if (isToBeWatched(e.getKey(), e.getValue(), immovable)) {
                 ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
-                if (PipelineExecutors.whyUnknown(ctx, immovable) == null) {
-                    installed.trackers.add(WriteTracker.install(ctx));
+                if (!isWatched(ctx) && PipelineExecutors.whyUnknown(ctx, immovable) == null) {
+                    trackers.add(WriteTracker.install(ctx));
                 }
             }
         }
-        return installed;
+    }
+
+    private boolean isWatched(ChannelHandlerContext handler) {
+        for (WriteTracker tracker : trackers) {
+            if (tracker.watches(handler)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean isToBeWatched(String name, ChannelHandler handler, ImmovableHandlers immovable) {
@@ -41,10 +49,8 @@ final class WriteTrackers {
         if (!isToBeWatched(handler.name(), handler.handler(), immovable)) {
             return null;
         }
-        for (WriteTracker tracker : trackers) {
-            if (tracker.watches(handler)) {
-                return null;
-            }
+        if (isWatched(handler)) {
+            return null;
         }
         return "handler " + handler.handler().getClass().getName()
                 + " was added to an active connection and may keep writes back: add it when the channel is initialised,"

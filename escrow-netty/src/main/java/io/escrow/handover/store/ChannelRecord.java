@@ -46,6 +46,10 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static final String IMMOVABLE = "immovable";
     /** The secrets and counters of a TLS connection: see {@link #isSecret}. */
     public static final String TLS = "tls";
+    /** Why a TLS connection is not resumed after a crash. */
+    public static final String TLS_NOT_RESUMED = "TLS, whose keys are in no record for the case of a crash";
+    /** What was read from the socket of a TLS connection, and not decrypted yet. */
+    public static final String UNDECRYPTED = "undecrypted";
     /** The keys of session tickets: see {@link #isSecret}. */
     public static final String TICKETS = "tickets";
     /** Starts the name of a section that is sealed. */
@@ -175,6 +179,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     static boolean isRequired(String name) {
         return name.equals(UNSENT)
                 || name.equals(GATE)
+                || name.equals(UNDECRYPTED)
                 || name.equals(OUTPUT_SHUT)
                 || name.equals(IMMOVABLE)
                 || isSecret(name)
@@ -191,6 +196,11 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     /** Returns whether there is a section of that name. */
     public boolean has(String name) {
         return sections.containsKey(name);
+    }
+
+    /** Returns whether the keys of a TLS connection are in the record, sealed or not. */
+    public boolean hasKeys() {
+        return has(TLS) || has(SEALED + TLS);
     }
 
     /** Returns the bytes of a section, not copied; {@code null} if there is none of that name. */
@@ -252,13 +262,17 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public ChannelRecord withoutBytes() {
         Map<String, Section> kept = new LinkedHashMap<>(sections);
         kept.keySet().removeIf(name -> !outlastsBytes(name));
-        return new ChannelRecord(listener, false, kept);
+        ChannelRecord left = new ChannelRecord(listener, false, kept);
+        return has(TLS) ? left.immovable(TLS_NOT_RESUMED) : left;
     }
 
     /** Returns whether there are bytes of the stream: this record is the only one that has them. */
     public boolean hasBytes() {
         return sections.keySet().stream()
-                .anyMatch(name -> name.equals(UNSENT) || name.equals(GATE) || name.startsWith(COLLECTED));
+                .anyMatch(name -> name.equals(UNSENT)
+                        || name.equals(GATE)
+                        || name.equals(UNDECRYPTED)
+                        || name.startsWith(COLLECTED));
     }
 
     /** What this version does not know may depend on the bytes: it is not kept. */

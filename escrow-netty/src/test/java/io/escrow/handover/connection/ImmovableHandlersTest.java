@@ -111,10 +111,11 @@ class ImmovableHandlersTest {
                 }) {
             EmbeddedChannel channel = new EmbeddedChannel(codec);
             MessageGate gate = Gates.install(channel);
-            assertNull(new ConnectionSaver(channel, gate, MovedAttributes.NONE, null).whyImmovable(DEFAULT));
+            assertNull(
+                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null, null, null).whyImmovable(DEFAULT));
             assertEquals(
                     "ours (" + codec[0].getClass().getSimpleName() + ")",
-                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null)
+                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null, null, null)
                             .whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
             assertFalse(channel.finish());
         }
@@ -123,7 +124,7 @@ class ImmovableHandlersTest {
     @Test
     void handlerThatHasLeftThePipelineKeepsItsConnection() {
         EmbeddedChannel channel = new EmbeddedChannel(new HAProxyMessageDecoder());
-        ConnectionSaver saver = new ConnectionSaver(channel, null, MovedAttributes.NONE, null);
+        ConnectionSaver saver = new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null);
         assertFalse(channel.writeInbound(Unpooled.copiedBuffer("PROXY TCP4 192.0.2.1 192", US_ASCII)));
         assertNull(saver.whyImmovable(DEFAULT), "its bytes move");
         assertTrue(channel.writeInbound(Unpooled.copiedBuffer(".0.2.2 1 2\r\n", US_ASCII)));
@@ -146,7 +147,7 @@ class ImmovableHandlersTest {
         });
         assertEquals(
                 "a decoder that keeps state inside a message (mine)",
-                new ConnectionSaver(channel, null, MovedAttributes.NONE, null).whyImmovable(DEFAULT));
+                new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null).whyImmovable(DEFAULT));
         assertFalse(channel.finish());
     }
 
@@ -183,7 +184,7 @@ class ImmovableHandlersTest {
 
     private static String whyImmovable(ImmovableHandlers list, ChannelHandler handler) {
         EmbeddedChannel channel = new EmbeddedChannel(handler);
-        String reason = new ConnectionSaver(channel, null, MovedAttributes.NONE, null).whyImmovable(list);
+        String reason = new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null).whyImmovable(list);
         assertFalse(channel.finish());
         if (reason == null) {
             return null;

@@ -61,7 +61,9 @@ class WriteTrackerTest {
     private static final class Inbound extends ChannelDuplexHandler {}
 
     private static WriteTrackers install(EmbeddedChannel channel) {
-        return WriteTrackers.install(channel, ImmovableHandlers.DEFAULT);
+        WriteTrackers trackers = new WriteTrackers();
+        trackers.watch(channel, ImmovableHandlers.DEFAULT);
+        return trackers;
     }
 
     @Test

@@ -1,0 +1,270 @@
+package io.escrow.handover.connection;
+
+import io.escrow.handover.store.ChannelRecord;
+import io.escrow.handover.tls.record.CipherSuite;
+import io.escrow.handover.tls.record.TlsState;
+import io.escrow.handover.tls.source.MovedTls;
+import io.escrow.handover.tls.source.SslInternals;
+import io.escrow.handover.tls.source.TlsSources;
+import io.escrow.handover.tls.source.TlsTracker;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.ChannelPromise;
+import io.netty.handler.ssl.AbstractSniHandler;
+import io.netty.handler.ssl.OptionalSslHandler;
+import io.netty.handler.ssl.SniCompletionEvent;
+import io.netty.handler.ssl.SslClientHelloHandler;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.Promise;
+import java.util.List;
+import java.util.Map;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLSession;
+
+/**
+ * The TLS of one connection: why it can't move, its state, and its restoration. Loaded only if the server was told of its TLS, so
+ * that {@code netty-handler} is there. Lives on the channel's event loop.
+ */
+final class TlsLayer {
+
+    private static final String UNFINISHED = "a TLS handshake that is not done";
+    private static final String FOREIGN = "TLS with a handler on an executor of its own: add it without one";
+
+    private final Channel channel;
+
+    /** The handler that was there when the pipeline was built. */
+    private final ChannelHandler first;
+
+    private final TlsGuard guard;
+    private final boolean onLoop;
+    private List<TlsTracker> trackers;
+
+    /** What waits for the handshake of the handler that was replaced; {@code null} if nothing does. */
+    private Promise<Channel> handshake;
+
+    private String serverName;
+    private TlsTracker taken;
+
+    private TlsLayer(TlsGuard.Owner owner, ChannelHandlerContext tls, List<TlsTracker> trackers) {
+        this.channel = tls.channel();
+        this.first = tls.handler();
+        this.trackers = trackers;
+        this.onLoop = tls.executor() == channel.eventLoop();
+        this.guard = new TlsGuard(owner);
+        channel.pipeline().addAfter(tls.name(), TlsGuard.NAME, guard);
+    }
+
+    /** Follows the TLS of a pipeline that is built, and has not read anything; returns {@code null} if it has none. */
+    static TlsLayer of(ChannelPipeline pipeline, TlsGuard.Owner owner, TlsSources sources) {
+        ChannelHandlerContext tls = find(pipeline);
+        return tls == null ? null : new TlsLayer(owner, tls, sources.follow(tls));
+    }
+
+    private static ChannelHandlerContext find(ChannelPipeline pipeline) {
+        for (Map.Entry<String, ChannelHandler> e : pipeline) {
+            if (e.getValue() instanceof SslHandler
+                    || e.getValue() instanceof SslClientHelloHandler
+                    || e.getValue() instanceof OptionalSslHandler) {
+                return pipeline.context(e.getKey());
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Puts a handler that goes on with a connection in the place of the one that its fresh pipeline has. Nothing is written by
+     * that.
+     *
+     * @param encoded the state
+     * @throws IllegalStateException if the pipeline has no handler of TLS, or can't go on
+     * @throws IllegalArgumentException if the state is none
+     */
+    static TlsLayer restore(ChannelPipeline pipeline, TlsGuard.Owner owner, byte[] encoded) {
+        ChannelHandlerContext tls = find(pipeline);
+        if (tls == null) {
+            throw new IllegalStateException("it is a TLS connection, and its pipeline has no SslHandler");
+        }
+        if (SslInternals.whyUnknown() != null) {
+            throw new IllegalStateException(SslInternals.whyUnknown());
+        }
+        if (tls.executor() != tls.channel().eventLoop()) {
+            throw new IllegalStateException(FOREIGN);
+        }
+        TlsState state = TlsState.decode(encoded);
+        MovedTls moved = MovedTls.of(state);
+        TlsLayer layer = new TlsLayer(owner, tls, List.of(moved));
+        layer.replace(tls, moved);
+        layer.serverName =
+                tls.handler() instanceof AbstractSniHandler ? state.session().serverName() : null;
+        state.destroy();
+        return layer;
+    }
+
+    private void replace(ChannelHandlerContext tls, MovedTls moved) {
+        String name = tls.name();
+        if (tls.handler() instanceof SslHandler fresh) {
+            handshake = SslInternals.takeHandshake(fresh, channel);
+            moved.setCloseNotifyFlushTimeoutMillis(fresh.getCloseNotifyFlushTimeoutMillis());
+            moved.setCloseNotifyReadTimeoutMillis(fresh.getCloseNotifyReadTimeoutMillis());
+        } else {
+            // As SniHandler does.
+            name = SslHandler.class.getName();
+        }
+        if (tls.handler() instanceof AbstractSniHandler<?> sni) {
+            SslInternals.cancelTimeout(sni);
+        }
+        channel.pipeline().replace(tls.handler(), name, moved);
+    }
+
+    /** Has the handlers of a restored connection know that its handshake is done. Nothing is written by that. */
+    void finishHandshake() throws Exception {
+        ChannelHandlerContext ctx = context();
+        if (serverName != null) {
+            ctx.fireUserEventTriggered(new SniCompletionEvent(serverName.isEmpty() ? null : serverName));
+        }
+        if (handshake != null) {
+            handshake.trySuccess(channel);
+            handshake = null;
+        }
+        // With nothing to encrypt: the guard keeps that back.
+        ssl().flush(ctx);
+        if (!ssl().handshakeFuture().isSuccess()) {
+            throw new IllegalStateException("its TLS does not go on");
+        }
+    }
+
+    /** Returns the handler of TLS; {@code null} if it is not there yet. */
+    private SslHandler ssl() {
+        return channel.pipeline().get(SslHandler.class);
+    }
+
+    private ChannelHandlerContext context() {
+        return channel.pipeline().context(SslHandler.class);
+    }
+
+    private TlsTracker tracker() {
+        SslHandler ssl = ssl();
+        if (trackers.size() != 1 || !trackers.get(0).isOf(ssl)) {
+            TlsTracker found = null;
+            for (TlsTracker tracker : trackers) {
+                if (found == null && tracker.isOf(ssl)) {
+                    found = tracker;
+                } else {
+                    tracker.forget();
+                }
+            }
+            trackers = found == null ? List.of() : List.of(found);
+        }
+        return trackers.isEmpty() ? null : trackers.get(0);
+    }
+
+    /** Returns whether a handler is the one of TLS, or is or was replaced by that. */
+    boolean has(ChannelHandler handler) {
+        return handler == first || handler == ssl();
+    }
+
+    /** Returns why the connection can't be moved, and what to change; {@code null} if it can. */
+    String whyImmovable() {
+        SslHandler ssl = ssl();
+        if (ssl == null && channel.pipeline().context(first) == null) {
+            return "a " + first.getClass().getSimpleName()
+                    + " has left the pipeline, and in the next process it would begin again";
+        }
+        if (ssl == null || !ssl.handshakeFuture().isSuccess()) {
+            return UNFINISHED;
+        }
+        if (!onLoop) {
+            return FOREIGN;
+        }
+        if (SslInternals.whyUnknown() != null) {
+            return SslInternals.whyUnknown();
+        }
+        SSLSession session = ssl.engine().getSession();
+        if (CipherSuite.of(session.getProtocol(), session.getCipherSuite()).isEmpty()) {
+            return session.getProtocol() + " with cipher suite " + session.getCipherSuite()
+                    + ": only TLS 1.3 and 1.2 with AES-GCM or ChaCha20-Poly1305 move, so leave others out of the context";
+        }
+        if (ssl.engine().isOutboundDone()) {
+            return "a TLS connection that is about to close";
+        }
+        TlsTracker tracker = tracker();
+        return tracker == null
+                ? "TLS of a " + ssl.engine().getClass().getSimpleName()
+                        + ", whose keys can't be had: use SslProvider.OPENSSL or JDK, and give its context to MovableTls.of"
+                : tracker.whyImmovable(ssl);
+    }
+
+    /** Returns what is half done; {@code null} if nothing is. Asked only if the connection can be moved. */
+    String whyBusy() {
+        SslHandler ssl = ssl();
+        TlsTracker tracker = ssl == null ? null : tracker();
+        if (tracker == null) {
+            return null;
+        }
+        HandshakeStatus status = ssl.engine().getHandshakeStatus();
+        return status == HandshakeStatus.NOT_HANDSHAKING || status == HandshakeStatus.FINISHED
+                ? tracker.whyBusy(ssl)
+                : "TLS is in the middle of a handshake, or has something to send: " + status;
+    }
+
+    /** Encrypts what was written, and not flushed: then it is among what is to be sent. */
+    void encryptPending() {
+        try {
+            ssl().flush(context());
+        } catch (Exception e) {
+            throw new IllegalStateException("TLS could not encrypt what was written: " + e, e);
+        }
+        if (SslInternals.hasPending(ssl())) {
+            throw new IllegalStateException("TLS keeps back what was written");
+        }
+    }
+
+    /** Adds the state of a connection that is at rest and off its loop, and what was received but not decrypted. */
+    void save(ChannelRecord.Builder record, ByteBuf notDecrypted) {
+        SslHandler ssl = ssl();
+        ByteBuf received =
+                Unpooled.wrappedBuffer(Unpooled.wrappedBuffer(tracker().received(ssl)), notDecrypted);
+        byte[] bytes = new byte[received.readableBytes()];
+        received.readBytes(bytes);
+        record.put(ChannelRecord.UNDECRYPTED, bytes);
+        TlsState state = tracker().take(ssl);
+        taken = tracker();
+        record.put(ChannelRecord.TLS, state.encode());
+        state.destroy();
+    }
+
+    /** Goes on with what was taken, if it was. */
+    void resume() {
+        if (taken != null) {
+            taken.resume();
+            taken = null;
+        }
+    }
+
+    /** Overwrites the secrets of a connection that is another process's, if they were taken. */
+    void destroy() {
+        if (taken != null) {
+            taken.destroy();
+            taken = null;
+        }
+    }
+
+    /** Lets the handlers write again. */
+    void open() {
+        guard.open(channel.pipeline().context(guard));
+    }
+
+    /** Fires bytes that another process has decrypted. */
+    void fireDecrypted(ByteBuf bytes) {
+        channel.pipeline().context(guard).fireChannelRead(bytes);
+    }
+
+    /** Closes the connection as a handler does. */
+    void close(ChannelPromise promise) {
+        channel.pipeline().context(guard).close(promise);
+    }
+}
