@@ -183,6 +183,7 @@ class TlsHandoverTest extends TlsHarness {
         traffic.assertUnharmed();
     }
 
+    @SuppressWarnings("try") // the refusing one closes in the middle, and again at the end
     @Test
     void waveThatIsRefusedGoesOnWithTheSameKeys() throws Exception {
         useSuite("TLSv1.3");

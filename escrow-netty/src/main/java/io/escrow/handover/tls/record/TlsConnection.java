@@ -29,6 +29,9 @@ final class TlsConnection {
     /** What is to be sent before any data: the type of the record, then the content. */
     private final Deque<byte[]> control = new ArrayDeque<>();
 
+    /** A KeyUpdate is to be sent before the next data. */
+    private boolean owesKeyUpdate;
+
     private byte[] message;
     private boolean closeReceived;
     private boolean inboundClosed;
@@ -41,6 +44,7 @@ final class TlsConnection {
         reads = new RecordCipher(suite, state.reads().secret(), state.reads().sequence());
         writes = new RecordCipher(suite, state.writes().secret(), state.writes().sequence());
         halfClose = state.halfClose();
+        owesKeyUpdate = state.owesKeyUpdate();
         message = state.message();
         closeReceived = state.reads().closed();
         inboundClosed = closeReceived;
@@ -82,7 +86,7 @@ final class TlsConnection {
 
     /** Sees to it that no key seals too much; to be called before {@link #sendData}. May close the outbound, or add to what comes first. */
     void beforeData() {
-        if (suite.isTls13() && writes.sequence() >= RECORDS_PER_KEY) {
+        if (owesKeyUpdate || (suite.isTls13() && writes.sequence() >= RECORDS_PER_KEY)) {
             updateKey(false);
         } else if (!suite.isTls13() && writes.sequence() >= LAST_RECORD) {
             closeOutbound();
@@ -111,6 +115,7 @@ final class TlsConnection {
 
     /** Takes another key for what is written, with the next record. */
     void updateKey(boolean alsoOfThePeer) {
+        owesKeyUpdate = false;
         boolean queued = control.stream().anyMatch(each -> each[0] == ContentType.HANDSHAKE);
         if (!queued && !outboundClosed) {
             control.add(new byte[] {ContentType.HANDSHAKE, KEY_UPDATE, 0, 0, 1, (byte) (alsoOfThePeer ? 1 : 0)});
@@ -323,6 +328,7 @@ final class TlsConnection {
                 new TlsState.Direction(reads.secret().clone(), reads.sequence(), closeReceived),
                 new TlsState.Direction(writes.secret().clone(), writes.sequence(), outboundClosed),
                 halfClose,
+                owesKeyUpdate,
                 message,
                 session);
     }

@@ -14,12 +14,20 @@ import java.util.Arrays;
  * @param writes what this side writes
  * @param halfClose whether this side may go on to write after the close_notify of the client, as TLS 1.3 allows;
  *     otherwise it answers with its own at once
+ * @param owesKeyUpdate whether the client has asked for a KeyUpdate that this side has not written: in TLS 1.3 it writes one before
+ *     any data
  * @param message the beginning of a handshake message of the client that is not complete; kept, not changed
  * @param session what handlers may ask for
  */
 @SuppressWarnings("ArrayRecordComponent") // states are not compared
 public record TlsState(
-        CipherSuite suite, Direction reads, Direction writes, boolean halfClose, byte[] message, SessionInfo session) {
+        CipherSuite suite,
+        Direction reads,
+        Direction writes,
+        boolean halfClose,
+        boolean owesKeyUpdate,
+        byte[] message,
+        SessionInfo session) {
 
     /** The longest beginning of a message that is kept, in bytes. */
     public static final int MAX_MESSAGE = 1 << 16;
@@ -39,12 +47,26 @@ public record TlsState(
         requireNonNull(suite, "suite");
         check("secret of reads", reads.secret.length, suite.secretLength(), suite.secretLength());
         check("secret of writes", writes.secret.length, suite.secretLength(), suite.secretLength());
+        if (owesKeyUpdate && !suite.isTls13()) {
+            throw new IllegalArgumentException("a KeyUpdate is owed, which " + suite.protocol() + " does not have");
+        }
         check("message", message.length, 0, MAX_MESSAGE);
         check("session id", session.id().length, 0, 255);
         check("certificates", session.peerCertificates().size(), 0, MAX_CERTIFICATES);
         for (byte[] certificate : session.peerCertificates()) {
             check("certificate", certificate.length, 1, MAX_CERTIFICATE);
         }
+    }
+
+    /** Makes a state that owes no KeyUpdate. */
+    public TlsState(
+            CipherSuite suite,
+            Direction reads,
+            Direction writes,
+            boolean halfClose,
+            byte[] message,
+            SessionInfo session) {
+        this(suite, reads, writes, halfClose, false, message, session);
     }
 
     /**

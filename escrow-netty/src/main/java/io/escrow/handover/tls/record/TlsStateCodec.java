@@ -16,7 +16,8 @@ final class TlsStateCodec {
     private static final int READS_CLOSED = 1;
     private static final int WRITES_CLOSED = 2;
     private static final int HALF_CLOSE = 4;
-    private static final int ALL_FLAGS = READS_CLOSED | WRITES_CLOSED | HALF_CLOSE;
+    private static final int OWES_KEY_UPDATE = 8;
+    private static final int ALL_FLAGS = READS_CLOSED | WRITES_CLOSED | HALF_CLOSE | OWES_KEY_UPDATE;
 
     private TlsStateCodec() {}
 
@@ -65,7 +66,8 @@ final class TlsStateCodec {
     private static int flags(TlsState state) {
         return (state.reads().closed() ? READS_CLOSED : 0)
                 | (state.writes().closed() ? WRITES_CLOSED : 0)
-                | (state.halfClose() ? HALF_CLOSE : 0);
+                | (state.halfClose() ? HALF_CLOSE : 0)
+                | (state.owesKeyUpdate() ? OWES_KEY_UPDATE : 0);
     }
 
     private static byte[] text(String what, String value) {
@@ -119,7 +121,8 @@ final class TlsStateCodec {
             certificates.add(bytes(in, in.getShort() & 0xffff));
         }
         SessionInfo session = new SessionInfo(protocol, serverName, id, creationTime, certificates);
-        return new TlsState(suite, reads, writes, (flags & HALF_CLOSE) != 0, message, session);
+        return new TlsState(
+                suite, reads, writes, (flags & HALF_CLOSE) != 0, (flags & OWES_KEY_UPDATE) != 0, message, session);
     }
 
     private static CipherSuite suite(int version, String name) {

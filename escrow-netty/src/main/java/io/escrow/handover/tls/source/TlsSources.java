@@ -20,7 +20,14 @@ public final class TlsSources {
      * @throws IllegalArgumentException if the connections of one can't move
      */
     public static TlsSources of(List<SslContext> contexts) {
-        return new TlsSources(List.of(new JdkTlsSource()));
+        List<TlsSource> sources = new ArrayList<>();
+        sources.add(new JdkTlsSource());
+        List<SslContext> openSsl =
+                contexts.stream().filter(OpenSslTlsSource::isOf).toList();
+        if (!openSsl.isEmpty()) {
+            sources.add(new OpenSslTlsSource(openSsl));
+        }
+        return new TlsSources(sources);
     }
 
     /** Begins to follow a connection, see {@link TlsSource#follow}; returns those that may know it. */

@@ -1,0 +1,48 @@
+package io.escrow.handover.tls.source;
+
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
+import io.netty.handler.ssl.OpenSslContext;
+import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslHandler;
+
+/**
+ * Knows where the state of the connections of the provider {@code OPENSSL} is, when that is BoringSSL. In TLS 1.3 BoringSSL tells the
+ * secrets during the handshake, in 1.2 whenever it is asked. The numbers are counted by a handler before that of TLS, which looks at
+ * nothing but the headers of records, unless a KeyUpdate may be in one.
+ */
+public final class OpenSslTlsSource implements TlsSource {
+
+    private static final String TAP = "escrow-tls-tap";
+    private static final String METER = "escrow-tls-meter";
+
+    /**
+     * Listens to contexts, from their next handshakes on, as long as they live.
+     *
+     * @param contexts of servers, of the provider {@code OPENSSL}
+     * @throws IllegalArgumentException if one can't be listened to; says why, and what to change
+     */
+    public OpenSslTlsSource(Iterable<? extends SslContext> contexts) {
+        contexts.forEach(KeyLog::listenTo);
+    }
+
+    /** Returns whether a context is of the provider. */
+    public static boolean isOf(SslContext context) {
+        return context instanceof OpenSslContext;
+    }
+
+    @Override
+    public TlsTracker follow(ChannelHandlerContext tls) {
+        if (tls.handler() instanceof SslHandler ssl && !(ssl.engine() instanceof ReferenceCountedOpenSslEngine)) {
+            return null;
+        }
+        PlaintextMeter meter = new PlaintextMeter();
+        OpenSslTap tap = new OpenSslTap(meter);
+        ChannelPipeline pipeline = tls.pipeline();
+        pipeline.addBefore(tls.name(), TAP, tap);
+        pipeline.addAfter(tls.name(), METER, meter);
+        return new OpenSslTracker(
+                pipeline, tap, meter, tls.executor() == tls.channel().eventLoop());
+    }
+}
