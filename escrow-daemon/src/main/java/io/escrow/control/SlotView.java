@@ -21,7 +21,8 @@ package io.escrow.control;
  * @param listener the name of the listener that a {@code ServerHandover} stored, or that accepted the connection;
  *     {@code null} if another program stored the slot
  * @param origin {@code handed over}, {@code crash-safe}, {@code rendezvous} for the socket that connects two processes
- *     while connections move in waves, or {@code later version} if this version can't read what a later one stored;
+ *     while connections move in waves, {@code marks} for the file in which a crash-safe server marks connections, or
+ *     {@code later version} if this version can't read what a later one stored;
  *     {@code null} if another program stored the slot
  * @param filling the number of the filling: the slot has another one when it is filled again
  */

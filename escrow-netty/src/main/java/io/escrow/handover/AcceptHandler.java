@@ -34,8 +34,7 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         ChannelSlot slot = server.table().newConnectionSlot();
-        Connection.accepted(server.connections(), server.configuration().rules(), listener, slot)
-                .install(child);
+        Connection.accepted(server.connections(), server.configuration().rules(), listener, slot, child);
         server.connections().arriving(child);
         if (server.connections().isEscrowing()) {
             escrow(ctx, child, slot);

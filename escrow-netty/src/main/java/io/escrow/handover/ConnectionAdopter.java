@@ -5,6 +5,7 @@ import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.handover.connection.AdoptedConnection;
+import io.escrow.handover.connection.FoundMarks;
 import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.connection.SocketCookie;
 import io.escrow.handover.store.ChannelRecord;
@@ -76,6 +77,7 @@ final class ConnectionAdopter {
 
     private final HandoverContext server;
     private final StartNotes notes;
+    private final FoundMarks marks;
     private final Set<SlotKey> left = ConcurrentHashMap.newKeySet();
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
@@ -84,9 +86,10 @@ final class ConnectionAdopter {
     private volatile boolean notSettled;
 
     /** Adopts for a server, and notes what can't be adopted. */
-    ConnectionAdopter(HandoverContext server, StartNotes notes) {
+    ConnectionAdopter(HandoverContext server, StartNotes notes, FoundMarks marks) {
         this.server = server;
         this.notes = notes;
+        this.marks = marks;
     }
 
     /** Returns how many connections go on that were handed over. */
@@ -150,6 +153,7 @@ final class ConnectionAdopter {
                         descriptor.intValue(),
                         listener.configuration().source().childOptions());
                 if (channel.isActive()) {
+                    connection.crashed(record.clean() ? null : marks.whyNotResumable(channel));
                     give(connection, channel, listener.channel());
                     return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record, fromSlot));
                 }
@@ -204,6 +208,7 @@ final class ConnectionAdopter {
         failures.forEach((connection, failure) ->
                 leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
+        own(held.keySet());
         settle(held.values(), unwanted);
         settleExecutors(held.keySet());
         EventLoops.forEach(
@@ -324,6 +329,14 @@ final class ConnectionAdopter {
         }
     }
 
+    /** Marks connections here from now on: before the escrow has them as this server's own. */
+    private void own(Collection<AdoptedConnection> connections) {
+        if (server.configuration().crashSafe()) {
+            EventLoops.forEach(connections, AdoptedConnection::channel, AdoptedConnection::own)
+                    .join();
+        }
+    }
+
     /**
      * Makes connections this server's own in the escrow, so that no other process starts from what was saved. Of a TLS connection that
      * must be certain; those of which it is not are added to those that are not wanted.
@@ -384,9 +397,15 @@ final class ConnectionAdopter {
         return new Outcome(reason, System.currentTimeMillis());
     }
 
-    private void leave(SlotKey slot, String reason) {
+    /** Notes a connection that is left as it is. */
+    void leave(SlotKey slot, String reason) {
         left.add(slot);
         notes.leave(name(slot) + ": " + reason);
+    }
+
+    /** Notes that a connection that was left has gone, or stays with the process before: the escrow has it no more. */
+    void gone(int index) {
+        left.remove(new SlotKey(server.table().connectionTag(), index));
     }
 
     /** Returns the slots of the connections that were left as they are. */

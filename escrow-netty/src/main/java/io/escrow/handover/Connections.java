@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.Deposit;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
+import io.escrow.handover.connection.CrashMarks;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.EscrowTable;
 import io.escrow.internal.EventLoops;
@@ -22,15 +23,17 @@ final class Connections implements Connection.Owner {
 
     private final HandoverConfiguration configuration;
     private final EscrowTable table;
+    private final CrashMarks marks;
     private final Set<Connection> open = ConcurrentHashMap.newKeySet();
     private final Set<Channel> arriving = ConcurrentHashMap.newKeySet();
     private final Set<EventLoop> loops = ConcurrentHashMap.newKeySet();
     private volatile boolean escrowing;
     private volatile Consumer<ChannelSlot> successor;
 
-    Connections(HandoverConfiguration configuration, EscrowTable table) {
+    Connections(HandoverConfiguration configuration, EscrowTable table, CrashMarks marks) {
         this.configuration = configuration;
         this.table = table;
+        this.marks = marks;
         this.escrowing = configuration.crashSafe();
     }
 
@@ -130,6 +133,11 @@ final class Connections implements Connection.Owner {
                 // When it ends meanwhile, its descriptor is not stored.
                 .exceptionallyCompose(failure ->
                         connection.channel().isOpen() ? CompletableFuture.failedFuture(failure) : connection.ended());
+    }
+
+    @Override
+    public CrashMarks marks() {
+        return marks;
     }
 
     @Override

@@ -90,7 +90,7 @@ final class EscrowSession {
                 return CompletableFuture.failedFuture(new CancellationException("the session is not wanted any more"));
             }
         }
-        return begin(client).thenRun(() -> {
+        return begin(client).thenCompose(nothing -> storeMarks(client)).thenRun(() -> {
             failures.set(0);
             if (configuration.crashSafe()) {
                 escrowAll();
@@ -100,6 +100,18 @@ final class EscrowSession {
             configuration.observer().queued(client.queued());
             if (setLost(false)) {
                 configuration.observer().sessionRegained();
+            }
+        });
+    }
+
+    /** Stores the marks before anything that they are about; without them, the session is made anew. */
+    private CompletableFuture<Void> storeMarks(EscrowClient client) {
+        if (!configuration.crashSafe()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        return crashStore.storeMarks().whenComplete((nothing, failure) -> {
+            if (failure != null) {
+                client.close();
             }
         });
     }

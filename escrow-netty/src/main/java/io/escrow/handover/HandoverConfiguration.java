@@ -4,6 +4,7 @@ import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.ConnectionRules;
 import io.netty.channel.Channel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +18,7 @@ import java.util.function.Predicate;
  * @param escrow how to connect to the escrow; a copy, which nothing changes
  * @param farewells what the peers of unclaimed connections are told, by the name of the listener
  * @param discarded the names of listeners that were served by a version before, and are given up
+ * @param marksDirectory where a crash-safe server makes the file for its marks
  * @param bindWarning after which time a listener that a framework does not bind is warned of
  * @param wave how long a wave may take; {@code null} if all connections move at once
  */
@@ -27,6 +29,7 @@ record HandoverConfiguration(
         Set<String> discarded,
         InheritedSockets inherited,
         boolean crashSafe,
+        Path marksDirectory,
         boolean bindChangedAddress,
         int firstTag,
         Duration drain,
@@ -46,6 +49,7 @@ record HandoverConfiguration(
                 descriptions.discarded(),
                 inherited,
                 crashSafe,
+                marksDirectory,
                 bindChangedAddress,
                 firstTag,
                 drain,

@@ -1,10 +1,15 @@
 package io.escrow.handover;
 
+import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.connection.CrashMarks;
 import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.EventExecutor;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -16,21 +21,41 @@ import java.util.Set;
  * @param session the session with the escrow
  * @param connections the connections of this process
  * @param listeners the listeners and datagram sockets, in the order in which they were described
+ * @param crashStore what is in the escrow for the case of a crash
  */
 record HandoverContext(
-        HandoverConfiguration configuration, EscrowSession session, Connections connections, List<Listener> listeners) {
+        HandoverConfiguration configuration,
+        EscrowSession session,
+        Connections connections,
+        List<Listener> listeners,
+        CrashStore crashStore) {
 
-    /** Makes the parts of a server that has no session, no connection and no open listener yet. */
-    static HandoverContext of(HandoverConfiguration configuration) {
+    /**
+     * Makes the parts of a server that has no session, no connection and no open listener yet.
+     *
+     * @throws EscrowException if the file for the marks of a crash-safe server can't be made
+     */
+    static HandoverContext of(HandoverConfiguration configuration) throws EscrowException {
         List<Listener> listeners =
                 configuration.listeners().stream().map(Listener::new).toList();
         EscrowTable table = new EscrowTable(configuration.firstTag());
-        Connections connections = new Connections(configuration, table);
+        Connections connections = new Connections(configuration, table, marks(configuration));
+        CrashStore crashStore = new CrashStore(listeners, connections, table);
         return new HandoverContext(
-                configuration,
-                new EscrowSession(configuration, table, new CrashStore(listeners, connections)),
-                connections,
-                listeners);
+                configuration, new EscrowSession(configuration, table, crashStore), connections, listeners, crashStore);
+    }
+
+    private static CrashMarks marks(HandoverConfiguration configuration) throws EscrowException {
+        Path directory = configuration.marksDirectory();
+        try {
+            return configuration.crashSafe() ? CrashMarks.create(directory) : null;
+        } catch (IOException e) {
+            throw new EscrowException(
+                    Status.EIO,
+                    "no file for the marks of a crash-safe server can be made in " + directory + ": " + e
+                            + "; choose another directory: marksDirectory of the builder",
+                    e);
+        }
     }
 
     EscrowTable table() {

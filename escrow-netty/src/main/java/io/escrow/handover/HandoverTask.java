@@ -129,6 +129,7 @@ final class HandoverTask {
         }
         final Duration took = Duration.ofNanos(System.nanoTime() - began);
         listeners.forEach(listener -> afterwards(() -> letGo(listener)));
+        server.crashStore().close();
         drain();
         List<HandoverReport.Staying> stay = new ArrayList<>();
         staying.forEach((connection, reason) ->
@@ -217,6 +218,8 @@ final class HandoverTask {
                 server.client().eventLoop(), server.configuration().onProgress(), Progress.Step.STORING, stored);
         try {
             deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+            // What is clean needs no marks.
+            deadline.await(server.crashStore().removeMarks());
             phase.end(all.apart().size());
         } finally {
             ticker.stop();
@@ -333,6 +336,9 @@ final class HandoverTask {
     /** Makes the escrow hold what it holds of a server that runs. */
     private void restoreSlots() {
         // This is for the escrow alone: the session may be lost, so that it fails.
+        if (server.configuration().crashSafe()) {
+            warn(server.crashStore().storeMarks());
+        }
         for (Listener listener : listeners) {
             warn(
                     server.configuration().crashSafe()

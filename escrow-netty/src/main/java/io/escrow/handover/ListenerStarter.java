@@ -2,13 +2,16 @@ package io.escrow.handover;
 
 import io.escrow.Entry;
 import io.escrow.EscrowException;
+import io.escrow.SlotKey;
 import io.escrow.Status;
+import io.escrow.handover.connection.FoundMarks;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.UnreadableRecordException;
 import io.escrow.handover.store.UnreferencedChunks;
 import io.escrow.internal.Futures;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +31,8 @@ final class ListenerStarter {
     private final StartNotes notes;
     private final InheritedListeners inherited;
     private final SurplusListeners surplus;
+    private final FoundMarks marks;
+    private final List<SlotKey> marksSlots = new ArrayList<>();
     private final Map<String, Stored> stored = new LinkedHashMap<>();
     private final List<String> storedNames = new ArrayList<>();
     private final List<ChannelSlot> useless = new ArrayList<>();
@@ -36,9 +41,10 @@ final class ListenerStarter {
     private final List<String> boundNames = new ArrayList<>();
 
     /** Opens the listeners of a server, and notes what can't be adopted. */
-    ListenerStarter(HandoverContext server, StartNotes notes) {
+    ListenerStarter(HandoverContext server, StartNotes notes, FoundMarks marks) {
         this.server = server;
         this.notes = notes;
+        this.marks = marks;
         this.surplus = new SurplusListeners(server);
         this.inherited = new InheritedListeners(
                 server.configuration().inherited(), server.configuration().bindChangedAddress(), HandoverLog.LOGGER);
@@ -72,6 +78,7 @@ final class ListenerStarter {
     Entry fetch(UnreferencedChunks chunks) {
         List<Entry> entries = new ArrayList<>();
         chunks.getAll(server.table().listenerTag(), entries::add).join();
+        entries.sort(Comparator.comparingInt(Entry::index));
         for (Entry entry : entries) {
             try {
                 sort(entry, server.table().read(entry).join());
@@ -97,6 +104,9 @@ final class ListenerStarter {
                     entry,
                     "this version does not know the state " + String.join(", ", unknown)
                             + ": a version that does can adopt it");
+        } else if (record.listener().equals(ChannelRecord.MARKS)) {
+            marksSlots.add(entry.key());
+            marks.add(entry.takeDescriptor().intValue());
         } else if (entry.hasDescriptor()) {
             Stored older = stored.put(record.listener(), new Stored(entry, record));
             if (older != null) {
@@ -117,6 +127,11 @@ final class ListenerStarter {
         entry.close();
         notes.refuse("listener in slot " + entry.tag() + "/" + entry.index() + ": " + reason);
         server.table().discard(entry);
+    }
+
+    /** Frees the slots of the marks that were found: no connection in the escrow needs them any more. */
+    void discardMarks() {
+        marksSlots.forEach(slot -> Futures.awaitEnd(server.table().discard(slot)));
     }
 
     /** Lets go of what was fetched, and is not used. */
@@ -143,6 +158,7 @@ final class ListenerStarter {
                 listener.hosted().handler().tellBound();
             }
             if (server.configuration().crashSafe()) {
+                server.crashStore().storeMarks().join();
                 server.listeners().stream()
                         .map(listener -> listener.store(false))
                         .toList()

@@ -198,8 +198,10 @@ public final class ServerHandover implements AutoCloseable {
         // Those that ended by themselves meanwhile.
         EventLoops.settle(context.loops()).join();
         context.listeners().forEach(listener -> listener.slot().remove());
+        context.crashStore().removeMarks();
         context.table().removed().join();
         context.session().end().join();
+        context.crashStore().close();
     }
 
     /** Returns whether the server was closed, or waits for the handover before that. */

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.ConnectionRules;
+import io.escrow.handover.connection.CrashMarks;
 import io.escrow.handover.connection.ImmovableHandlers;
 import io.escrow.handover.connection.MovedAttributes;
 import io.escrow.handover.connection.ProtocolRegistry;
@@ -20,6 +21,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.util.AttributeKey;
 import java.net.SocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,6 +54,7 @@ public final class ServerHandoverBuilder {
     private MovedAttributes attributes = MovedAttributes.NONE;
     private TlsSources tls;
     private boolean crashSafe;
+    private Path marksDirectory = CrashMarks.defaultDirectory();
     private boolean bindChangedAddress;
     private int firstTag;
     private Duration drain = Duration.ofSeconds(30);
@@ -201,6 +204,20 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder crashSafe(boolean crashSafe) {
         this.crashSafe = crashSafe;
+        return this;
+    }
+
+    /**
+     * Chooses where a crash-safe server makes the file in which it marks connections that are in the middle of something. The file
+     * has no name as soon as it is made, and is in memory if the directory is: 64 bytes a connection. The escrow has its
+     * descriptor.
+     *
+     * @param directory one in which this process may make files; {@code /dev/shm} by default, or the one for temporary files if
+     *     that can't be written to. If the file can't be made, {@link #start()} fails with {@link io.escrow.Status#EIO}
+     * @return this builder
+     */
+    public ServerHandoverBuilder marksDirectory(Path directory) {
+        this.marksDirectory = requireNonNull(directory, "directory");
         return this;
     }
 
@@ -441,6 +458,7 @@ public final class ServerHandoverBuilder {
                 described.discarded(),
                 inherited,
                 crashSafe,
+                marksDirectory,
                 bindChangedAddress,
                 firstTag,
                 drain,
@@ -455,7 +473,6 @@ public final class ServerHandoverBuilder {
                         attributes,
                         readPause,
                         tls,
-                        seal == null ? RecordSeal.NONE : seal.toRecordSeal(),
-                        crashSafe));
+                        seal == null ? RecordSeal.NONE : seal.toRecordSeal()));
     }
 }

@@ -6,6 +6,7 @@ import io.escrow.EscrowException;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
+import io.escrow.handover.connection.FoundMarks;
 import io.escrow.handover.store.UnreferencedChunks;
 import io.escrow.internal.Futures;
 import java.time.Duration;
@@ -24,15 +25,18 @@ final class StartTask {
     private final HandoverConfiguration configuration;
     private final HandoverContext server;
     private final StartNotes notes = new StartNotes();
+    private final FoundMarks marks = new FoundMarks();
     private final ConnectionAdopter adopter;
     private final ListenerStarter listeners;
     private UnreferencedChunks chunks;
+    /** Whether the process before goes on with connections, or it is not known what the escrow has. */
+    private boolean restLeft;
 
-    private StartTask(HandoverConfiguration configuration) {
+    private StartTask(HandoverConfiguration configuration) throws EscrowException {
         this.configuration = configuration;
         this.server = HandoverContext.of(configuration);
-        this.adopter = new ConnectionAdopter(server, notes);
-        this.listeners = new ListenerStarter(server, notes);
+        this.adopter = new ConnectionAdopter(server, notes, marks);
+        this.listeners = new ListenerStarter(server, notes, marks);
     }
 
     /**
@@ -83,11 +87,12 @@ final class StartTask {
 
     private <T> void start(
             EscrowClient client, BiFunction<HandoverContext, StartReport, T> made, StartFuture<T> started) {
-        try {
+        try (marks) {
             StartReport report = run(client);
             if (report == null) {
                 // The running server has its session back first.
                 server.session().end().join();
+                server.crashStore().close();
                 start(configuration, made, started);
             } else {
                 PreloadedClasses.await();
@@ -140,6 +145,9 @@ final class StartTask {
         if (meetingPoint != null) {
             Futures.awaitEnd(server.table().discard(meetingPoint.key()));
         }
+        if (adopter.left().isEmpty() && !restLeft) {
+            listeners.discardMarks();
+        }
         freeChunks();
         StartReport report = new StartReport(
                 listeners.adoptedNames(),
@@ -191,7 +199,9 @@ final class StartTask {
                 .toList();
         server.connections().removeAll(held);
         ConnectionBatch.letGo(held);
+        Futures.awaitEnd(server.crashStore().removeMarks());
         server.session().end();
+        server.crashStore().close();
     }
 
     /** Adopts all connections before the first goes on: what one says may be meant for another. */
@@ -222,6 +232,7 @@ final class StartTask {
         Map<Integer, Entry> entries = new HashMap<>();
         fetch(entry -> entries.put(entry.index(), entry));
         if (!before.takeAll(server, adopter, notes, entries)) {
+            restLeft = true;
             notes.leaveRest();
         }
     }
@@ -230,10 +241,9 @@ final class StartTask {
         try {
             BulkResult fetched =
                     chunks.getAll(server.table().connectionTag(), sink).join();
-            fetched.failures().forEach((slot, failure) -> {
-                notes.leave("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage());
-            });
+            fetched.failures().forEach((slot, failure) -> adopter.leave(slot, failure.getMessage()));
         } catch (CompletionException e) {
+            restLeft = true;
             notes.leave("the rest of the connections: " + Futures.unwrap(e).getMessage());
         }
     }

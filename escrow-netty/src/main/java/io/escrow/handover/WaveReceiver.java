@@ -101,6 +101,7 @@ final class WaveReceiver implements AutoCloseable {
                 case GONE -> {
                     forget(server, entries.remove(message.index()));
                     forget(server, givenUp.remove(message.index()));
+                    adopter.gone(message.index());
                 }
                 case WAVE -> {
                     take(adopter, entries, wave, unreadable);
@@ -171,7 +172,7 @@ final class WaveReceiver implements AutoCloseable {
     private void adoptRest(
             HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         Phase.Span phase = Phase.ADOPTING.begin();
-        fetchAgain(server, notes, entries);
+        fetchAgain(server, adopter, notes, entries);
         List<ConnectionAdopter.Held> held =
                 held(entries.values().stream().map(adopter::assemble).toList());
         adopter.goOn(held, notRestored -> true);
@@ -179,7 +180,8 @@ final class WaveReceiver implements AutoCloseable {
     }
 
     /** Fetches what was given up when the process before still had it. */
-    private void fetchAgain(HandoverContext server, StartNotes notes, Map<Integer, Entry> entries) {
+    private void fetchAgain(
+            HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         try {
             server.client()
                     .getAll(
@@ -187,8 +189,7 @@ final class WaveReceiver implements AutoCloseable {
                             entry -> entries.put(entry.index(), entry))
                     .join()
                     .failures()
-                    .forEach((slot, failure) ->
-                            notes.leave("connection " + slot.tag() + "/" + slot.index() + ": " + failure.getMessage()));
+                    .forEach((slot, failure) -> adopter.leave(slot, failure.getMessage()));
         } catch (CompletionException e) {
             notes.leave("the rest of the connections: " + Futures.unwrap(e).getMessage());
         }

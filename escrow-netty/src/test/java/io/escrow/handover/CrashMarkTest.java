@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
@@ -30,9 +31,11 @@ import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import io.netty.handler.codec.mqtt.MqttDecoder;
 import io.netty.handler.codec.mqtt.MqttEncoder;
 import io.netty.handler.codec.mqtt.MqttMessage;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.BeforeEach;
@@ -186,6 +189,21 @@ class CrashMarkTest extends HandoverHarness {
         frame[1] = (byte) (0x80 | text.length());
         System.arraycopy(text.getBytes(US_ASCII), 0, frame, 6, text.length());
         return frame;
+    }
+
+    @Test
+    void theMarksNeedADirectory() {
+        Path none = Path.of("/nowhere/to/be/found");
+        EscrowException failure = failure(http().marksDirectory(none));
+        assertEquals(Status.EIO, failure.status());
+        assertTrue(failure.text().contains("/nowhere/to/be/found"), failure.text());
+        assertTrue(failure.text().contains("choose another directory"), failure.text());
+    }
+
+    private static EscrowException failure(ServerHandoverBuilder builder) {
+        return (EscrowException)
+                assertThrows(CompletionException.class, () -> builder.start().join())
+                        .getCause();
     }
 
     @Test

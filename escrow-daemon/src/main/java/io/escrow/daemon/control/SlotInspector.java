@@ -66,7 +66,7 @@ final class SlotInspector implements AutoCloseable {
                 Math.max(0, now - slot.storedAt()) / 1e3,
                 slot.owner().pid(),
                 slot.owner().uid(),
-                record == null || record.isRendezvous() ? null : record.listener(),
+                record == null || !record.isChannel() ? null : record.listener(),
                 record == null ? null : origin(record),
                 slot.filling());
     }
@@ -77,6 +77,9 @@ final class SlotInspector implements AutoCloseable {
         }
         if (record.isRendezvous()) {
             return "rendezvous";
+        }
+        if (record.isMarks()) {
+            return "marks";
         }
         return record.clean() ? "handed over" : "crash-safe";
     }

@@ -32,7 +32,9 @@ public final class AdoptedConnection extends Connection {
 
     private boolean activated;
     private ConnectionRestorer restorer;
-    private boolean foundMarked;
+    /** Why it can't go on after the crash of its process, as far as that one has left word; {@code null} if it can. */
+    private String whyCrashed;
+
     private CompletableFuture<Void> restored;
 
     /**
@@ -73,7 +75,6 @@ public final class AdoptedConnection extends Connection {
             throw e;
         }
         if (channel.isActive()) {
-            foundMarked = CrashMark.isSet(channel);
             install(channel);
             deferred().ignoreHangUps(channel);
             channel.closeFuture().addListener(f -> held.complete(null));
@@ -95,6 +96,11 @@ public final class AdoptedConnection extends Connection {
             // Without an event loop, Netty tells nobody.
             held.complete(null);
         }
+    }
+
+    /** Notes why the connection can't go on after the crash of its process; {@code null} if it can. Before it is given to its listener. */
+    public void crashed(String whyNotResumable) {
+        whyCrashed = whyNotResumable;
     }
 
     /** Returns a future that is done when the connection is held, or has ended. By any thread. */
@@ -153,7 +159,6 @@ public final class AdoptedConnection extends Connection {
         }
         Throwable notRestored = restoreTls();
         Throwable notRecognised = recognise();
-        mark().found(foundMarked);
         opened();
         failed(notRestored == null ? notRecognised : notRestored);
         hold();
@@ -219,6 +224,14 @@ public final class AdoptedConnection extends Connection {
         return restored;
     }
 
+    /** Marks the connection in this process from now on: it belongs to no other any more. */
+    public Void own() {
+        if (channel().isOpen()) {
+            markHere();
+        }
+        return null;
+    }
+
     /** Lets a restored connection go on from where it was. */
     public void begin() {
         if (state() == ConnectionState.HELD && record != null && isRestored()) {
@@ -238,7 +251,7 @@ public final class AdoptedConnection extends Connection {
         if (reason == null) {
             reason = whyImmovable();
         }
-        return reason == null && foundMarked ? "its process was in the middle of a message, or owed an answer" : reason;
+        return reason == null ? whyCrashed : reason;
     }
 
     /** Ends a connection that is not to go on. */

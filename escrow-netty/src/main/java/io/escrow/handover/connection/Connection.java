@@ -40,6 +40,9 @@ public class Connection implements ProtocolContext {
          */
         CompletableFuture<Void> checkpoint(Connection connection);
 
+        /** Returns where connections that are in the middle of something are marked; {@code null} if they are not. */
+        CrashMarks marks();
+
         /** Returns what the peer is to be told if no process claims the connection, which is at rest; may be empty. */
         byte[] farewell(Connection connection);
     }
@@ -60,6 +63,7 @@ public class Connection implements ProtocolContext {
     private Rest rest;
     private CrashMark mark;
     private byte[] cookie;
+    private CrashMarks.Mark place;
 
     private volatile ConnectionState state;
 
@@ -80,14 +84,29 @@ public class Connection implements ProtocolContext {
     }
 
     /**
-     * Describes a connection that was accepted.
+     * Puts a connection that was accepted at the head of the pipeline of its channel. The escrow must not have it yet.
      *
      * @param listener the name of the listener that it came from
      * @param slot its slot in the escrow
      */
-    public static Connection accepted(Owner owner, ConnectionRules rules, String listener, ChannelSlot slot) {
+    public static Connection accepted(
+            Owner owner, ConnectionRules rules, String listener, ChannelSlot slot, Channel channel) {
         ChannelRecord fresh = ChannelRecord.builder(listener, false).build();
-        return new Connection(owner, rules, listener, slot, ConnectionState.SERVING, fresh);
+        Connection accepted = new Connection(owner, rules, listener, slot, ConnectionState.SERVING, fresh);
+        accepted.place = accepted.placeFor(channel);
+        accepted.install(channel);
+        return accepted;
+    }
+
+    private CrashMarks.Mark placeFor(Channel channel) {
+        CrashMarks marks = owner.marks();
+        return marks == null ? null : marks.add(channel);
+    }
+
+    /** Marks the connection in the memory of this process from now on. */
+    final void markHere() {
+        place = placeFor(channel());
+        mark.keepIn(place);
     }
 
     /** Returns the connection of a channel, by any thread; {@code null} if the channel has none. */
@@ -97,7 +116,7 @@ public class Connection implements ProtocolContext {
     }
 
     /** Puts the connection at the head of the pipeline of a fresh channel that is not registered yet. */
-    public void install(Channel channel) {
+    final void install(Channel channel) {
         EventLoops.levelTriggered(channel).pipeline().addFirst(ConnectionHandler.NAME, handler);
     }
 
@@ -227,7 +246,8 @@ public class Connection implements ProtocolContext {
     private void watch() {
         writes.watch(channel(), rules.immovable());
         save();
-        mark = new CrashMark(ctx, gate, rules.crashSafe() && tls == null);
+        mark = new CrashMark(ctx, gate, owner.marks() != null && tls == null);
+        mark.keepIn(place);
     }
 
     /** Finds what has come into the pipeline at the end of a TLS handshake, before any message has come or gone. */
@@ -266,6 +286,7 @@ public class Connection implements ProtocolContext {
                 tls.resume();
             }
             deferred.fireKept(ctx);
+            mark.end();
             owner.ended(this).thenAccept(ended::complete);
         }
     }

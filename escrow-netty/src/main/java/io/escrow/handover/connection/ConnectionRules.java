@@ -13,7 +13,6 @@ import java.time.Duration;
  * @param readPause for how long at a time a handover may stop reading while something is under way
  * @param tls where the state of TLS connections comes from; {@code null} if they don't move
  * @param seal what seals the state of connections
- * @param crashSafe whether a connection tells the process behind a crash that it was in the middle of something
  */
 public record ConnectionRules(
         ProtocolRegistry protocols,
@@ -21,5 +20,4 @@ public record ConnectionRules(
         MovedAttributes attributes,
         Duration readPause,
         TlsSources tls,
-        RecordSeal seal,
-        boolean crashSafe) {}
+        RecordSeal seal) {}

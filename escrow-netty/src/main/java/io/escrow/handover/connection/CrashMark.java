@@ -4,25 +4,17 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
-import io.netty.channel.unix.Socket;
-import io.netty.channel.unix.UnixChannel;
-import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Marks a connection that is in the middle of something, for the process that finds it after a crash. The mark is an option of the socket
- * itself: it is there however the process ends, wherever its descriptor goes. Lives on the channel's event loop.
+ * Marks a connection that is in the middle of something, for the process that finds it after a crash: see {@link CrashMarks}. Lives on
+ * the channel's event loop.
  *
  * <p>When each message has an answer of its own, as in HTTP, the mark is set before a read, so that nothing of what is read
  * can be missed. Otherwise it is set behind a read or a write that has left something half done.
  */
 final class CrashMark {
-
-    /** {@code SOL_SOCKET} and {@code SO_NO_CHECK} of Linux: of no effect on stream sockets. */
-    private static final int LEVEL = 1;
-
-    private static final int OPTION = 11;
 
     private static final Logger logger = LoggerFactory.getLogger(CrashMark.class);
 
@@ -31,8 +23,8 @@ final class CrashMark {
     private final MessageGate gate;
     private final boolean beforeReads;
     private final boolean enabled;
+    private CrashMarks.Mark mark;
     private boolean set;
-    private boolean supported = true;
     private boolean inRead;
     private boolean awaitsFlush;
 
@@ -40,7 +32,7 @@ final class CrashMark {
      * Marks a connection whose pipeline is built, and which has not read anything.
      *
      * @param gate the gate of the connection; {@code null} if it has none
-     * @param enabled whether anything is to be marked; if not, a mark that is there is taken away
+     * @param enabled whether anything is to be marked
      */
     CrashMark(ChannelHandlerContext ctx, MessageGate gate, boolean enabled) {
         this.channel = ctx.channel();
@@ -53,29 +45,26 @@ final class CrashMark {
         }
     }
 
-    /** Returns whether the process before has left a connection in the middle of something. By any thread. */
-    static boolean isSet(Channel channel) {
-        try {
-            return channel instanceof UnixChannel unix && socket(unix).getIntOpt(LEVEL, OPTION) != 0;
-        } catch (IOException e) {
-            logger.debug("{} does not tell whether it is marked: {}", channel, e.getMessage());
-            return false;
+    /** Keeps the mark where the next process finds it from now on; not at all if that is {@code null}. */
+    void keepIn(CrashMarks.Mark found) {
+        mark = found;
+        if (enabled) {
+            write(set);
         }
-    }
-
-    private static Socket socket(UnixChannel channel) {
-        return (Socket) channel.fd();
-    }
-
-    /** Takes over what the process before has left. */
-    void found(boolean wasSet) {
-        set = wasSet;
     }
 
     /** Sets the mark: something is in the memory of this process only. */
     void set() {
         if (!set && enabled) {
             write(true);
+        }
+    }
+
+    /** Is called when the connection has ended. */
+    void end() {
+        if (mark != null) {
+            mark.free();
+            mark = null;
         }
     }
 
@@ -104,7 +93,7 @@ final class CrashMark {
 
     /** Looks again when the peer has taken what it does not take now. */
     private void awaitFlush() {
-        if (set && enabled && !awaitsFlush && isFlushing()) {
+        if (set && !awaitsFlush && isFlushing()) {
             awaitsFlush = true;
             // Its future is done when all before it is with the kernel; what Netty counts, it counts a moment later.
             ctx.write(Unpooled.EMPTY_BUFFER).addListener(f -> {
@@ -128,8 +117,8 @@ final class CrashMark {
 
     /** Sets the mark if something is half done, and takes it away if not. */
     void update() {
-        if (!inRead && (enabled || set)) {
-            boolean middle = enabled && (isUnsent() || isHalfRead());
+        if (!inRead && enabled) {
+            boolean middle = isUnsent() || isHalfRead();
             if (middle != set) {
                 write(middle);
             }
@@ -154,15 +143,10 @@ final class CrashMark {
     }
 
     private void write(boolean marked) {
-        // The number of a closed descriptor may be another one's.
-        if (supported && channel.isOpen() && channel instanceof UnixChannel unix) {
-            try {
-                socket(unix).setIntOpt(LEVEL, OPTION, marked ? 1 : 0);
-                set = marked;
-            } catch (IOException e) {
-                supported = false;
-                logger.debug("{} can't be marked: {}", channel, e.getMessage());
-            }
+        set = marked;
+        // Of a channel that has ended, the last one counts.
+        if (mark != null && channel.isOpen()) {
+            mark.set(marked);
         }
     }
 }

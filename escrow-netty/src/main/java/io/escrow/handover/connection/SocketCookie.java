@@ -8,6 +8,7 @@ import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /** Reads the number that the kernel has given to a socket: the same in each process that has it, and never given again. */
 public final class SocketCookie {
@@ -37,11 +38,22 @@ public final class SocketCookie {
         return of(new Socket(descriptor.intValue()));
     }
 
-    private static byte[] of(Socket socket) throws EscrowException {
+    /** Returns it as a number in the byte order of the machine; never 0. The channel must be open. */
+    static long number(UnixChannel channel) throws IOException {
+        return ByteBuffer.wrap(read((Socket) channel.fd()))
+                .order(ByteOrder.nativeOrder())
+                .getLong();
+    }
+
+    private static byte[] read(Socket socket) throws IOException {
         ByteBuffer cookie = ByteBuffer.allocate(Long.BYTES);
+        socket.getRawOpt(LEVEL, OPTION, cookie);
+        return cookie.array();
+    }
+
+    private static byte[] of(Socket socket) throws EscrowException {
         try {
-            socket.getRawOpt(LEVEL, OPTION, cookie);
-            return cookie.array();
+            return read(socket);
         } catch (IOException e) {
             throw new EscrowException(
                     Status.EOPNOTSUPP, "its socket does not tell its SO_COOKIE, to which its state is sealed: " + e, e);

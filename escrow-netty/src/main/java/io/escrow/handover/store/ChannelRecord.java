@@ -70,6 +70,9 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     /** The name that a rendezvous has among the listeners. */
     public static final String RENDEZVOUS = "\0rendezvous";
 
+    /** The name that the file of marks has among the listeners. */
+    public static final String MARKS = "\0marks";
+
     /** The version of this writer, and the highest that this reader knows. */
     public static final int VERSION = 2;
 

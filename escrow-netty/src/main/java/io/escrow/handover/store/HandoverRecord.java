@@ -15,9 +15,8 @@ import java.util.stream.Collectors;
  *
  * @param lowest the lowest version that a reader of the record must know
  * @param version the version that wrote it
- * @param listener the name of the listener that the slot holds, or that its connection came from; empty for the
- *     {@linkplain #isRendezvous() rendezvous}; {@code null} if this version can't {@linkplain #isReadable() read} the
- *     record
+ * @param listener the name of the listener that the slot holds, or that its connection came from, or what else it is, see
+ *     {@link #isChannel}; {@code null} if this version can't {@linkplain #isReadable() read} the record
  * @param clean whether it was handed over; if not, it is kept for the case of a crash
  * @param sections the sizes of what belongs to it, in bytes, by name, in the order in which it is stored; of a record
  *     that goes on in other slots, those whose beginning is in this one
@@ -140,12 +139,12 @@ public record HandoverRecord(
                 required.add(name);
             }
         });
-        String name = parsed.listener().equals(ChannelRecord.RENDEZVOUS) ? "" : parsed.listener();
-        return new HandoverRecord(parsed.lowest(), parsed.version(), name, parsed.clean(), sizes, required, chunks);
+        return new HandoverRecord(
+                parsed.lowest(), parsed.version(), parsed.listener(), parsed.clean(), sizes, required, chunks);
     }
 
     private static boolean isName(String listener) {
-        return isPrintable(listener) || listener.equals(ChannelRecord.RENDEZVOUS);
+        return isPrintable(listener) || !isChannel(listener);
     }
 
     private static boolean isPrintable(String text) {
@@ -178,13 +177,22 @@ public record HandoverRecord(
         return listener != null;
     }
 
-    /**
-     * Returns whether the slot holds no listener and no connection, but the socket at which two processes meet while
-     * connections move in waves.
-     *
-     * @return whether it does
-     */
+    /** Returns whether the slot holds a listener or a connection. */
+    public boolean isChannel() {
+        return isReadable() && isChannel(listener);
+    }
+
+    private static boolean isChannel(String listener) {
+        return !listener.equals(ChannelRecord.RENDEZVOUS) && !listener.equals(ChannelRecord.MARKS);
+    }
+
+    /** Returns whether the slot holds the socket at which two processes meet while connections move in waves. */
     public boolean isRendezvous() {
-        return isReadable() && listener.isEmpty();
+        return ChannelRecord.RENDEZVOUS.equals(listener);
+    }
+
+    /** Returns whether the slot holds the file in which a crash-safe server marks connections. */
+    public boolean isMarks() {
+        return ChannelRecord.MARKS.equals(listener);
     }
 }

@@ -165,7 +165,8 @@ class GoldenRecordsTest {
         assertEquals(version, told.version());
         assertEquals(version, told.lowest());
         assertEquals(name.equals("rendezvous"), told.isRendezvous());
-        assertEquals(told.isRendezvous() ? "" : expected.listener(), told.listener());
+        assertEquals(!told.isRendezvous(), told.isChannel());
+        assertEquals(expected.listener(), told.listener());
         assertEquals(expected.clean(), told.clean());
         Map<String, Integer> sizes = new LinkedHashMap<>();
         expected.sections().forEach((section, content) -> sizes.put(section, content.bytes().length));
@@ -243,6 +244,16 @@ class GoldenRecordsTest {
         assertEquals(
                 Set.of("immovable"),
                 HandoverRecord.of(payload("v2/immovable")).orElseThrow().required());
+    }
+
+    @Test
+    void theFileOfMarksHasASlot() throws Exception {
+        ChannelRecord expected = ChannelRecord.builder("\0marks", false).build();
+        assertSame(expected, read("v2/marks"));
+        assertArrayEquals(record("v2/marks"), expected.encode());
+        HandoverRecord told = HandoverRecord.of(payload("v2/marks")).orElseThrow();
+        assertTrue(told.isMarks());
+        assertFalse(told.isChannel());
     }
 
     @Test

@@ -70,7 +70,7 @@ class HandoverRecordTest {
 
         HandoverRecord record = HandoverRecord.of(payload(rendezvous)).orElseThrow();
         assertTrue(record.isRendezvous());
-        assertEquals("", record.listener());
+        assertFalse(record.isChannel());
     }
 
     @Test

@@ -1,0 +1,143 @@
+package io.escrow.handover.connection;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.handover.connection.CrashMarks.Mark;
+import io.netty.channel.Channel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CrashMarksTest {
+
+    private static final String IN_THE_MIDDLE = "its process was in the middle of a message, or owed an answer";
+
+    @TempDir
+    private Path directory;
+
+    private final List<Channel> channels = new ArrayList<>();
+    private final FoundMarks found = new FoundMarks();
+
+    @BeforeAll
+    static void loadEpoll() {
+        Epoll.ensureAvailability();
+    }
+
+    @AfterEach
+    void close() {
+        found.close();
+        channels.forEach(channel -> channel.unsafe().closeForcibly());
+    }
+
+    private Channel socket() {
+        Channel channel = new EpollSocketChannel();
+        channels.add(channel);
+        return channel;
+    }
+
+    /** Makes the marks of a process, of which the descriptor is all that is left. */
+    private CrashMarks make() throws IOException {
+        CrashMarks marks = CrashMarks.create(directory);
+        found.add(marks.descriptor().intValue());
+        return marks;
+    }
+
+    @Test
+    void whatIsFoundIsWhatWasSetLast() throws Exception {
+        CrashMarks marks = make();
+        Channel resting = socket();
+        Channel busy = socket();
+        Channel settled = socket();
+        marks.add(resting);
+        marks.add(busy).set(true);
+        Mark mark = marks.add(settled);
+        mark.set(true);
+        mark.set(false);
+        assertNull(found.whyNotResumable(resting));
+        assertEquals(IN_THE_MIDDLE, found.whyNotResumable(busy));
+        assertNull(found.whyNotResumable(settled));
+        assertEquals(IN_THE_MIDDLE, found.whyNotResumable(socket()), "of this one nothing is known");
+    }
+
+    @Test
+    void withoutMarksNothingIsHeldAgainstAConnection() {
+        assertNull(found.whyNotResumable(socket()));
+    }
+
+    @Test
+    void theFileHasNoName() throws Exception {
+        make();
+        try (var files = Files.list(directory)) {
+            assertEquals(0, files.count());
+        }
+    }
+
+    @Test
+    void aPlaceIsUsedAgain() throws Exception {
+        CrashMarks marks = make();
+        Channel gone = socket();
+        Mark mark = marks.add(gone);
+        mark.set(true);
+        mark.free();
+        Channel next = socket();
+        marks.add(next);
+        assertNull(found.whyNotResumable(next));
+    }
+
+    @Test
+    void theMarkOfTheLaterProcessCounts() throws Exception {
+        Channel first = socket();
+        Channel second = socket();
+        CrashMarks before = make();
+        before.add(first).set(true);
+        before.add(second);
+        CrashMarks behind = make();
+        behind.add(first);
+        behind.add(second).set(true);
+        assertNull(found.whyNotResumable(first));
+        assertEquals(IN_THE_MIDDLE, found.whyNotResumable(second));
+    }
+
+    @Test
+    void manyConnectionsHaveMarks() throws Exception {
+        CrashMarks marks = make();
+        List<Channel> marked = new ArrayList<>();
+        for (int i = 0; i < 500; i++) {
+            Channel channel = socket();
+            Mark mark = marks.add(channel);
+            mark.set(i % 3 == 0);
+            if (i % 3 == 0) {
+                marked.add(channel);
+            }
+        }
+        for (Channel channel : channels) {
+            assertEquals(marked.contains(channel), found.whyNotResumable(channel) != null);
+        }
+    }
+
+    @Test
+    void whatIsNoFileOfMarksHoldsEveryConnectionBack() throws Exception {
+        make();
+        found.add(FileDescriptor.from(directory.resolve("other").toFile()).intValue());
+        String reason = found.whyNotResumable(socket());
+        assertTrue(reason.startsWith("nobody can tell whether its process was in the middle of a message"), reason);
+    }
+
+    @Test
+    void thereMustBeADirectory() {
+        assertThrows(NoSuchFileException.class, () -> CrashMarks.create(directory.resolve("none")));
+    }
+}
