@@ -281,16 +281,16 @@ class GoldenRecordsTest {
         assertEquals("echo", read.listener());
         assertTrue(read.clean());
         assertEquals(
-                List.of("unsent", "options", "handler:x", "tls"),
+                List.of("unsent", "options", "handler:x", "new"),
                 List.copyOf(read.sections().keySet()));
-        assertEquals(List.of("tls"), read.unknownRequired(name -> name.startsWith("handler:")));
+        assertEquals(List.of("new"), read.unknownRequired(name -> name.startsWith("handler:")));
         assertEquals(
                 List.of("handler:x"), List.copyOf(read.withoutBytes().sections().keySet()));
 
         HandoverRecord told = HandoverRecord.of(payload("later/adds")).orElseThrow();
         assertEquals(3, told.version());
         assertEquals(2, told.lowest());
-        assertEquals(Set.of("unsent", "tls"), told.required());
+        assertEquals(Set.of("unsent", "new"), told.required());
     }
 
     @Test
