@@ -12,12 +12,14 @@ import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
+import io.netty.handler.codec.http.websocketx.extensions.compression.WebSocketServerCompressionHandler;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /**
  * Serves chat rooms over WebSocket, and a page to try them. The state of each connection is a name and a room; {@link
@@ -35,6 +37,13 @@ final class ChatServer implements Callable<Integer> {
     @Mixin
     private final HandoverOptions options = new HandoverOptions();
 
+    @Option(
+            names = "--compress",
+            description =
+                    "compress messages if the browser asks for it (permessage-deflate): such connections move, but do"
+                            + " not outlive kill -9")
+    private boolean compress;
+
     private final ChatRooms rooms = new ChatRooms();
     private final CompletableFuture<ServerHandover> started = new CompletableFuture<>();
 
@@ -44,9 +53,12 @@ final class ChatServer implements Callable<Integer> {
         ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel channel) {
+                channel.pipeline().addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_MESSAGE));
+                if (compress) {
+                    channel.pipeline().addLast(new WebSocketServerCompressionHandler(MAX_MESSAGE));
+                }
                 channel.pipeline()
-                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_MESSAGE))
-                        .addLast(new WebSocketServerProtocolHandler("/chat"), new ChatPage())
+                        .addLast(new WebSocketServerProtocolHandler("/chat", null, compress), new ChatPage())
                         .addLast(new WebSocketFrameAggregator(MAX_MESSAGE))
                         .addLast(new ChatHandler(rooms, ChatServer.this::saveState));
             }

@@ -56,7 +56,9 @@ final class Snippets {
                     "static java.nio.charset.StandardCharsets.UTF_8",
                     "java.net.InetSocketAddress",
                     "java.time.Duration",
+                    "java.util.LinkedHashMap",
                     "java.util.List",
+                    "java.util.Map",
                     "java.util.concurrent.CompletionException",
                     "java.util.concurrent.TimeUnit",
                     "io.escrow.*",
@@ -71,6 +73,8 @@ final class Snippets {
                     "io.netty.channel.*",
                     "io.netty.channel.epoll.EpollSocketChannel",
                     "io.netty.handler.codec.ReplayingDecoder",
+                    "io.netty.handler.codec.http.websocketx.extensions.*",
+                    "io.netty.handler.codec.http.websocketx.extensions.compression.*",
                     "io.netty.util.AttributeKey")
             .map(name -> "import " + name + "; ")
             .collect(joining());

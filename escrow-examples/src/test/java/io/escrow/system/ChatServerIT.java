@@ -88,7 +88,7 @@ class ChatServerIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--drain=10", "--crash-safe"})
+    @ValueSource(strings = {"--drain=10", "--crash-safe", "--compress"})
     void theConversationGoesOn(String option) throws Exception {
         try (Successors server = new Successors(directory, "chat-server", option)) {
             List<Member> members = new ArrayList<>();

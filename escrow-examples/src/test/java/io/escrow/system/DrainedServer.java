@@ -21,12 +21,13 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Serves WebSockets with compression, hands itself over after the first message, and drains its connections. Argument: the
- * escrow's socket.
+ * Serves WebSockets with compression that don't move, hands itself over after the first message, and drains its connections.
+ * Argument: the escrow's socket.
  */
 public final class DrainedServer {
 
     static final String SERVING = "Serving ";
+    static final String REASON = "it speaks in halves";
 
     private static final Duration DRAIN = Duration.ofSeconds(1);
 
@@ -64,6 +65,7 @@ public final class DrainedServer {
         });
         ServerHandover server = ServerHandover.with(EscrowClient.builder().path(args[0]))
                 .listen("websocket", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .immovable(Half.class, REASON)
                 .drain(DRAIN)
                 .start()
                 .join();

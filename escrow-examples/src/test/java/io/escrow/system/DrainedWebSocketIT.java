@@ -101,7 +101,7 @@ class DrainedWebSocketIT {
             String line = server.awaitLine(DrainedServer.SERVING);
             Channel client = connect(Integer.parseInt(line.substring(DrainedServer.SERVING.length())));
             assertEquals("hello true false", begun.get(SECONDS, TimeUnit.SECONDS));
-            assertTrue(server.awaitLine("HandoverReport").contains("WebSocket with compression"));
+            assertTrue(server.awaitLine("HandoverReport").contains(DrainedServer.REASON));
             assertEquals(1012, status.get(SECONDS, TimeUnit.SECONDS));
             client.closeFuture().get(SECONDS, TimeUnit.SECONDS);
             server.awaitLine("Drained");

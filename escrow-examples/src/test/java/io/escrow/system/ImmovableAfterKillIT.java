@@ -30,7 +30,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Kills a server whose connections can't be moved: the next one resets them, and tells their peers nothing else. */
+/** Kills a server whose connections can't go on then: the next one resets them, and tells their peers nothing else. */
 class ImmovableAfterKillIT {
 
     private static final int EACH = 3;
@@ -157,7 +157,7 @@ class ImmovableAfterKillIT {
         return client;
     }
 
-    /** Connects, and returns when the connection speaks what can't be moved. */
+    /** Connects, and returns when the connection speaks what does not outlive its process. */
     private static Socket open(Kind kind, int port) throws IOException {
         Socket client = new Socket(InetAddress.getLoopbackAddress(), port);
         client.setSoTimeout(TIMEOUT_MILLIS);

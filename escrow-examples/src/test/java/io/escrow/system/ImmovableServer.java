@@ -30,7 +30,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
 
-/** Serves protocols whose connections can't be moved, crash-safe, until it is killed. Argument: the escrow's socket. */
+/** Serves protocols whose connections do not outlive their process, crash-safe, until it is killed. Argument: the escrow's socket. */
 public final class ImmovableServer {
 
     static final String SERVING = "Serving ";
@@ -44,7 +44,7 @@ public final class ImmovableServer {
         return Integer.parseInt(line.replaceAll(".* " + kind + "=(\\d+) .*", "$1"));
     }
 
-    /** How a connection comes to speak a protocol that can't be moved. */
+    /** How a connection comes to speak a protocol that does not outlive its process. */
     enum Kind {
         /** HTTP/2 from the first byte. */
         HTTP2 {
@@ -67,7 +67,7 @@ public final class ImmovableServer {
                                 1024));
             }
         },
-        /** A WebSocket with permessage-deflate. */
+        /** A WebSocket with permessage-deflate, whose peer takes its context over. */
         DEFLATE {
             @Override
             void init(ChannelPipeline pipeline) {

@@ -347,7 +347,7 @@ final class ConnectionAdopter {
         held.forEach(connection -> {
             ChannelSlot slot = connection.connection().slot();
             CompletableFuture<Void> own = server.configuration().crashSafe()
-                    ? slot.store(null, connection.connection().crashRecord(connection.record()))
+                    ? slot.store(null, connection.connection().settled())
                     : slot.remove();
             settled.add(own);
             if (connection.hasKeysInSlot()) {

@@ -285,7 +285,7 @@ class WebSocketHandoverTest {
     }
 
     @Test
-    void compressionStaysAndIsDrained() throws Exception {
+    void compressionOfEachFrameStaysAndIsDrained() throws Exception {
         try (EmbeddedServers servers = servers(false);
                 Socket socket = new Socket(InetAddress.getLoopbackAddress(), servers.port())) {
             String request = String.join(
@@ -297,7 +297,7 @@ class WebSocketHandoverTest {
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
                     "Sec-WebSocket-Version: 13",
                     "Sec-WebSocket-Protocol: numbers",
-                    "Sec-WebSocket-Extensions: permessage-deflate",
+                    "Sec-WebSocket-Extensions: x-webkit-deflate-frame",
                     "",
                     "");
             socket.getOutputStream().write(request.getBytes(US_ASCII));
@@ -305,7 +305,7 @@ class WebSocketHandoverTest {
             ServerHandover old = servers.current();
             HandoverReport report = servers.handOverAndStart();
             assertEquals(
-                    List.of("WebSocket with compression (PerMessageDeflateEncoder)"),
+                    List.of("WebSocket with compression (PerFrameDeflateEncoder)"),
                     report.staying().stream()
                             .map(HandoverReport.Staying::reason)
                             .toList());

@@ -32,6 +32,7 @@ public final class AdoptedConnection extends Connection {
 
     private boolean activated;
     private ConnectionRestorer restorer;
+    private volatile ChannelRecord settled;
     /** Why it can't go on after the crash of its process, as far as that one has left word; {@code null} if it can. */
     private String whyCrashed;
 
@@ -50,6 +51,7 @@ public final class AdoptedConnection extends Connection {
         this.attributes = rules.attributes();
         this.isSealing = rules.seal().sealer().isSealing();
         this.record = record;
+        this.settled = record.withoutBytes();
     }
 
     /**
@@ -83,11 +85,6 @@ public final class AdoptedConnection extends Connection {
             channel.unsafe().closeForcibly();
         }
         return channel;
-    }
-
-    /** Returns what is left to be restored after a crash, as the escrow is to have it. By any thread, when the connection is held. */
-    public ChannelRecord crashRecord(ChannelRecord adopted) {
-        return sealed(adopted.withoutBytes());
     }
 
     /** Is called when the channel went through the pipeline of its listener. By its thread. */
@@ -219,7 +216,7 @@ public final class AdoptedConnection extends Connection {
                 mark().set();
             }
             restorer = new ConnectionRestorer(context(), gate(), tls(), attributes, record);
-            restored = restorer.restore();
+            restored = restorer.restore().thenRun(() -> settled = crashRecord(settled));
         }
         return restored;
     }
@@ -230,6 +227,11 @@ public final class AdoptedConnection extends Connection {
             markHere();
         }
         return null;
+    }
+
+    /** Returns what the escrow is to have when the connection goes on here. By any thread, when it is restored. */
+    public ChannelRecord settled() {
+        return sealed(settled);
     }
 
     /** Lets a restored connection go on from where it was. */

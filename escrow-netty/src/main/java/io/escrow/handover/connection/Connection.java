@@ -354,7 +354,8 @@ public class Connection implements ProtocolContext {
 
     /** Returns why no other process can go on with this connection after a crash; {@code null} if one can. */
     private String whyNotResumable() {
-        return tls == null ? whyImmovable() : ChannelRecord.TLS_NOT_RESUMED;
+        String reason = tls == null ? whyImmovable() : ChannelRecord.TLS_NOT_RESUMED;
+        return reason == null ? whyProtocolIsLost() : reason;
     }
 
     /** Returns why this connection can't be moved at all; {@code null} if it can. */
@@ -404,7 +405,23 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return sealed(crashRecord.renew(saver.checkpoint(listener), whyNotResumable()));
+        return sealed(crashRecord.renew(saver.checkpoint(listener), whyNotResumable(), whyProtocolIsLost() == null));
+    }
+
+    private String whyProtocolIsLost() {
+        return gate == null ? null : gate.whyLostInCrash();
+    }
+
+    /**
+     * Returns what the escrow is to know about a connection that goes on from a record.
+     *
+     * @param adopted the record, without bytes of the stream
+     */
+    final ChannelRecord crashRecord(ChannelRecord adopted) {
+        String reason = whyProtocolIsLost();
+        return reason == null
+                ? adopted
+                : crashRecord.renew(ChannelRecord.builder(listener, false).build(), reason, false);
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */

@@ -157,6 +157,10 @@ final class ConnectionSaver {
     /** Returns what the handlers want to have after a crash. */
     ChannelRecord checkpoint(String listener) {
         ChannelRecord.Builder record = ChannelRecord.builder(listener, false);
+        // Nobody restores what is lost in a crash.
+        if (gate != null && gate.whyLostInCrash() == null) {
+            saveProtocol(record);
+        }
         saveHandlers(record);
         return record.build();
     }
@@ -181,6 +185,9 @@ final class ConnectionSaver {
         final int unsentWrites = outbound == null ? 0 : outbound.size();
         if (channel instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
             record.mark(ChannelRecord.OUTPUT_SHUT);
+        }
+        if (gate != null) {
+            saveProtocol(record);
         }
         saveHandlers(record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
@@ -248,10 +255,11 @@ final class ConnectionSaver {
         return handler instanceof ByteToMessageDecoder || handler instanceof ByteToMessageCodec;
     }
 
+    private void saveProtocol(ChannelRecord.Builder record) {
+        record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
+    }
+
     private void saveHandlers(ChannelRecord.Builder record) {
-        if (gate != null) {
-            record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
-        }
         attributes.save(channel, record);
         for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
             if (e.getValue() instanceof Movable movable) {

@@ -4,7 +4,7 @@ import io.escrow.handover.store.ChannelRecord;
 
 /**
  * Keeps what the escrow knows about a connection for the case of a crash, and notices when the connection has become one
- * that can't be moved: a fresh pipeline would not be what it was. Lives on the channel's event loop.
+ * that can't go on after one: a fresh pipeline would not be what it was. Lives on the channel's event loop.
  */
 final class CrashRecord {
 
@@ -12,7 +12,11 @@ final class CrashRecord {
     private static final int READS = 32;
 
     private ChannelRecord known;
-    private boolean immovable;
+    private boolean lost;
+
+    /** Whether the state of the protocol is not in what is known, so that only another checkpoint can help. */
+    private boolean incomplete;
+
     private int reads;
 
     /** Describes what the escrow has from the beginning. */
@@ -20,7 +24,7 @@ final class CrashRecord {
         this.known = known;
     }
 
-    /** Returns, after a read, whether it is time to look whether the connection can still be moved. */
+    /** Returns, after a read, whether it is time to look whether the connection could still go on. */
     boolean isDue() {
         reads++;
         return reads <= READS || reads % READS == 0;
@@ -30,21 +34,24 @@ final class CrashRecord {
      * Returns what the escrow is to have from now on.
      *
      * @param checkpoint the state of the handlers
-     * @param whyImmovable why the connection can't be moved; {@code null} if it can
+     * @param whyLost why the connection can't go on after a crash; {@code null} if it can
+     * @param withProtocol whether the checkpoint has the state of the protocol
      */
-    ChannelRecord renew(ChannelRecord checkpoint, String whyImmovable) {
+    ChannelRecord renew(ChannelRecord checkpoint, String whyLost, boolean withProtocol) {
         known = checkpoint;
-        immovable = whyImmovable != null;
-        return immovable ? known.immovable(whyImmovable) : known;
+        lost = whyLost != null;
+        incomplete = !withProtocol;
+        return lost ? known.immovable(whyLost) : known;
     }
 
     /**
      * Returns what the escrow is to have from now on, with the state of the handlers that it has; {@code null} if it has
      * that already.
      *
-     * @param whyImmovable why the connection can't be moved; {@code null} if it can
+     * @param whyLost why the connection can't go on after a crash; {@code null} if it can
      */
-    ChannelRecord change(String whyImmovable) {
-        return immovable == (whyImmovable != null) ? null : renew(known, whyImmovable);
+    ChannelRecord change(String whyLost) {
+        boolean same = lost == (whyLost != null) || (lost && incomplete);
+        return same ? null : renew(known, whyLost, !incomplete);
     }
 }

@@ -22,6 +22,9 @@ public final class ImmovableHandlers {
     /** Not a reason for a handler that the protocol of the connection feeds. */
     private static final String UNFRAMED = "a codec that keeps state inside a message, of no protocol that is known";
 
+    /** Not a reason for a handler that the protocol of the connection feeds, either. */
+    private static final String WEBSOCKET_EXTENSION = "WebSocket with compression";
+
     /** The handlers of Netty that leave the pipeline when they have seen the beginning of a stream. */
     private static final Set<String> OF_BEGINNING = Set.of(
             "io.netty.handler.codec.haproxy.HAProxyMessageDecoder",
@@ -134,7 +137,7 @@ public final class ImmovableHandlers {
                 "handler.codec.stomp.StompSubframeDecoder");
         put(
                 reasons,
-                "WebSocket with compression",
+                WEBSOCKET_EXTENSION,
                 "io.netty.handler.codec.http.websocketx.extensions",
                 "WebSocketExtensionDecoder",
                 "WebSocketExtensionEncoder");
@@ -219,7 +222,8 @@ public final class ImmovableHandlers {
         if (reason == null) {
             return framed ? null : HandlerInspector.OF_NETTY.whyUnknown(handler.getClass(), gate != null);
         }
-        return reason.equals(VOUCHED_FOR) || (framed && reason.equals(UNFRAMED)) ? null : reason;
+        boolean excused = framed && (reason.equals(UNFRAMED) || reason.equals(WEBSOCKET_EXTENSION));
+        return excused || reason.equals(VOUCHED_FOR) ? null : reason;
     }
 
     /** Returns whether a handler leaves the pipeline when it has seen the beginning of a stream. */

@@ -170,6 +170,11 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
         return connection().whyImmovable();
     }
 
+    /** Returns why this connection can't go on after a crash; {@code null} if it can, unless it is immovable. */
+    String whyLostInCrash() {
+        return connection().whyLostInCrash();
+    }
+
     /** Lets the messages under way be finished, and begins no new one, until {@link #open}. */
     public void shut() {
         shut = true;

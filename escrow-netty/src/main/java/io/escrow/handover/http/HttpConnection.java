@@ -11,6 +11,7 @@ import io.netty.channel.ChannelPipeline;
 import io.netty.handler.codec.http.HttpRequestDecoder;
 import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.handler.codec.http.HttpServerCodec;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -35,6 +36,9 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
     private boolean headPassing;
     private boolean bodyCancelled;
     private UpgradeReplay replay;
+
+    /** The extensions that the answer of a replayed upgrade is to have; {@code null} if none. */
+    private String expectedExtensions;
 
     private HttpConnection(ProtocolContext context, ChannelHandlerContext decoder, ChannelHandlerContext encoder) {
         this.context = context;
@@ -136,9 +140,19 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
 
     /** Has the upgrade request answered once more: it is what has made a WebSocket of the connection. */
     @Override
-    public CompletableFuture<Void> restore(ByteBuf upgrade) {
+    public CompletableFuture<Void> restore(ByteBuf in) {
+        ByteBuf upgrade = in.readSlice(new HttpFraming().next(in, true)).copy();
+        ByteBuf rest = in.copy();
+        expectedExtensions = WebSocketConnection.readExtensions(rest);
         replay = UpgradeReplay.install(context.pipeline(), firstHandler, encoder);
-        return replay.run(upgrade.copy()).thenRun(() -> replay = null);
+        return replay.run(upgrade)
+                .thenCompose(nothing -> {
+                    replay = null;
+                    return current() instanceof WebSocketConnection webSocket
+                            ? webSocket.restore(rest)
+                            : CompletableFuture.completedFuture(null);
+                })
+                .whenComplete((nothing, failure) -> rest.release());
     }
 
     @Override
@@ -159,7 +173,17 @@ final class HttpConnection implements ProtocolConnection, HttpTracker.Listener {
     @Override
     public void answered(boolean asExpected) {
         if (replay != null) {
-            replay.answered(asExpected);
+            replay.answered(asExpected && Objects.equals(expectedExtensions, tracker.extensions()));
+        }
+    }
+
+    /** Has the escrow told that the connection can go on after a crash, if that was not known before the answer was made. */
+    @Override
+    public void upgraded() {
+        if (replay == null && context.isEscrowed() && current() instanceof WebSocketConnection webSocket) {
+            if (webSocket.isFoundToOutliveCrashes()) {
+                context.checkpoint();
+            }
         }
     }
 

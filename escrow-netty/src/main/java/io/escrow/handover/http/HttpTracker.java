@@ -39,6 +39,9 @@ final class HttpTracker extends ChannelDuplexHandler {
         /** Is called when a request was answered; {@code asExpected} if with the upgrade that it asked for. */
         void answered(boolean asExpected);
 
+        /** Is called when the answer of an upgrade was written, and not flushed. */
+        void upgraded();
+
         /** Is called when the body that the peer has announced will not be sent. */
         void expectationFailed();
     }
@@ -63,7 +66,8 @@ final class HttpTracker extends ChannelDuplexHandler {
     private UpgradeRequest upgradeRequest;
     private byte[] upgrade = {};
     private boolean upgraded;
-    private boolean extended;
+    private boolean upgradeWritten;
+    private String extensions;
     private boolean fragmented;
 
     HttpTracker(Listener listener) {
@@ -112,9 +116,19 @@ final class HttpTracker extends ChannelDuplexHandler {
         return upgraded;
     }
 
-    /** Returns whether a request was answered with a WebSocket that has extensions. */
-    boolean isExtended() {
-        return extended;
+    /** Returns whether the answer of an upgrade has been written; only then it is known what was agreed on. */
+    boolean isUpgradeWritten() {
+        return upgradeWritten;
+    }
+
+    /** Returns the extensions that were agreed on, as they are in the answer; {@code null} if there are none. */
+    String extensions() {
+        return extensions;
+    }
+
+    /** Returns whether the request of the upgrade asks for extensions. */
+    boolean asksForExtensions() {
+        return upgradeRequest != null && upgradeRequest.asksForExtensions();
     }
 
     /** Returns the request that has made a WebSocket of the connection; empty if there was none. */
@@ -249,27 +263,38 @@ final class HttpTracker extends ChannelDuplexHandler {
             upgrade = upgradeRequest.encode(answer);
         }
         upgraded = true;
-        extended = answer.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
         CompletableFuture<Void> before = listener.beforeUpgrade();
         if (before == null || !(answer instanceof FullHttpResponse)) {
             if (answer instanceof LastHttpContent) {
                 noteEnd();
             }
             ctx.write(answer, promise);
+            noteUpgrade(answer);
         } else {
             waiting = new PendingWriteQueue(ctx);
             waiting.add(answer, promise);
-            before.whenComplete((nothing, failure) -> ctx.executor().execute(() -> writeWaiting(ctx)));
+            before.whenComplete((nothing, failure) -> ctx.executor().execute(() -> writeWaiting(ctx, answer)));
         }
         listener.answered(expected);
     }
 
-    private void writeWaiting(ChannelHandlerContext ctx) {
+    /** Notes what was agreed on: the extensions are added on the way from here to the codec, or have been before. */
+    private void noteUpgrade(HttpResponse answer) {
+        extensions = answer.headers().get(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
+        if (upgradeRequest != null) {
+            upgrade = upgradeRequest.encode(answer);
+        }
+        upgradeWritten = true;
+        listener.upgraded();
+    }
+
+    private void writeWaiting(ChannelHandlerContext ctx, HttpResponse answer) {
         if (waiting != null) {
             PendingWriteQueue queue = waiting;
             waiting = null;
             unanswered--;
             queue.removeAndWriteAll();
+            noteUpgrade(answer);
             ctx.flush();
         }
     }

@@ -34,13 +34,21 @@ final class UpgradeRequest {
                 : null;
     }
 
+    /** Returns whether the request asks for extensions. */
+    boolean asksForExtensions() {
+        return request.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
+    }
+
     /**
      * Returns the head of a request that leaves no choice but what was answered to this one: the same subprotocol, and no
-     * extension, because with one the connection can't be moved.
+     * extension if none was agreed on. Otherwise the extensions are those that were asked for: what is made of them depends on
+     * how they were asked for.
      */
     byte[] encode(HttpResponse answer) {
-        HttpHeaders headers = request.headers();
-        headers.remove(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
+        HttpHeaders headers = request.headers().copy();
+        if (!answer.headers().contains(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS)) {
+            headers.remove(HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS);
+        }
         String subprotocol = answer.headers().get(HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL);
         if (subprotocol == null) {
             headers.remove(HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL);

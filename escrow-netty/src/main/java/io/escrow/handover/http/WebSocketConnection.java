@@ -1,5 +1,7 @@
 package io.escrow.handover.http;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
@@ -20,11 +22,13 @@ final class WebSocketConnection implements ProtocolConnection {
     private final ChannelHandlerContext httpEncoder;
     private final ChannelHandler httpDecoder;
     private final WebSocketFraming frames = new WebSocketFraming();
+    private final WebSocketDeflate deflate;
 
     WebSocketConnection(HttpTracker tracker, ChannelHandlerContext httpEncoder, ChannelHandler httpDecoder) {
         this.tracker = tracker;
         this.httpEncoder = httpEncoder;
         this.httpDecoder = httpDecoder;
+        this.deflate = new WebSocketDeflate(tracker, httpEncoder);
     }
 
     /** Returns whether the frames of a WebSocket are decoded in a pipeline. */
@@ -44,20 +48,34 @@ final class WebSocketConnection implements ProtocolConnection {
 
     @Override
     public int next(ByteBuf in, boolean mayBegin) {
-        return frames.next(in, mayBegin);
+        int length = frames.next(in, mayBegin);
+        if (frames.isCompressed()) {
+            deflate.beforeMessage();
+        }
+        return length;
     }
 
     @Override
     public boolean feeds(ChannelHandler handler) {
-        return handler == httpDecoder || handler == httpEncoder.handler() || handler instanceof WebSocketFrameDecoder;
+        return handler == httpDecoder
+                || handler == httpEncoder.handler()
+                || handler instanceof WebSocketFrameDecoder
+                || WebSocketDeflate.isCoder(handler);
     }
 
     @Override
     public String whyImmovable() {
-        if (tracker.isExtended()) {
-            return "WebSocket with compression";
-        }
-        return tracker.isClosing() ? "WebSocket that is about to close" : null;
+        return tracker.isClosing() ? "WebSocket that is about to close" : deflate.whyImmovable();
+    }
+
+    @Override
+    public String whyLostInCrash() {
+        return deflate.whyLostInCrash();
+    }
+
+    /** Returns whether it was not known before the answer that the connection can go on after a crash, and is now. */
+    boolean isFoundToOutliveCrashes() {
+        return deflate.mightHaveBeenAgreedOn() && whyLostInCrash() == null;
     }
 
     @Override
@@ -69,6 +87,32 @@ final class WebSocketConnection implements ProtocolConnection {
     @Override
     public void save(ByteBuf out) {
         out.writeBytes(tracker.upgrade());
+        if (tracker.extensions() != null) {
+            out.writeCharSequence(tracker.extensions() + "\r\n", ISO_8859_1);
+            deflate.save(out);
+        }
+    }
+
+    /** Reads what {@link #save} has written behind the request: the extensions; {@code null} if there are none. */
+    static String readExtensions(ByteBuf in) {
+        int length = in.bytesBefore((byte) '\r');
+        if (length < 0) {
+            return null;
+        }
+        String extensions = in.readCharSequence(length, ISO_8859_1).toString();
+        in.skipBytes(2);
+        return extensions;
+    }
+
+    /** Restores what {@link #save} has written behind the extensions. */
+    @Override
+    public CompletableFuture<Void> restore(ByteBuf in) {
+        try {
+            deflate.restore(in);
+            return CompletableFuture.completedFuture(null);
+        } catch (Exception e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     @Override

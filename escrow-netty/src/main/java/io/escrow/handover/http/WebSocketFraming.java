@@ -7,16 +7,23 @@ import io.netty.buffer.ByteBuf;
 final class WebSocketFraming {
 
     private static final int FIN = 0x80;
+    private static final int COMPRESSED = 0x40;
     private static final int CONTROL = 0x08;
     private static final int MASKED = 0x80;
 
     private boolean inMessage;
+    private boolean compressed;
     /** The number of bytes still to come of a frame that is too long to be waited for. */
     private long missing;
 
     /** Returns whether what was let through ends with the end of a message. */
     boolean isBetweenMessages() {
         return !inMessage && missing == 0;
+    }
+
+    /** Returns whether a frame was let through that says that its message is compressed (RFC 7692, section 6). */
+    boolean isCompressed() {
+        return compressed;
     }
 
     /** Returns how many bytes may go to the decoder, see {@link WebSocketConnection#next}. */
@@ -43,6 +50,7 @@ final class WebSocketFraming {
                     break;
                 }
                 int first = bytes.getUnsignedByte(at);
+                compressed |= (first & COMPRESSED) != 0;
                 if ((first & CONTROL) == 0) {
                     inMessage = (first & FIN) == 0;
                 }

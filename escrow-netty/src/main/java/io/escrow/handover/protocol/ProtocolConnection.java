@@ -71,6 +71,17 @@ public interface ProtocolConnection {
     }
 
     /**
+     * Returns why this connection can't go on after a crash of this process, although it can be moved: a part of its state is
+     * nowhere but in the memory of this process. Asked in crash-safe mode, and in waves, as {@link #whyImmovable} is; with a
+     * reason, the connection is reset after a crash, and {@link #save} is not called at checkpoints.
+     *
+     * @return the reason, for the report; {@code null} if it can go on, which is the default
+     */
+    default String whyLostInCrash() {
+        return null;
+    }
+
+    /**
      * Returns whether no message is half-way through, in either direction, and no request is unanswered. Asked again and
      * again until the handover's deadline; in crash-safe mode also after each read and each flush: a connection that was
      * not at rest when its process died is reset.
@@ -80,8 +91,8 @@ public interface ProtocolConnection {
     boolean isAtRest();
 
     /**
-     * Writes what {@link #restore} needs. Called when the connection is at rest, and at each checkpoint. When nothing is
-     * written, the next process goes on with a fresh pipeline as it is.
+     * Writes what {@link #restore} needs. Called when the connection is at rest, and at each checkpoint. The connection may go
+     * on afterwards in this process. When nothing is written, the next process goes on with a fresh pipeline as it is.
      *
      * @param out where to write; belongs to the caller
      */
