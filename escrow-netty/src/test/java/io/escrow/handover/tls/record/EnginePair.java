@@ -86,7 +86,9 @@ final class EnginePair {
             }
         }
         if (from == server) {
-            sentByServer.write(net.array(), start, net.position() - start);
+            byte[] sent = new byte[net.position() - start];
+            net.get(start, sent);
+            sentByServer.writeBytes(sent);
         }
         return net.position() - start;
     }
@@ -104,7 +106,7 @@ final class EnginePair {
             received.write(plain.array(), 0, plain.position());
             // BoringSSL wants to be called again behind a task, also without bytes.
             boolean ran = runTasks(to);
-            more = ran || net.hasRemaining() && result.bytesConsumed() > 0;
+            more = ran || (net.hasRemaining() && result.bytesConsumed() > 0);
         }
         net.limit(end);
         net.compact();

@@ -1,5 +1,6 @@
 package io.escrow.handover.tls.record;
 
+import io.escrow.testing.Certificates;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
@@ -13,22 +14,14 @@ import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.internal.tcnative.SSL;
 import io.netty.internal.tcnative.SSLContext;
-import java.io.IOException;
-import java.io.InputStream;
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLEngine;
-import javax.net.ssl.TrustManagerFactory;
 
 /**
  * Handshakes of real clients with BoringSSL as the server, whose secrets come from its key log: what is left of it is the
@@ -36,52 +29,21 @@ import javax.net.ssl.TrustManagerFactory;
  */
 final class Handshakes {
 
-    private static final String PASSWORD = "password";
+    private static final String NAME = "localhost";
 
-    private final KeyManagerFactory own;
-    private final TrustManagerFactory trusted;
-
-    /** Makes the certificate, which server and client share. */
-    Handshakes(Path directory) throws IOException, GeneralSecurityException, InterruptedException {
-        Path file = directory.resolve("keys");
-        Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool")
-                                .toString(),
-                        "-genkeypair",
-                        "-keystore",
-                        file.toString(),
-                        "-storepass",
-                        PASSWORD,
-                        "-dname",
-                        "CN=localhost",
-                        "-keyalg",
-                        "EC")
-                .redirectErrorStream(true)
-                .start();
-        if (keytool.waitFor() != 0) {
-            throw new AssertionError("keytool: exit status " + keytool.exitValue());
-        }
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        try (InputStream in = Files.newInputStream(file)) {
-            keys.load(in, PASSWORD.toCharArray());
-        }
-        own = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        own.init(keys, PASSWORD.toCharArray());
-        trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trusted.init(keys);
-    }
+    private Handshakes() {}
 
     /** A client, and the state of the server that it talks to. */
     record Established(SSLEngine client, TlsState state) {}
 
     /** Does the handshake. The engine of the client need not be released. */
-    Established begin(SslProvider clientProvider, String protocol, String suiteName) throws Exception {
+    static Established begin(SslProvider clientProvider, String protocol, String suiteName) throws Exception {
         Map<String, byte[]> secrets = new HashMap<>();
-        SslContext serverContext = SslContextBuilder.forServer(own)
+        SslContext serverContext = SslContextBuilder.forServer(Certificates.keys(NAME))
                 .sslProvider(SslProvider.OPENSSL)
                 .protocols(protocol)
                 .ciphers(List.of(suiteName))
-                .trustManager(trusted)
+                .trustManager(Certificates.trusting(NAME))
                 .clientAuth(ClientAuth.REQUIRE)
                 .applicationProtocolConfig(alpn())
                 .build();
@@ -89,13 +51,13 @@ final class Handshakes {
                 .sslProvider(clientProvider)
                 .protocols(protocol)
                 .ciphers(List.of(suiteName))
-                .trustManager(trusted)
-                .keyManager(own)
+                .trustManager(Certificates.trusting(NAME))
+                .keyManager(Certificates.keys(NAME))
                 .endpointIdentificationAlgorithm(null)
                 .applicationProtocolConfig(alpn())
                 .build();
         logSecrets(serverContext, secrets);
-        SSLEngine client = clientContext.newEngine(UnpooledByteBufAllocator.DEFAULT, "localhost", 443);
+        SSLEngine client = clientContext.newEngine(UnpooledByteBufAllocator.DEFAULT, NAME, 443);
         ReferenceCountedOpenSslEngine server =
                 (ReferenceCountedOpenSslEngine) serverContext.newEngine(UnpooledByteBufAllocator.DEFAULT);
         try {
@@ -105,7 +67,7 @@ final class Handshakes {
                             server.getSession().getProtocol(),
                             server.getSession().getCipherSuite())
                     .orElseThrow();
-            SessionInfo session = SessionInfo.of(server.getSession(), server.getApplicationProtocol(), "localhost");
+            SessionInfo session = SessionInfo.of(server.getSession(), server.getApplicationProtocol(), NAME);
             return new Established(client, state(suite, secrets, server.sslPointer(), pair, session));
         } finally {
             server.release();

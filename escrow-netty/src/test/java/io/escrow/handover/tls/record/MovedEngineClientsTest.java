@@ -9,14 +9,11 @@ import io.netty.handler.ssl.SslProvider;
 import io.netty.util.ReferenceCountUtil;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.security.cert.X509Certificate;
 import java.util.Random;
 import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -24,8 +21,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 class MovedEngineClientsTest {
 
     private static final int STEPS = 150;
-
-    private static Handshakes handshakes;
 
     private final ByteArrayOutputStream fromClient = new ByteArrayOutputStream();
     private final ByteArrayOutputStream fromServer = new ByteArrayOutputStream();
@@ -36,11 +31,6 @@ class MovedEngineClientsTest {
     private MovedEngine engine;
     private boolean tls13;
     private int moves;
-
-    @BeforeAll
-    static void makeCertificate(@TempDir Path directory) throws Exception {
-        handshakes = new Handshakes(directory);
-    }
 
     // With itself, BoringSSL agrees on the first suite of TLS 1.3 whatever is asked of it.
     @ParameterizedTest
@@ -60,7 +50,7 @@ class MovedEngineClientsTest {
         long seed = System.nanoTime();
         random = new Random(seed);
         tls13 = protocol.equals(CipherSuite.TLS_1_3);
-        Handshakes.Established established = handshakes.begin(provider, protocol, suite);
+        Handshakes.Established established = Handshakes.begin(provider, protocol, suite);
         try {
             NonceRecord nonces = new NonceRecord(established.state());
             engine = new MovedEngine(TlsState.decode(established.state().encode()));

@@ -91,6 +91,19 @@ class TlsConnectionTest {
     }
 
     @Test
+    void keyUpdateThatWasOwedComesBeforeData() throws Exception {
+        TlsState state = client.state();
+        client.engine = new MovedEngine(TlsState.decode(new TlsState(
+                        state.suite(), state.reads(), state.writes(), false, true, state.message(), state.session())
+                .encode()));
+        client.engine = new MovedEngine(client.engine.take());
+        assertEquals(0, client.wrap().length);
+        assertContent(HANDSHAKE, client.wrap((byte) 1), KEY_UPDATE);
+        client.updateReads();
+        assertContent(APPLICATION_DATA, client.wrap((byte) 1), 1);
+    }
+
+    @Test
     void theServerTakesAnotherKeyInTime() throws Exception {
         client = ClientSide.of(ClientSide.state(
                 CipherSuite.TLS_1_3, ClientSide.TLS_1_3_AES_128, TlsConnection.RECORDS_PER_KEY - 1, false));

@@ -77,7 +77,7 @@ class TlsStateTest {
         "2, 05, protocol version 773",
         "2, 03, cipher suite TLS_AES_128_GCM_SHA256 of TLSv1.2",
         "5, 41, cipher suite",
-        "27, 08, flags 8",
+        "27, 10, flags 16",
         "60, 80, sequence: -",
         "109, 01, too few",
         "116, ff, not UTF-8"
