@@ -47,7 +47,12 @@ final class HandshakeLedger extends RecordLedger {
     }
 
     @Override
-    void reading(ByteBuf record, int count) {
+    void reading(int count) {
+        throw new IllegalStateException("records of a handshake are looked at");
+    }
+
+    /** Is told that a record is going to be handed to BoringSSL. */
+    void reading(ByteBuf record) {
         int type = record.getUnsignedByte(record.readerIndex());
         if (readsChanged) {
             readsSince++;
@@ -66,8 +71,13 @@ final class HandshakeLedger extends RecordLedger {
     }
 
     @Override
-    void read(ByteBuf records, int from, int length, int count, long plaintext) {
-        // Counted before.
+    boolean read(int length, int count, long plaintext) {
+        return true;
+    }
+
+    @Override
+    void open(byte[] records) {
+        throw new IllegalStateException("no record was asked for");
     }
 
     @Override

@@ -4,7 +4,6 @@ import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.ContentType;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
-import io.netty.buffer.CompositeByteBuf;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -24,8 +23,6 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
 
     /** What is behind the header of a record, at most: RFC 5246, 6.2.3. */
     private static final int MAX_LENGTH = (1 << 14) + 2048;
-    /** Part of a record as long is copied, so that it does not hold the buffer that it was read into. */
-    private static final int MAX_COPIED = 1024;
 
     private static final byte[] NOTHING = {};
 
@@ -118,41 +115,52 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     }
 
     private void read(ChannelHandlerContext ctx, ByteBuf buf) {
-        boolean joined = rest != null;
-        ByteBuf all = joined ? join(ctx, rest, buf) : buf;
-        rest = null;
-        while (all.isReadable()) {
-            int count = ledger.trouble() == null ? scan(all, ledger.isOneByOne() ? 1 : Integer.MAX_VALUE) : 0;
+        while (rest != null && buf.isReadable() && ledger.trouble() == null) {
+            addToRest(ctx, buf);
+        }
+        if (rest != null && ledger.trouble() != null) {
+            ByteBuf before = rest;
+            rest = null;
+            ctx.fireChannelRead(before);
+        }
+        while (buf.isReadable()) {
+            int count = ledger.trouble() == null ? scan(buf, ledger.isOneByOne() ? 1 : Integer.MAX_VALUE) : 0;
             if (ledger.trouble() != null) {
-                ctx.fireChannelRead(all);
+                ctx.fireChannelRead(buf);
                 return;
             }
             if (count == 0) {
-                rest = joined && all.readableBytes() < buf.readableBytes() ? cut(all, buf) : all;
+                begin(ctx, buf);
+            } else if (scanned == buf.readableBytes()) {
+                pass(ctx, buf, count);
                 return;
+            } else {
+                pass(ctx, buf.readRetainedSlice(scanned), count);
             }
-            if (scanned == all.readableBytes()) {
-                pass(ctx, all, count);
-                return;
-            }
-            pass(ctx, all.readRetainedSlice(scanned), count);
         }
-        all.release();
+        buf.release();
     }
 
-    private static ByteBuf join(ChannelHandlerContext ctx, ByteBuf rest, ByteBuf buf) {
-        CompositeByteBuf composite = rest instanceof CompositeByteBuf before
-                ? before
-                : ctx.alloc().compositeBuffer().addComponent(true, rest);
-        return composite.addComponent(true, buf);
+    /** Keeps part of a record in a buffer that has room for all of it. */
+    private void begin(ChannelHandlerContext ctx, ByteBuf buf) {
+        int length = buf.readableBytes() < RecordStream.HEADER
+                ? RecordStream.HEADER
+                : RecordStream.HEADER + buf.getUnsignedShort(buf.readerIndex() + RecordStream.LENGTH_AT);
+        rest = ctx.alloc().directBuffer(length).writeBytes(buf);
     }
 
-    /** Takes what is left of the last buffer, without what that was joined with. */
-    private static ByteBuf cut(ByteBuf all, ByteBuf last) {
-        int length = all.readableBytes();
-        ByteBuf rest = last.retainedSlice(last.writerIndex() - length, length);
-        all.release();
-        return rest;
+    /** Adds to part of a record; passes that on when it is complete. */
+    private void addToRest(ChannelHandlerContext ctx, ByteBuf buf) {
+        boolean hasLength = rest.readableBytes() >= RecordStream.HEADER;
+        int length = hasLength ? rest.getUnsignedShort(rest.readerIndex() + RecordStream.LENGTH_AT) : 0;
+        int missing = RecordStream.HEADER + length - rest.readableBytes();
+        rest.writeBytes(buf, Math.min(missing, buf.readableBytes()));
+        int count = scan(rest, 1);
+        if (count > 0) {
+            ByteBuf record = rest;
+            rest = null;
+            pass(ctx, record, count);
+        }
     }
 
     /** Counts the whole records in front, and their bytes into {@link #scanned}. */
@@ -187,30 +195,31 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
                 return;
             }
             finishHandshake(ssl, false);
-            if (ledger.trouble() != null) {
-                ctx.fireChannelRead(records);
-                return;
-            }
         }
         RecordLedger current = ledger;
-        if (!current.needsRecords()) {
-            current.reading(records, count);
+        if (current.trouble() == null) {
+            current.reading(count);
+        }
+        if (current.trouble() != null || !current.needsRecords()) {
             ctx.fireChannelRead(records);
             return;
         }
         int from = records.readerIndex();
         int length = records.readableBytes();
         long before = meter.bytes();
-        current.reading(records, count);
         records.retain();
         ctx.fireChannelRead(records);
-        current.read(records, from, length, count, meter.bytes() - before);
+        if (!current.read(length, count, meter.bytes() - before)) {
+            byte[] bytes = new byte[length];
+            records.getBytes(from, bytes);
+            current.open(bytes);
+        }
         records.release();
     }
 
     private void passInHandshake(ChannelHandlerContext ctx, ByteBuf record) {
         boolean encrypted = record.getUnsignedByte(record.readerIndex()) == ContentType.APPLICATION_DATA;
-        handshake.reading(record, 1);
+        handshake.reading(record);
         TrafficSecrets before = KeyLog.current(secrets);
         ctx.fireChannelRead(record);
         KeyLog.current(before);
@@ -287,16 +296,6 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     @Override
     public void copied(byte[] record) {
         ledger.copied(record);
-    }
-
-    @Override
-    public void channelReadComplete(ChannelHandlerContext ctx) {
-        if (rest != null && rest.readableBytes() <= MAX_COPIED) {
-            ByteBuf copy = ctx.alloc().buffer(rest.readableBytes()).writeBytes(rest);
-            rest.release();
-            rest = copy;
-        }
-        ctx.fireChannelReadComplete();
     }
 
     @Override

@@ -2,7 +2,6 @@ package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.SessionInfo;
 import io.escrow.handover.tls.record.TlsState;
-import io.netty.buffer.ByteBuf;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 
 /** Keeps account of the records of a connection, in both directions. What is written, it counts as a {@link RecordStream.Counter}. */
@@ -13,22 +12,24 @@ abstract class RecordLedger implements RecordStream.Counter {
     /** Returns whether {@link #read} is to be called for each record on its own. */
     abstract boolean isOneByOne();
 
-    /** Returns whether the records are still there when {@link #read} is called. */
+    /** Returns whether {@link #read} is to be called. */
     abstract boolean needsRecords();
 
     /** Is told that records are going to be handed to BoringSSL, which may write at once. */
-    abstract void reading(ByteBuf records, int count);
+    abstract void reading(int count);
 
     /**
      * Is told that records were handed to BoringSSL.
      *
-     * @param records where they are, if {@link #needsRecords}
-     * @param from their first byte, whatever the reader index says
      * @param length the bytes of all
      * @param count how many
      * @param plaintext how many bytes have come out meanwhile
+     * @return whether that is enough; otherwise {@link #open} is called
      */
-    abstract void read(ByteBuf records, int from, int length, int count, long plaintext);
+    abstract boolean read(int length, int count, long plaintext);
+
+    /** Looks into records that were handed to BoringSSL. */
+    abstract void open(byte[] records);
 
     /** Returns what will be over soon; {@code null} if nothing is half done. */
     abstract String whyBusy();

@@ -5,8 +5,8 @@ import io.escrow.handover.tls.record.ContentType;
 import io.escrow.handover.tls.record.SessionInfo;
 import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.record.Trial;
-import io.netty.buffer.ByteBuf;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -63,7 +63,7 @@ final class Tls13Ledger extends RecordLedger {
 
     /** Takes account of a record that was read before, when answers to it may have been written already. */
     void readBefore(byte[] record) {
-        open(record);
+        openOne(record);
         if (requests > 0) {
             trouble("a KeyUpdate came before the end of the handshake was seen");
         }
@@ -80,36 +80,39 @@ final class Tls13Ledger extends RecordLedger {
     }
 
     @Override
-    void reading(ByteBuf records, int count) {
+    void reading(int count) {
         reading = true;
         requests = 0;
         answers = 0;
     }
 
     @Override
-    void read(ByteBuf records, int from, int length, int count, long plaintext) {
+    boolean read(int length, int count, long plaintext) {
         reading = false;
-        if (plaintext == length - (long) count * OVERHEAD || (count == 1 && plaintext > 0)) {
+        boolean enough = plaintext == length - (long) count * OVERHEAD || (count == 1 && plaintext > 0);
+        if (enough) {
             reads.add(count);
-        } else {
-            openAll(records, from, length);
-            if (requests > 0 && trouble() == null) {
-                findAnswers();
-            }
+            candidates.clear();
+        }
+        return enough;
+    }
+
+    @Override
+    void open(byte[] records) {
+        ByteBuffer all = ByteBuffer.wrap(records);
+        while (all.hasRemaining() && trouble() == null) {
+            byte[] record =
+                    new byte[RecordStream.HEADER + (all.getShort(all.position() + RecordStream.LENGTH_AT) & 0xffff)];
+            all.get(record);
+            openOne(record);
+        }
+        if (requests > 0 && trouble() == null) {
+            findAnswers();
         }
         candidates.clear();
     }
 
-    private void openAll(ByteBuf records, int from, int length) {
-        for (int at = from; at < from + length && trouble() == null; ) {
-            byte[] record = new byte[RecordStream.HEADER + records.getUnsignedShort(at + 3)];
-            records.getBytes(at, record);
-            at += record.length;
-            open(record);
-        }
-    }
-
-    private void open(byte[] record) {
+    private void openOne(byte[] record) {
         Optional<Trial.Content> content = reads.open(record, reads.sequence());
         if (content.isEmpty()) {
             trouble("a record of the client could not be opened");
