@@ -49,6 +49,7 @@ public final class Examples {
             System.exit(CommandLine.ExitCode.SOFTWARE);
         }
         System.exit(new CommandLine(new Examples())
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, given) ->
                         printError(e.getCommandLine(), e.getMessage() + " (see --help)", CommandLine.ExitCode.USAGE))
                 .setExecutionExceptionHandler(

@@ -12,7 +12,6 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpServerKeepAliveHandler;
-import io.netty.handler.ssl.SslContext;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -36,11 +35,8 @@ final class HttpServer implements Callable<Integer> {
     @Mixin
     private final HandoverOptions options = new HandoverOptions();
 
-    @Option(
-            names = "--tls",
-            description = "serve HTTPS, with a certificate that is made at the start; such connections cannot be moved:"
-                    + " in a handover they are answered with Connection: close")
-    private boolean tls;
+    @Mixin
+    private final TlsOptions tls = new TlsOptions();
 
     @Option(
             names = "--waves",
@@ -51,14 +47,11 @@ final class HttpServer implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException {
-        SslContext ssl = tls ? SelfSigned.context() : null;
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
         ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel channel) {
-                if (ssl != null) {
-                    channel.pipeline().addLast(ssl.newHandler(channel.alloc()));
-                }
+                tls.initialise(channel);
                 channel.pipeline()
                         .addLast(new HttpServerCodec(), new HttpServerKeepAliveHandler())
                         .addLast(new HttpObjectAggregator(MAX_BODY), new HttpHandler());
@@ -73,6 +66,7 @@ final class HttpServer implements Callable<Integer> {
         if (waves != null) {
             handover.waves(Duration.ofMillis(waves));
         }
+        tls.prepare(handover);
         HandoverOnSigterm.install(handover.start().get());
         group.terminationFuture().await();
         return 0;

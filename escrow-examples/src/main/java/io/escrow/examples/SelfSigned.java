@@ -2,7 +2,6 @@ package io.escrow.examples;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,7 +20,7 @@ final class SelfSigned {
 
     private SelfSigned() {}
 
-    static SslContext context() throws IOException, InterruptedException {
+    static SslContextBuilder builder() throws IOException, InterruptedException {
         Path directory = Files.createTempDirectory("escrow-");
         Path store = directory.resolve("key.p12");
         try {
@@ -32,7 +31,7 @@ final class SelfSigned {
             }
             KeyManagerFactory factory = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             factory.init(keys, PASSWORD.toCharArray());
-            return SslContextBuilder.forServer(factory).build();
+            return SslContextBuilder.forServer(factory);
         } catch (GeneralSecurityException e) {
             throw new IOException("cannot make a certificate: " + e.getMessage(), e);
         } finally {

@@ -126,15 +126,86 @@ class HttpServerIT {
         }
     }
 
+    /** The JDK lets nobody look into its TLS unless it is told to. */
+    private static List<String> starter(String provider) {
+        return provider.equals("jdk")
+                ? List.of("env", "JDK_JAVA_OPTIONS=--add-opens=java.base/sun.security.ssl=ALL-UNNAMED")
+                : List.of();
+    }
+
+    private static HttpClient tlsClient() throws Exception {
+        SSLContext trusting = SSLContext.getInstance("TLS");
+        trusting.init(null, new TrustManager[] {new TrustAll()}, new SecureRandom());
+        return HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .sslContext(trusting)
+                .build();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"openssl", "jdk"})
+    void tlsConnectionMoves(String provider) throws Exception {
+        try (Successors server = new Successors(
+                directory, starter(provider), "http-server", "--tls", "--tls-provider=" + provider, "--waves=50")) {
+            HttpClient http = tlsClient();
+            String before = get(http, server, "/").body();
+            for (int i = 0; i < 4; i++) {
+                String line = i % 2 == 0 ? server.waitThenEnd() : server.endThenStart();
+                assertTrue(line.contains(": 1 connections adopted"), line);
+                String after = get(http, server, "/").body();
+                assertTrue(after.startsWith("escrow-examples ") && !after.equals(before), after);
+                before = after;
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"openssl", "jdk"})
+    void tlsConnectionsVerifyBytesThroughHandovers(String provider) throws Exception {
+        try (Successors server =
+                new Successors(directory, starter(provider), "http-server", "--tls", "--tls-provider=" + provider)) {
+            HttpClient http = tlsClient();
+            List<Future<Void>> loads = new ArrayList<>();
+            for (int i = 0; i < CLIENTS; i++) {
+                Random random = new Random(i);
+                loads.add(clients.submit(() -> {
+                    while (!enough.get()) {
+                        echo(http, server, random);
+                    }
+                    return null;
+                }));
+            }
+            for (int i = 0; i < 5; i++) {
+                awaitAnswers(loads, 100);
+                String line = server.endThenStart();
+                assertTrue(line.contains(": " + CLIENTS + " connections adopted"), line);
+            }
+            awaitAnswers(loads, 100);
+            enough.set(true);
+            for (Future<Void> load : loads) {
+                load.get();
+            }
+        }
+    }
+
+    private void echo(HttpClient http, Successors server, Random random) throws Exception {
+        byte[] body = new byte[random.nextInt(3) == 0 ? random.nextInt(200_000) : 10];
+        random.nextBytes(body);
+        HttpResponse<byte[]> echo = http.send(
+                HttpRequest.newBuilder(server.uri("https", "/echo"))
+                        .POST(BodyPublishers.ofByteArray(body))
+                        .build(),
+                BodyHandlers.ofByteArray());
+        assertEquals(200, echo.statusCode());
+        assertArrayEquals(body, echo.body());
+        answered.incrementAndGet();
+    }
+
     @Test
-    void tlsIsDrainedAndTheNextProcessServes() throws Exception {
-        try (Successors server = new Successors(directory, "http-server", "--tls")) {
-            SSLContext trusting = SSLContext.getInstance("TLS");
-            trusting.init(null, new TrustManager[] {new TrustAll()}, new SecureRandom());
-            HttpClient http = HttpClient.newBuilder()
-                    .version(HttpClient.Version.HTTP_1_1)
-                    .sslContext(trusting)
-                    .build();
+    void tlsThatCantMoveIsDrainedAndTheNextProcessServes() throws Exception {
+        // Java is not told that its TLS may be looked into.
+        try (Successors server = new Successors(directory, "http-server", "--tls", "--tls-provider=jdk")) {
+            HttpClient http = tlsClient();
             String first = get(http, server, "/").body();
             assertEquals(first, get(http, server, "/").body());
             // Under way when the server is told to end: answered by the old process.

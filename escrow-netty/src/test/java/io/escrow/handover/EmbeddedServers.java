@@ -30,14 +30,25 @@ final class EmbeddedServers implements AutoCloseable {
     private final String path;
     private final boolean crashSafe;
     private final Consumer<Channel> initializer;
+    private final Consumer<ServerHandoverBuilder> settings;
     private final InMemoryEscrow daemon;
     private int port;
     private ServerHandover current;
 
     EmbeddedServers(Path directory, boolean crashSafe, Consumer<Channel> initializer) {
+        this(directory, crashSafe, initializer, builder -> {});
+    }
+
+    /** Starts the first server. */
+    EmbeddedServers(
+            Path directory,
+            boolean crashSafe,
+            Consumer<Channel> initializer,
+            Consumer<ServerHandoverBuilder> settings) {
         this.path = directory.resolve("s").toString();
         this.crashSafe = crashSafe;
         this.initializer = initializer;
+        this.settings = settings;
         this.daemon = InMemoryEscrow.start(directory.resolve("s"));
         start();
     }
@@ -49,11 +60,12 @@ final class EmbeddedServers implements AutoCloseable {
                 initializer.accept(channel);
             }
         });
-        current = ServerHandover.with(EscrowClient.builder().path(path))
+        ServerHandoverBuilder builder = ServerHandover.with(
+                        EscrowClient.builder().path(path))
                 .listen("http", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
-                .crashSafe(crashSafe)
-                .start()
-                .join();
+                .crashSafe(crashSafe);
+        settings.accept(builder);
+        current = builder.start().join();
         port = ((InetSocketAddress) current.listeners().get(0).localAddress()).getPort();
     }
 

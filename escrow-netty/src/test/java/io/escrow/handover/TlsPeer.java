@@ -90,6 +90,15 @@ final class TlsPeer implements AutoCloseable {
         assertArrayEquals(expected, got);
     }
 
+    /** Waits for so many bytes of anything. */
+    void awaitReceived(int length) throws IOException {
+        while (plain.remaining() < length) {
+            if (!unwrap()) {
+                throw new EOFException("after " + plain.remaining() + " of " + length + " bytes");
+            }
+        }
+    }
+
     /** Sends a record of the echo server, and waits for it. */
     void assertEchoes(byte[] record) throws IOException {
         byte[] framed = Peer.framed(record);

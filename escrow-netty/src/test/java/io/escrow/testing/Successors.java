@@ -14,6 +14,7 @@ public final class Successors implements AutoCloseable {
 
     private static final String READY = "Serving port ";
 
+    private final List<String> starter;
     private final List<String> arguments;
     private final JarProcess escrowd;
     private final int port;
@@ -26,6 +27,17 @@ public final class Successors implements AutoCloseable {
      * @param arguments what the server is told beside its escrow and its port
      */
     public Successors(Path directory, String... arguments) throws IOException, InterruptedException {
+        this(directory, List.of(), arguments);
+    }
+
+    /**
+     * Starts the daemon and the first server, and each server by way of another command.
+     *
+     * @param starter the command, which becomes the server
+     */
+    public Successors(Path directory, List<String> starter, String... arguments)
+            throws IOException, InterruptedException {
+        this.starter = List.copyOf(starter);
         Path escrow = directory.resolve("s");
         escrowd = JarProcess.escrowd(escrow);
         this.arguments = new ArrayList<>(List.of(arguments));
@@ -42,7 +54,7 @@ public final class Successors implements AutoCloseable {
     private JarProcess start(int onPort) throws IOException {
         List<String> all = new ArrayList<>(arguments);
         all.add("--port=" + onPort);
-        return JarProcess.start(all.toArray(String[]::new));
+        return JarProcess.start(starter, all.toArray(String[]::new));
     }
 
     /** Returns the port that all of them serve. */

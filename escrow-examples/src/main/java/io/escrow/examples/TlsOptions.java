@@ -1,0 +1,94 @@
+package io.escrow.examples;
+
+import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.handover.tls.MovableTls;
+import io.netty.channel.Channel;
+import io.netty.handler.ssl.OpenSsl;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import java.io.IOException;
+import java.nio.file.Path;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Option;
+
+/** The options of a server that speaks TLS when it is asked to. */
+final class TlsOptions {
+
+    /** Where TLS comes from. */
+    enum Provider {
+        OPENSSL,
+        JDK
+    }
+
+    /** A certificate of one's own. */
+    static final class Pem {
+        @Option(
+                names = "--cert",
+                paramLabel = "FILE",
+                required = true,
+                description = "the certificate and those that vouch for it, in PEM; with --key")
+        private Path certificate;
+
+        @Option(
+                names = "--key",
+                paramLabel = "FILE",
+                required = true,
+                description = "its private key, in PEM (PKCS#8); with --cert")
+        private Path key;
+    }
+
+    /** What makes sense with TLS only. */
+    static final class Tls {
+        @Option(
+                names = "--tls",
+                required = true,
+                description =
+                        "serve TLS; such connections move, too. Without --cert, with a certificate that is made at"
+                                + " the start")
+        private boolean wanted;
+
+        @ArgGroup(exclusive = false)
+        private Pem pem;
+
+        @Option(
+                names = "--tls-provider",
+                paramLabel = "NAME",
+                description =
+                        "openssl or jdk, default: openssl. With jdk, connections move only if Java was started with"
+                                + " --add-opens java.base/sun.security.ssl=ALL-UNNAMED")
+        private Provider provider = Provider.OPENSSL;
+
+        private SslContext context() throws IOException, InterruptedException {
+            SslContextBuilder builder = pem == null
+                    ? SelfSigned.builder()
+                    : SslContextBuilder.forServer(pem.certificate.toFile(), pem.key.toFile());
+            if (provider == Provider.OPENSSL && !OpenSsl.isAvailable()) {
+                throw new IOException("there is no OpenSSL for this machine (expected: --tls-provider jdk): "
+                        + OpenSsl.unavailabilityCause());
+            }
+            return builder.sslProvider(provider == Provider.JDK ? SslProvider.JDK : SslProvider.OPENSSL)
+                    .build();
+        }
+    }
+
+    @ArgGroup(exclusive = false)
+    private Tls tls;
+
+    private SslContext context;
+
+    /** Makes the context, and tells the library of it, if TLS is asked for. */
+    void prepare(ServerHandoverBuilder handover) throws IOException, InterruptedException {
+        if (tls != null && tls.wanted) {
+            context = tls.context();
+            handover.tls(MovableTls.of(context));
+        }
+    }
+
+    /** Puts TLS into the pipeline of a fresh channel, if it is asked for. */
+    void initialise(Channel channel) {
+        if (context != null) {
+            channel.pipeline().addLast(context.newHandler(channel.alloc()));
+        }
+    }
+}
