@@ -18,6 +18,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
@@ -62,13 +63,18 @@ class TlsHandoverTest extends TlsHarness {
         return InMemoryEscrow.start(path, capacity);
     }
 
-    private ServerHandoverBuilder moving() {
+    SslProvider provider() {
+        return SslProvider.JDK;
+    }
+
+    final ServerHandoverBuilder moving() {
         return tlsServer(context).tls(MovableTls.of(context));
     }
 
     /** Describes an echo server with a pipeline of its own. */
     private ServerHandoverBuilder moving(Consumer<Channel> pipeline) {
-        return server(bootstrap(pipeline)).tls(MovableTls.of(context));
+        return server(bootstrap(pipeline).childOption(ChannelOption.SO_SNDBUF, 32 * 1024))
+                .tls(MovableTls.of(context));
     }
 
     private ServerHandover move(ServerHandover server, ServerHandoverBuilder next, int count) throws EscrowException {
@@ -85,8 +91,8 @@ class TlsHandoverTest extends TlsHarness {
         return move(server, next, 1);
     }
 
-    private void useSuite(String protocol) throws Exception {
-        context = context(SslProvider.JDK).protocols(protocol).build();
+    final void useVersion(String protocol) throws Exception {
+        context = context(provider()).protocols(protocol).build();
     }
 
     @ParameterizedTest
@@ -101,7 +107,7 @@ class TlsHandoverTest extends TlsHarness {
             })
     void connectionMovesAgainAndAgain(String suite) throws Exception {
         String[] names = suite.split(" ", 2);
-        context = context(SslProvider.JDK)
+        context = context(provider())
                 .protocols(names[0])
                 .ciphers(List.of(names[1]))
                 .build();
@@ -156,7 +162,7 @@ class TlsHandoverTest extends TlsHarness {
     @ParameterizedTest
     @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
     void halfRecordsAndUnsentOnesMove(String protocol) throws Exception {
-        useSuite(protocol);
+        useVersion(protocol);
         ServerHandover server = start(moving());
         Traffic traffic = new Traffic();
         for (int i = 0; i < 3; i++) {
@@ -169,7 +175,7 @@ class TlsHandoverTest extends TlsHarness {
     @ValueSource(booleans = {false, true})
     void connectionsMoveInWaves(boolean crashSafe) throws Exception {
         this.crashSafe = crashSafe;
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving().waves(Duration.ofMillis(50)));
         Traffic traffic = new Traffic();
         for (int i = 0; i < 3; i++) {
@@ -186,7 +192,7 @@ class TlsHandoverTest extends TlsHarness {
     @SuppressWarnings("try") // the refusing one closes in the middle, and again at the end
     @Test
     void waveThatIsRefusedGoesOnWithTheSameKeys() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover first = start(moving());
         Traffic traffic = new Traffic();
         ServerHandover server = move(first, moving().waves(Duration.ofMillis(50)), MANY);
@@ -204,7 +210,7 @@ class TlsHandoverTest extends TlsHarness {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void serverThatCantHandOverGoesOnWithTheSameKeys(boolean moved) throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         Traffic traffic = new Traffic();
         if (moved) {
@@ -231,7 +237,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void serverGoesOnWhenTheDaemonIsGone() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         Traffic traffic = new Traffic();
         CompletableFuture<?> lost = server.context().client().closed().toCompletableFuture();
@@ -246,7 +252,7 @@ class TlsHandoverTest extends TlsHarness {
     @ParameterizedTest
     @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
     void serverClosesWithAWordAfterAMove(String protocol) throws Exception {
-        useSuite(protocol);
+        useVersion(protocol);
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");
@@ -259,7 +265,7 @@ class TlsHandoverTest extends TlsHarness {
     @ParameterizedTest
     @ValueSource(strings = {"TLSv1.3", "TLSv1.2"})
     void clientClosesWithAWordAfterAMove(String protocol) throws Exception {
-        useSuite(protocol);
+        useVersion(protocol);
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");
@@ -274,7 +280,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void connectionThatIsHalfClosedMoves() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");
@@ -292,7 +298,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void keysAreRenewedBeforeAndAfterAMove() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         for (int i = 0; i < 3; i++) {
@@ -309,7 +315,7 @@ class TlsHandoverTest extends TlsHarness {
     @ValueSource(booleans = {false, true})
     void connectionIsResetAfterACrash(boolean moved) throws Exception {
         crashSafe = true;
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");
@@ -343,7 +349,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void eventOfTheHandshakeIsFiredAgain() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         Queue<Boolean> futures = new ConcurrentLinkedQueue<>();
         Consumer<Channel> pipeline = ch -> {
             SslHandler ssl = context.newHandler(ch.alloc());
@@ -365,7 +371,7 @@ class TlsHandoverTest extends TlsHarness {
     /** Says something too early, in a process that has not got the connection yet. */
     @Test
     void whatIsWrittenBeforeTheConnectionGoesOnIsSentBehindWhatIsUnsent() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         byte[] greeting = Peer.framed("hello".getBytes(StandardCharsets.UTF_8));
         Consumer<Channel> greets = ch -> {
             echo(ch, context);
@@ -392,7 +398,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void pipelineIsConfiguredAgainByAlpn() throws Exception {
-        context = context(SslProvider.JDK)
+        context = context(provider())
                 .applicationProtocolConfig(new ApplicationProtocolConfig(
                         ApplicationProtocolConfig.Protocol.ALPN,
                         ApplicationProtocolConfig.SelectorFailureBehavior.NO_ADVERTISE,
@@ -428,8 +434,8 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void nameOfTheServerMoves() throws Exception {
-        context = context(SslProvider.JDK).build();
-        SslContext other = context(SslProvider.JDK).build();
+        context = context(provider()).build();
+        SslContext other = context(provider()).build();
         Consumer<Channel> pipeline = ch -> {
             ch.pipeline()
                     .addLast(new SniHandler(new DomainWildcardMappingBuilder<>(other)
@@ -456,7 +462,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void optionalTlsMoves() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         Consumer<Channel> pipeline = ch -> ch.pipeline()
                 .addLast(new OptionalSslHandler(context), new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo());
         ServerHandover server = start(moving(pipeline));
@@ -470,7 +476,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void certificateOfTheClientAndAttributesMove() throws Exception {
-        context = context(SslProvider.JDK)
+        context = context(provider())
                 .clientAuth(ClientAuth.REQUIRE)
                 .trustManager(Certificates.trusting("client"))
                 .build();
@@ -503,7 +509,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void whatNobodyAsksForMovesOn() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");
@@ -523,7 +529,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @Test
     void nextVersionWithoutTlsLeavesTheConnection() throws Exception {
-        useSuite("TLSv1.3");
+        useVersion("TLSv1.3");
         ServerHandover server = start(moving());
         TlsPeer peer = tlsClient();
         peer.assertEchoes("one");

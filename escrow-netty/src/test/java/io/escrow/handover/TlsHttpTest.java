@@ -29,8 +29,8 @@ import io.netty.handler.ssl.ApplicationProtocolNegotiationHandler;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.handler.ssl.SslProvider;
-import java.net.InetSocketAddress;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -44,8 +44,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -75,8 +75,7 @@ class TlsHttpTest {
                         "http/1.1"))
                 .build();
         clientContext = SSLContext.getInstance("TLS");
-        clientContext.init(
-                null, Certificates.trusting(TlsHarness.SERVER).getTrustManagers(), null);
+        clientContext.init(null, Certificates.trusting(TlsHarness.SERVER).getTrustManagers(), null);
     }
 
     private EmbeddedServers servers(boolean byAlpn, boolean crashSafe) {
@@ -212,9 +211,8 @@ class TlsHttpTest {
     void http2StaysAndEndsWithItsOwnWord() throws Exception {
         try (EmbeddedServers servers = servers(true, false)) {
             byte[] preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(UTF_8);
-            try (TlsPeer peer = new TlsPeer(
-                    new InetSocketAddress(InetAddress.getLoopbackAddress(), servers.port()),
-                    engine())) {
+            try (TlsPeer peer =
+                    new TlsPeer(new InetSocketAddress(InetAddress.getLoopbackAddress(), servers.port()), engine())) {
                 // With an empty frame of SETTINGS.
                 peer.send(preface);
                 peer.send(new byte[] {0, 0, 0, 4, 0, 0, 0, 0, 0});

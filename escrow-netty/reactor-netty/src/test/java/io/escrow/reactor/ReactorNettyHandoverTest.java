@@ -11,6 +11,8 @@ import io.escrow.handover.HandoverReport;
 import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.handover.tls.MovableTls;
+import io.escrow.testing.Certificates;
 import io.escrow.testing.InMemoryEscrow;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -20,6 +22,9 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.socket.DatagramChannel;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -36,6 +41,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
+import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -92,7 +98,11 @@ class ReactorNettyHandoverTest {
     }
 
     private Running start(String version, UnaryOperator<HttpServer> settings) {
-        HandoverTransport transport = builder().transport();
+        return start(builder(), version, settings);
+    }
+
+    private Running start(ServerHandoverBuilder builder, String version, UnaryOperator<HttpServer> settings) {
+        HandoverTransport transport = builder.transport();
         EscrowLoopResources loops = EscrowLoopResources.of(transport, "http");
         HttpServer server = HttpServer.create()
                 .host("127.0.0.1")
@@ -152,6 +162,38 @@ class ReactorNettyHandoverTest {
         @Override
         public void onError(WebSocket webSocket, Throwable error) {
             received.add("error: " + error);
+        }
+    }
+
+    @Test
+    void connectionWithTlsMoves() throws Exception {
+        SslContext context = SslContextBuilder.forServer(Certificates.keys("server"))
+                .sslProvider(SslProvider.JDK)
+                .build();
+        SSLContext trusting = SSLContext.getInstance("TLS");
+        trusting.init(null, Certificates.trusting("server").getTrustManagers(), null);
+        HttpClient client = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .sslContext(trusting)
+                .build();
+        String before = null;
+        for (int i = 0; i < 3; i++) {
+            String version = Integer.toString(i);
+            Running running = start(
+                    builder().tls(MovableTls.of(context)),
+                    version,
+                    server -> server.secure(ssl -> ssl.sslContext(context)));
+            HttpRequest request = HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + port + "/"))
+                    .build();
+            assertEquals(version, client.send(request, BodyHandlers.ofString()).body());
+            if (before != null) {
+                assertEquals(1, running.handover().startReport().adopted());
+            }
+            before = version;
+            if (i < 2) {
+                HandoverReport report = running.transport().handOver(TIME).join();
+                assertEquals(List.of(), report.staying());
+            }
         }
     }
 
