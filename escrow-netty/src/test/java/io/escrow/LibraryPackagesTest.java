@@ -26,6 +26,7 @@ class LibraryPackagesTest {
     private static final String TLS = "io.escrow.handover.tls";
     private static final String TLS_RECORD = "io.escrow.handover.tls.record";
     private static final String TLS_SOURCE = "io.escrow.handover.tls.source";
+    private static final String TLS_TICKET = "io.escrow.handover.tls.ticket";
     private static final String MICROMETER = "io.escrow.handover.micrometer";
 
     private static final PackageRules rules = new PackageRules()
@@ -38,12 +39,25 @@ class LibraryPackagesTest {
             .allow(SEAL, VALUES, STORE)
             .allow(TLS)
             .allow(TLS_RECORD)
+            .allow(TLS_TICKET)
             .allow(TLS_SOURCE, TLS_RECORD)
             .allow(CONNECTION, VALUES, INTERNAL, PROTOCOL, STORE, SEAL, TLS_RECORD, TLS_SOURCE)
             .allow(LINK, VALUES, INTERNAL, STORE)
             .allow(HTTP, PROTOCOL)
             .allow(FRAMING, PROTOCOL)
-            .allow(HANDOVER, VALUES, INTERNAL, CLIENT, PROTOCOL, STORE, SEAL, TLS, TLS_SOURCE, CONNECTION, LINK)
+            .allow(
+                    HANDOVER,
+                    VALUES,
+                    INTERNAL,
+                    CLIENT,
+                    PROTOCOL,
+                    STORE,
+                    SEAL,
+                    TLS,
+                    TLS_SOURCE,
+                    TLS_TICKET,
+                    CONNECTION,
+                    LINK)
             .allow(MICROMETER, HANDOVER)
             .allowPair(EscrowClient.class, BlockingEscrow.class)
             .allowPair(EscrowClient.class, EscrowClientBuilder.class)

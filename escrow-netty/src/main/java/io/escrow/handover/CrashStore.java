@@ -19,10 +19,12 @@ final class CrashStore {
     private final List<Listener> listeners;
     private final Connections connections;
     private final EscrowTable table;
+    private final ServerTickets tickets;
     private ChannelSlot marksSlot;
 
-    CrashStore(List<Listener> listeners, Connections connections, EscrowTable table) {
+    CrashStore(List<Listener> listeners, Connections connections, EscrowTable table, ServerTickets tickets) {
         this.listeners = listeners;
+        this.tickets = tickets;
         this.connections = connections;
         this.table = table;
     }
@@ -52,6 +54,9 @@ final class CrashStore {
     List<CompletableFuture<Void>> storeAll() {
         List<CompletableFuture<Void>> stored = new ArrayList<>();
         listeners.forEach(listener -> stored.add(listener.store(false)));
+        if (tickets.isShared()) {
+            stored.add(tickets.store());
+        }
         for (Connection connection : connections.all()) {
             stored.add(EventLoops.call(connection.channel().eventLoop(), () -> Connections.storeForCrash(connection))
                     .thenCompose(done -> done));

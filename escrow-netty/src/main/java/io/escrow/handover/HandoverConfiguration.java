@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.InheritedSockets;
 import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.ConnectionRules;
+import io.escrow.handover.tls.ticket.TicketContexts;
 import io.netty.channel.Channel;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,6 +22,7 @@ import java.util.function.Predicate;
  * @param marksDirectory where a crash-safe server makes the file for its marks
  * @param bindWarning after which time a listener that a framework does not bind is warned of
  * @param wave how long a wave may take; {@code null} if all connections move at once
+ * @param tickets the contexts that share the keys of session tickets; {@code null} if there is none
  */
 record HandoverConfiguration(
         EscrowClientBuilder escrow,
@@ -38,6 +40,7 @@ record HandoverConfiguration(
         Predicate<Channel> resumeAfterCrash,
         Consumer<Progress> onProgress,
         HandoverObserver observer,
+        TicketContexts tickets,
         ConnectionRules rules) {
 
     /** Returns a copy with the listeners, and what is said about them, of other descriptions. */
@@ -58,6 +61,7 @@ record HandoverConfiguration(
                 resumeAfterCrash,
                 onProgress,
                 observer,
+                tickets,
                 rules);
     }
 }

@@ -22,13 +22,15 @@ import java.util.Set;
  * @param connections the connections of this process
  * @param listeners the listeners and datagram sockets, in the order in which they were described
  * @param crashStore what is in the escrow for the case of a crash
+ * @param tickets the keys of session tickets, if they are shared
  */
 record HandoverContext(
         HandoverConfiguration configuration,
         EscrowSession session,
         Connections connections,
         List<Listener> listeners,
-        CrashStore crashStore) {
+        CrashStore crashStore,
+        ServerTickets tickets) {
 
     /**
      * Makes the parts of a server that has no session, no connection and no open listener yet.
@@ -40,9 +42,15 @@ record HandoverContext(
                 configuration.listeners().stream().map(Listener::new).toList();
         EscrowTable table = new EscrowTable(configuration.firstTag());
         Connections connections = new Connections(configuration, table, marks(configuration));
-        CrashStore crashStore = new CrashStore(listeners, connections, table);
+        ServerTickets tickets = new ServerTickets(configuration, table);
+        CrashStore crashStore = new CrashStore(listeners, connections, table, tickets);
         return new HandoverContext(
-                configuration, new EscrowSession(configuration, table, crashStore), connections, listeners, crashStore);
+                configuration,
+                new EscrowSession(configuration, table, crashStore),
+                connections,
+                listeners,
+                crashStore,
+                tickets);
     }
 
     private static CrashMarks marks(HandoverConfiguration configuration) throws EscrowException {

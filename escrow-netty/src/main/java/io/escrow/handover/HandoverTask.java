@@ -128,6 +128,7 @@ final class HandoverTask {
             moved = all.apart().size();
         }
         final Duration took = Duration.ofNanos(System.nanoTime() - began);
+        server.tickets().end();
         listeners.forEach(listener -> afterwards(() -> letGo(listener)));
         server.crashStore().close();
         drain();
@@ -202,8 +203,10 @@ final class HandoverTask {
     }
 
     private CompletableFuture<Void> storeListeners() {
-        return CompletableFuture.allOf(
-                listeners.stream().map(listener -> listener.store(true)).toArray(CompletableFuture[]::new));
+        List<CompletableFuture<Void>> stored = new ArrayList<>();
+        listeners.forEach(listener -> stored.add(listener.store(true)));
+        stored.add(server.tickets().store());
+        return CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new));
     }
 
     private void store() throws EscrowException {
@@ -345,6 +348,7 @@ final class HandoverTask {
                             ? listener.store(false)
                             : listener.slot().remove());
         }
+        warn(server.tickets().settle());
         for (Connection connection : server.connections().all()) {
             warn(
                     server.configuration().crashSafe()

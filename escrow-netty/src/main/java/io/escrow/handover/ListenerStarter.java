@@ -98,6 +98,13 @@ final class ListenerStarter {
     }
 
     private void sort(Entry entry, ChannelRecord record) {
+        if (record.listener().equals(ChannelRecord.TICKETS_NAME)) {
+            String whyLeft = server.tickets().found(entry, record);
+            if (whyLeft != null) {
+                notes.leave("keys of session tickets in slot " + entry.tag() + "/" + entry.index() + ": " + whyLeft);
+            }
+            return;
+        }
         List<String> unknown = record.unknownRequired(section -> false);
         if (!unknown.isEmpty()) {
             leave(

@@ -199,6 +199,8 @@ public final class ServerHandover implements AutoCloseable {
         EventLoops.settle(context.loops()).join();
         context.listeners().forEach(listener -> listener.slot().remove());
         context.crashStore().removeMarks();
+        context.tickets().end();
+        context.tickets().remove();
         context.table().removed().join();
         context.session().end().join();
         context.crashStore().close();

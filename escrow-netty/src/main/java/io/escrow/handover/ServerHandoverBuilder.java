@@ -14,6 +14,7 @@ import io.escrow.handover.protocol.Protocol;
 import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.tls.MovableTls;
 import io.escrow.handover.tls.source.TlsSources;
+import io.escrow.handover.tls.ticket.TicketContexts;
 import io.escrow.internal.Checks;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
@@ -53,6 +54,7 @@ public final class ServerHandoverBuilder {
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
     private MovedAttributes attributes = MovedAttributes.NONE;
     private TlsSources tls;
+    private TicketContexts tickets;
     private boolean crashSafe;
     private Path marksDirectory = CrashMarks.defaultDirectory();
     private boolean bindChangedAddress;
@@ -192,6 +194,9 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder tls(MovableTls tls) {
         this.tls = TlsSources.of(tls.contexts());
+        TicketContexts shared =
+                tls.ticketAge() == null ? null : TicketContexts.of(tls.contexts(), tls.ticketAge(), tls.ticketGrace());
+        this.tickets = shared == null || shared.isEmpty() ? null : shared;
         return this;
     }
 
@@ -467,6 +472,7 @@ public final class ServerHandoverBuilder {
                 resumeAfterCrash,
                 onProgress,
                 observer,
+                tickets,
                 new ConnectionRules(
                         ProtocolRegistry.with(protocols),
                         immovable,

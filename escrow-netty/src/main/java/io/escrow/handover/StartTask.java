@@ -129,6 +129,7 @@ final class StartTask {
                 return null;
             }
             listeners.open();
+            server.tickets().begin();
             // From here on the start can't fail any more: what goes wrong is noted in the report.
             if (before == null) {
                 adoptConnections();
@@ -173,6 +174,7 @@ final class StartTask {
         if (!configuration.crashSafe()) {
             server.listeners()
                     .forEach(listener -> Futures.awaitEnd(listener.slot().remove()));
+            Futures.awaitEnd(server.tickets().remove());
         }
     }
 
@@ -194,6 +196,7 @@ final class StartTask {
             listener.abandon();
         }
         listeners.surplus().abandon();
+        server.tickets().end();
         List<Connection> held = server.connections().all().stream()
                 .filter(connection -> connection.state() == ConnectionState.HELD)
                 .toList();

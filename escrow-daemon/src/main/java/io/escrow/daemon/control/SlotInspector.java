@@ -78,6 +78,9 @@ final class SlotInspector implements AutoCloseable {
         if (record.isRendezvous()) {
             return "rendezvous";
         }
+        if (record.isTickets()) {
+            return "session tickets";
+        }
         if (record.isMarks()) {
             return "marks";
         }

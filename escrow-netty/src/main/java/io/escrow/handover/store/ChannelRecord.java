@@ -72,6 +72,8 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** The name that the file of marks has among the listeners. */
     public static final String MARKS = "\0marks";
+    /** The name that the keys of session tickets have among the listeners. */
+    public static final String TICKETS_NAME = "\0tickets";
 
     /** The version of this writer, and the highest that this reader knows. */
     public static final int VERSION = 2;

@@ -60,6 +60,24 @@ public final class ChannelSlot {
         return stored.thenAccept(now -> {});
     }
 
+    /**
+     * Stores what has no descriptor, or replaces it.
+     *
+     * @return done when it is stored; when it fails, the slot is as it was
+     */
+    public synchronized CompletableFuture<Void> store(ChannelRecord record) {
+        CompletableFuture<EscrowTable.Place> before = place;
+        CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> old != null && table.has(old)
+                ? table.update(old, record)
+                        .exceptionallyCompose(failure -> isEmpty(failure)
+                                ? put(old, null, record, () -> {})
+                                : CompletableFuture.failedFuture(failure))
+                : put(old, null, record, () -> {}));
+        place = stored.exceptionallyCompose(
+                failure -> before.thenApply(old -> old == null ? table.unsure(tag, index, failure) : old));
+        return stored.thenAccept(now -> {});
+    }
+
     /** Returns whether an operator has emptied the slot. */
     private static boolean isEmpty(Throwable failure) {
         return Futures.unwrap(failure) instanceof EscrowException refused && refused.status() == Status.ENOENT;

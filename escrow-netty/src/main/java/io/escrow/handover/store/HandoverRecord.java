@@ -114,7 +114,7 @@ public record HandoverRecord(
         }
         byte[] shown = payload;
         try {
-            RecordParser.Parsed parsed = RecordParser.parse(in, (long) in.getInt(0) * payload.length);
+            RecordParser.Parsed parsed = RecordParser.parse(in, in.getInt(0) == 0 ? 0 : Integer.MAX_VALUE);
             for (Map.Entry<String, RecordParser.Span> section :
                     parsed.sections().entrySet()) {
                 if (ChannelRecord.isSecret(section.getKey())) {
@@ -183,12 +183,19 @@ public record HandoverRecord(
     }
 
     private static boolean isChannel(String listener) {
-        return !listener.equals(ChannelRecord.RENDEZVOUS) && !listener.equals(ChannelRecord.MARKS);
+        return !listener.equals(ChannelRecord.RENDEZVOUS)
+                && !listener.equals(ChannelRecord.MARKS)
+                && !listener.equals(ChannelRecord.TICKETS_NAME);
     }
 
     /** Returns whether the slot holds the socket at which two processes meet while connections move in waves. */
     public boolean isRendezvous() {
         return ChannelRecord.RENDEZVOUS.equals(listener);
+    }
+
+    /** Returns whether the slot holds the keys of session tickets. */
+    public boolean isTickets() {
+        return ChannelRecord.TICKETS_NAME.equals(listener);
     }
 
     /** Returns whether the slot holds the file in which a crash-safe server marks connections. */

@@ -1,6 +1,7 @@
 package io.escrow.handover.tls;
 
 import io.netty.handler.ssl.SslContext;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -17,10 +18,22 @@ import java.util.List;
  */
 public final class MovableTls {
 
+    private static final Duration LONGEST = Duration.ofDays(365);
+    private static final Duration TICKET_AGE = Duration.ofHours(12);
+    private static final Duration TICKET_GRACE = Duration.ofHours(24);
+
     private final List<SslContext> contexts;
+    private final Duration ticketAge;
+    private final Duration ticketGrace;
+
+    private MovableTls(Collection<? extends SslContext> contexts, Duration ticketAge, Duration ticketGrace) {
+        this.contexts = List.copyOf(contexts);
+        this.ticketAge = ticketAge;
+        this.ticketGrace = ticketGrace;
+    }
 
     private MovableTls(Collection<? extends SslContext> contexts) {
-        this.contexts = List.copyOf(contexts);
+        this(contexts, TICKET_AGE, TICKET_GRACE);
     }
 
     /**
@@ -54,5 +67,56 @@ public final class MovableTls {
      */
     public List<SslContext> contexts() {
         return contexts;
+    }
+
+    /**
+     * Sets how long keys of session tickets are used. Contexts of the provider OPENSSL issue and accept tickets, with keys that
+     * the processes of the server share: clients resume their sessions after a handover, and in crash-safe mode after a
+     * crash. Those that issue tickets already, with keys that the user has set, are left alone, and those of the JDK's provider, whose
+     * keys can't be had. A context has keys of its own, by its place among the contexts here and by whether it asks for
+     * client certificates: keep their order from version to version.
+     *
+     * @param current how long tickets are issued with a key; 12 hours by default
+     * @param before how long they are accepted after that; 24 hours by default
+     * @return a copy with these times
+     * @throws IllegalArgumentException if a time is shorter than a millisecond, or longer than 365 days
+     */
+    public MovableTls ticketKeys(Duration current, Duration before) {
+        return new MovableTls(
+                contexts, checked("age of a ticket key", current), checked("time to accept a ticket key", before));
+    }
+
+    private static Duration checked(String what, Duration time) {
+        if (time.compareTo(Duration.ofMillis(1)) < 0 || time.compareTo(LONGEST) > 0) {
+            throw new IllegalArgumentException(what + ": " + time + " (expected: 1 millisecond to 365 days)");
+        }
+        return time;
+    }
+
+    /**
+     * Leaves the session tickets of all contexts alone.
+     *
+     * @return a copy that does so
+     */
+    public MovableTls withoutTicketKeys() {
+        return new MovableTls(contexts, null, null);
+    }
+
+    /**
+     * Returns how long tickets are issued with a key.
+     *
+     * @return the time; {@code null} if keys of tickets are not shared
+     */
+    public Duration ticketAge() {
+        return ticketAge;
+    }
+
+    /**
+     * Returns how long tickets are accepted when others are issued.
+     *
+     * @return the time; {@code null} if keys of tickets are not shared
+     */
+    public Duration ticketGrace() {
+        return ticketGrace;
     }
 }

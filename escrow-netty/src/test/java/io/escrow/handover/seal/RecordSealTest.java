@@ -13,6 +13,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.handover.store.ChannelRecord;
+import io.netty.buffer.Unpooled;
+import java.io.InputStream;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -64,6 +66,17 @@ class RecordSealTest {
         ChannelRecord expected = record();
         assertArrayEquals(expected.encode(), opened.encode());
         assertArrayEquals(expected.farewell(), opened.farewell());
+    }
+
+    @Test
+    void theGoldenRecordOpens() throws Exception {
+        byte[] payload;
+        try (InputStream in = ChannelRecord.class.getResourceAsStream("records/v2/sealed.bin")) {
+            payload = in.readAllBytes();
+        }
+        ChannelRecord opened =
+                seal.open(ChannelRecord.decode(Unpooled.wrappedBuffer(payload, 8, payload.length - 8)), COOKIE);
+        assertArrayEquals(record().encode(), opened.encode());
     }
 
     @Test

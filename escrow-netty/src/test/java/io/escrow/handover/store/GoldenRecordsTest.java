@@ -276,6 +276,49 @@ class GoldenRecordsTest {
     }
 
     @Test
+    void ticketKeysHaveASlotOfTheirOwn() throws Exception {
+        byte[] keys = new byte[2 + 2 * 40];
+        Arrays.fill(keys, (byte) 0x5A);
+        ChannelRecord expected =
+                ChannelRecord.builder("\0tickets", true).put("tickets", keys).build();
+        ChannelRecord read = read("v2/tickets");
+        assertSame(expected, read);
+        assertArrayEquals(record("v2/tickets"), expected.encode());
+        assertEquals(List.of("tickets"), read.unknownRequired(name -> false));
+
+        byte[] payload = payload("v2/tickets");
+        HandoverRecord told = HandoverRecord.of(payload).orElseThrow();
+        assertTrue(told.isTickets());
+        assertFalse(told.isRendezvous());
+        assertEquals(Map.of("tickets", keys.length), told.sections());
+        byte[] shown = HandoverRecord.withoutSecrets(payload);
+        assertEquals(HandoverRecord.of(payload), HandoverRecord.of(shown));
+        assertFalse(new String(shown, ISO_8859_1).contains("ZZ"));
+        assertTrue(new String(payload, ISO_8859_1).contains("ZZ"));
+    }
+
+    @Test
+    void nothingElseIsHidden() throws Exception {
+        for (String name : List.of("v2/http", "v2/chunks", "later/needs-more")) {
+            assertArrayEquals(payload(name), HandoverRecord.withoutSecrets(payload(name)));
+        }
+        assertEquals(0, HandoverRecord.withoutSecrets(new byte[0]).length);
+        // The keys of a connection, up to where the record goes on in another slot.
+        byte[] cut = ByteBuffer.allocate(64)
+                .putInt(1)
+                .putInt(7)
+                .put(
+                        ChannelRecord.builder("https", true)
+                                .put("tls", "Z".repeat(100).getBytes(UTF_8))
+                                .build()
+                                .encode(),
+                        0,
+                        56)
+                .array();
+        assertFalse(new String(HandoverRecord.withoutSecrets(cut), ISO_8859_1).contains("Z"));
+    }
+
+    @Test
     void aLaterWriterMayAddFlagsAndSections() throws Exception {
         ChannelRecord read = read("later/adds");
         assertEquals("echo", read.listener());
