@@ -23,7 +23,8 @@ public interface Protocol {
 
     /**
      * Recognises a connection by its pipeline. May add handlers of its own to the pipeline. Called once for each
-     * connection, on its event loop, when the pipeline is built and before the first read. When this method throws an
+     * connection, on its event loop, when the pipeline is built and before the first read; and once more at the end of a
+     * TLS handshake, which may have completed the pipeline, if no protocol has recognised it before. When this method throws an
      * exception, an accepted connection is closed, and one that was handed over is left as if it could not be restored.
      *
      * @param context the connection
