@@ -1,6 +1,7 @@
 package io.escrow.examples;
 
 import io.escrow.InheritedSockets;
+import io.escrow.examples.tls.TlsOptions;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.netty.bootstrap.ServerBootstrap;

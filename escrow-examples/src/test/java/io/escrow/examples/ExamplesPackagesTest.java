@@ -14,13 +14,14 @@ class ExamplesPackagesTest {
     private static final String EXAMPLES = "io.escrow.examples";
     private static final String BENCH = "io.escrow.examples.bench";
     private static final String RECORDS = "io.escrow.examples.records";
+    private static final String TLS = "io.escrow.examples.tls";
     private static final String PROCESS = "io.escrow.examples.process";
 
     private final PackageRules rules = new PackageRules()
             .allow(PROCESS, DAEMON)
             .allow(RECORDS)
             .allow(BENCH, PROCESS, VALUES, CLIENT, HANDOVER, DAEMON)
-            .allow(EXAMPLES, BENCH, RECORDS, PROCESS, VALUES, CLIENT, HANDOVER, PROTOCOL);
+            .allow(EXAMPLES, BENCH, RECORDS, PROCESS, TLS, VALUES, CLIENT, HANDOVER, PROTOCOL);
 
     @Test
     void packagesUseOnlyWhatTheyMay() {

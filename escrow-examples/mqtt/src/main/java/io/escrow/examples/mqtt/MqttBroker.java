@@ -2,6 +2,7 @@ package io.escrow.examples.mqtt;
 
 import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
+import io.escrow.examples.tls.TlsOptions;
 import io.escrow.handover.HandoverReport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
@@ -16,6 +17,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.mqtt.MqttDecoder;
 import io.netty.handler.codec.mqtt.MqttEncoder;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -25,6 +27,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Starts a broker, and hands it over on SIGTERM. */
@@ -60,6 +63,9 @@ public final class MqttBroker implements Callable<Integer> {
             description = "default: ${DEFAULT-VALUE}; 0 for any")
     private int port;
 
+    @Mixin
+    private final TlsOptions tls = new TlsOptions();
+
     @Option(names = "--crash-safe", description = "connections survive SIGKILL, too")
     private boolean crashSafe;
 
@@ -75,23 +81,26 @@ public final class MqttBroker implements Callable<Integer> {
 
     /** Runs the broker. */
     public static void main(String[] args) {
-        System.exit(new CommandLine(new MqttBroker()).execute(args));
+        System.exit(new CommandLine(new MqttBroker())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .execute(args));
     }
 
     @Override
-    public Integer call() throws InterruptedException, ExecutionException {
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
         CompletableFuture<ServerHandover> started = new CompletableFuture<>();
         Broker broker = new Broker(group.next(), channel -> started.thenCompose(server -> server.checkpoint(channel)));
         ServerHandoverBuilder handover = ServerHandover.with(EscrowClient.builder()
                         .path(escrow)
                         .launch(DaemonLaunch.onDemand().replaceDeadSocket(true)))
-                .listen("mqtt", bootstrap(group, broker), new InetSocketAddress(port))
+                .listen("mqtt", bootstrap(group, broker, tls), new InetSocketAddress(port))
                 .crashSafe(crashSafe)
                 .drain(Duration.ofSeconds(1));
         if (waves != null) {
             handover.waves(Duration.ofMillis(waves));
         }
+        tls.prepare(handover);
         ServerHandover server = handover.start().get();
         started.complete(server);
         StateStore store = StateStore.open(escrow + ".state").get();
@@ -107,7 +116,7 @@ public final class MqttBroker implements Callable<Integer> {
     }
 
     /** Describes the connections; nothing here is for the handover. */
-    static ServerBootstrap bootstrap(EventLoopGroup group, Broker broker) {
+    static ServerBootstrap bootstrap(EventLoopGroup group, Broker broker, TlsOptions tls) {
         return new ServerBootstrap()
                 .group(group)
                 .option(ChannelOption.SO_BACKLOG, 4096)
@@ -116,6 +125,7 @@ public final class MqttBroker implements Callable<Integer> {
                 .childHandler(new ChannelInitializer<Channel>() {
                     @Override
                     protected void initChannel(Channel channel) {
+                        tls.initialise(channel);
                         channel.pipeline()
                                 .addLast(new MqttDecoder(MAX_PACKET), MqttEncoder.INSTANCE, new BrokerHandler(broker));
                     }

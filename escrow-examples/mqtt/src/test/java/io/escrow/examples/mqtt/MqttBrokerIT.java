@@ -10,6 +10,9 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.mqtt.MqttVersion;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -37,6 +40,8 @@ class MqttBrokerIT {
     private final List<MqttPeer> peers = new ArrayList<>();
     private JarProcess state;
     private Successors brokers;
+    /** Of the clients; {@code null} without TLS. */
+    private SslContext tls;
 
     /** Starts the broker, and before it what it would start and leave behind. */
     private void start(String... arguments) throws Exception {
@@ -53,7 +58,7 @@ class MqttBrokerIT {
     }
 
     private MqttPeer connect(MqttVersion version, String clientId, boolean kept) throws Exception {
-        MqttPeer peer = new MqttPeer(group, brokers.port(), version, clientId, kept);
+        MqttPeer peer = new MqttPeer(group, brokers.port(), tls, version, clientId, kept);
         peers.add(peer);
         return peer;
     }
@@ -96,9 +101,16 @@ class MqttBrokerIT {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void noMessageIsLostOrDoubled(boolean inWaves) throws Exception {
-        start(inWaves ? "--waves=20" : "--crash-safe");
+    @ValueSource(
+            strings = {"--crash-safe", "--waves=20", "--crash-safe --tls", "--waves=20 --tls --tls-provider=openssl"})
+    void noMessageIsLostOrDoubled(String options) throws Exception {
+        if (options.contains("--tls")) {
+            tls = SslContextBuilder.forClient()
+                    .trustManager(InsecureTrustManagerFactory.INSTANCE)
+                    .endpointIdentificationAlgorithm(null)
+                    .build();
+        }
+        start(options.split(" "));
         MqttPeer away = connect(MqttVersion.MQTT_3_1_1, "away", true);
         away.subscribe("few/#");
         away.close();

@@ -21,6 +21,7 @@ import io.netty.handler.codec.mqtt.MqttProperties;
 import io.netty.handler.codec.mqtt.MqttPublishMessage;
 import io.netty.handler.codec.mqtt.MqttQoS;
 import io.netty.handler.codec.mqtt.MqttVersion;
+import io.netty.handler.ssl.SslContext;
 import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,7 +44,9 @@ final class MqttPeer implements AutoCloseable {
     private final AtomicInteger ids = new AtomicInteger();
     private final boolean sessionPresent;
 
-    MqttPeer(EventLoopGroup group, int port, MqttVersion version, String clientId, boolean kept) throws Exception {
+    /** Connects, with TLS if there is a context for it. */
+    MqttPeer(EventLoopGroup group, int port, SslContext tls, MqttVersion version, String clientId, boolean kept)
+            throws Exception {
         this.version = version;
         channel = new Bootstrap()
                 .group(group)
@@ -51,6 +54,9 @@ final class MqttPeer implements AutoCloseable {
                 .handler(new ChannelInitializer<Channel>() {
                     @Override
                     protected void initChannel(Channel ch) {
+                        if (tls != null) {
+                            ch.pipeline().addLast(tls.newHandler(ch.alloc()));
+                        }
                         ch.pipeline().addLast(new MqttDecoder(), MqttEncoder.INSTANCE, new Handler());
                     }
                 })

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.examples.tls;
 
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.tls.MovableTls;
@@ -12,8 +12,11 @@ import java.nio.file.Path;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
-/** The options of a server that speaks TLS when it is asked to. */
-final class TlsOptions {
+/**
+ * The options of a server that speaks TLS when it is asked to: a mixin of its command, which has to let the values of options be
+ * of either case.
+ */
+public final class TlsOptions {
 
     /** Where TLS comes from. */
     enum Provider {
@@ -77,16 +80,28 @@ final class TlsOptions {
 
     private SslContext context;
 
-    /** Makes the context, and tells the library of it, if TLS is asked for. */
-    void prepare(ServerHandoverBuilder handover) throws IOException, InterruptedException {
+    /** Makes options that nothing is asked for with. */
+    public TlsOptions() {}
+
+    /**
+     * Makes the context, and tells the library of it, if TLS is asked for.
+     *
+     * @param handover the server, before its start
+     * @throws IOException if the context can't be made
+     */
+    public void prepare(ServerHandoverBuilder handover) throws IOException, InterruptedException {
         if (tls != null && tls.wanted) {
             context = tls.context();
             handover.tls(MovableTls.of(context));
         }
     }
 
-    /** Puts TLS into the pipeline of a fresh channel, if it is asked for. */
-    void initialise(Channel channel) {
+    /**
+     * Puts TLS into the pipeline of a fresh channel, if it is asked for.
+     *
+     * @param channel a channel of the server, without handlers
+     */
+    public void initialise(Channel channel) {
         if (context != null) {
             channel.pipeline().addLast(context.newHandler(channel.alloc()));
         }

@@ -1,4 +1,4 @@
-package io.escrow.examples;
+package io.escrow.examples.tls;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
