@@ -105,8 +105,11 @@ final class Connector<T> {
                 loop.execute(this::abandon);
             }
         });
-        loop.execute(this::checkTime);
-        loop.execute(this::attempt);
+        loop.execute(() -> {
+            // The time may be up by now; then the loop ends, and takes no other task.
+            checkTime();
+            attempt();
+        });
     }
 
     private void attempt() {

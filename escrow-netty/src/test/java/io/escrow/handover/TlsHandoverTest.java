@@ -536,7 +536,12 @@ class TlsHandoverTest extends TlsHarness {
         handOver(server);
         ServerHandover without = start(tlsServer(context));
         assertEquals(0, without.startReport().adopted());
-        assertEquals(1, without.startReport().left().size());
+        // Keys of session tickets may be left, too.
+        assertEquals(
+                1,
+                without.startReport().left().stream()
+                        .filter(left -> left.startsWith("connection "))
+                        .count());
         handOver(without);
         ServerHandover with = start(moving());
         assertEquals(1, with.startReport().adopted());

@@ -200,7 +200,7 @@ class WavesTest extends HandoverHarness {
         awaitConnections(server, MANY);
         FakeSuccessor slow = successor();
         // Long enough until the first wave comes, even on a busy machine.
-        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofSeconds(2));
+        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofSeconds(4));
         slow.meet();
         slow.awaitWave();
         EscrowException late = assertThrows(EscrowException.class, () -> {
