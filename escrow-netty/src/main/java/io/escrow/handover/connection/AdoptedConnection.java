@@ -66,7 +66,7 @@ public final class AdoptedConnection extends Connection {
         Channel channel;
         try {
             if (isSealing) {
-                cookie(SocketCookie.of(new FileDescriptor(descriptor)));
+                records().cookie(SocketCookie.of(new FileDescriptor(descriptor)));
             }
             Boolean noDelay =
                     ChildChannel.isUnix(listenerChannel) ? null : (Boolean) new Socket(descriptor).isTcpNoDelay();
@@ -155,7 +155,7 @@ public final class AdoptedConnection extends Connection {
             return;
         }
         Throwable notRestored = restoreTls();
-        Throwable notRecognised = recognise();
+        Throwable notRecognised = parts().recognise();
         opened();
         failed(notRestored == null ? notRecognised : notRestored);
         hold();
@@ -184,7 +184,7 @@ public final class AdoptedConnection extends Connection {
         byte[] state = record.get(ChannelRecord.TLS);
         try {
             if (state != null) {
-                restoreTls(state);
+                parts().restoreTls(state);
             }
             return null;
         } catch (Throwable e) {
@@ -216,7 +216,7 @@ public final class AdoptedConnection extends Connection {
                 mark().set();
             }
             restorer = new ConnectionRestorer(context(), gate(), tls(), attributes, record);
-            restored = restorer.restore().thenRun(() -> settled = crashRecord(settled));
+            restored = restorer.restore().thenRun(() -> settled = records().adopted(settled));
         }
         return restored;
     }
@@ -224,14 +224,14 @@ public final class AdoptedConnection extends Connection {
     /** Marks the connection in this process from now on: it belongs to no other any more. */
     public Void own() {
         if (channel().isOpen()) {
-            markHere();
+            parts().markHere();
         }
         return null;
     }
 
     /** Returns what the escrow is to have when the connection goes on here. By any thread, when it is restored. */
     public ChannelRecord settled() {
-        return sealed(settled);
+        return records().sealed(settled);
     }
 
     /** Lets a restored connection go on from where it was. */

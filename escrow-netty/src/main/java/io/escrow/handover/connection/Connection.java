@@ -1,7 +1,6 @@
 package io.escrow.handover.connection;
 
 import io.escrow.Deposit;
-import io.escrow.EscrowException;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.escrow.handover.store.ChannelRecord;
@@ -48,22 +47,14 @@ public class Connection implements ProtocolContext {
     }
 
     private final Owner owner;
-    private final ConnectionRules rules;
     private final String listener;
     private final ChannelSlot slot;
     private final DeferredEvents deferred = new DeferredEvents();
     private final ConnectionHandler handler = new ConnectionHandler(this, deferred);
-    private final CrashRecord crashRecord;
+    private final ConnectionParts parts;
+    private final ConnectionRecords records;
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
-    private MessageGate gate;
-    private WriteTrackers writes;
-    private TlsLayer tls;
-    private ConnectionSaver saver;
-    private Rest rest;
-    private CrashMark mark;
-    private byte[] cookie;
-    private CrashMarks.Mark place;
 
     private volatile ConnectionState state;
 
@@ -76,11 +67,11 @@ public class Connection implements ProtocolContext {
             ConnectionState state,
             ChannelRecord escrowed) {
         this.owner = owner;
-        this.rules = rules;
         this.listener = listener;
         this.slot = slot;
         this.state = state;
-        this.crashRecord = new CrashRecord(escrowed);
+        this.parts = new ConnectionParts(rules, owner.marks());
+        this.records = new ConnectionRecords(listener, rules, parts, escrowed);
     }
 
     /**
@@ -93,20 +84,9 @@ public class Connection implements ProtocolContext {
             Owner owner, ConnectionRules rules, String listener, ChannelSlot slot, Channel channel) {
         ChannelRecord fresh = ChannelRecord.builder(listener, false).build();
         Connection accepted = new Connection(owner, rules, listener, slot, ConnectionState.SERVING, fresh);
-        accepted.place = accepted.placeFor(channel);
+        accepted.parts.accepted(channel);
         accepted.install(channel);
         return accepted;
-    }
-
-    private CrashMarks.Mark placeFor(Channel channel) {
-        CrashMarks marks = owner.marks();
-        return marks == null ? null : marks.add(channel);
-    }
-
-    /** Marks the connection in the memory of this process from now on. */
-    final void markHere() {
-        place = placeFor(channel());
-        mark.keepIn(place);
     }
 
     /** Returns the connection of a channel, by any thread; {@code null} if the channel has none. */
@@ -152,7 +132,7 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the protocol has for the peer of a connection at rest that no process claims; may be empty. */
     public byte[] protocolFarewell() {
-        return gate == null ? Deposit.NO_BYTES : gate.farewell();
+        return gate() == null ? Deposit.NO_BYTES : gate().farewell();
     }
 
     @Override
@@ -185,12 +165,24 @@ public class Connection implements ProtocolContext {
         return ctx;
     }
 
+    final ConnectionParts parts() {
+        return parts;
+    }
+
+    final ConnectionRecords records() {
+        return records;
+    }
+
     final MessageGate gate() {
-        return gate;
+        return parts.gate();
+    }
+
+    final TlsLayer tls() {
+        return parts.tls();
     }
 
     final CrashMark mark() {
-        return mark;
+        return parts.mark();
     }
 
     final DeferredEvents deferred() {
@@ -199,14 +191,7 @@ public class Connection implements ProtocolContext {
 
     void attached(ChannelHandlerContext context) {
         ctx = context;
-        save();
-        mark = new CrashMark(ctx, null, false);
-    }
-
-    /** Has the connection saved, and brought to rest, as its pipeline is now. */
-    private void save() {
-        saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes, tls, saver);
-        rest = new Rest(channel(), gate, saver, rules.readPause());
+        parts.attached(this, context, new TlsOwner());
     }
 
     /** Notes that the channel is to be closed; returns whether it stays open, because its pipeline is not built yet. */
@@ -215,7 +200,7 @@ public class Connection implements ProtocolContext {
     }
 
     void activated() {
-        Throwable notRecognised = recognise();
+        Throwable notRecognised = parts.recognise();
         opened();
         if (notRecognised == null) {
             ctx.fireChannelActive();
@@ -226,55 +211,6 @@ public class Connection implements ProtocolContext {
         }
     }
 
-    /** Finds the protocol that a pipeline speaks, if any, now that it is built; returns why that failed, or {@code null}. */
-    final Throwable recognise() {
-        Throwable failure = null;
-        try {
-            if (tls == null && rules.tls() != null) {
-                tls = TlsLayer.of(pipeline(), new TlsOwner(), rules.tls());
-            }
-            gate = rules.protocols().install(this);
-        } catch (Throwable e) {
-            failure = e;
-        }
-        writes = new WriteTrackers();
-        watch();
-        return failure;
-    }
-
-    /** Watches the pipeline as it is now. */
-    private void watch() {
-        writes.watch(channel(), rules.immovable());
-        save();
-        mark = new CrashMark(ctx, gate, owner.marks() != null && tls == null);
-        mark.keepIn(place);
-    }
-
-    /** Finds what has come into the pipeline at the end of a TLS handshake, before any message has come or gone. */
-    private void pipelineChanged() {
-        try {
-            if (gate == null) {
-                gate = rules.protocols().install(this);
-            }
-            watch();
-        } catch (Throwable e) {
-            ctx.fireExceptionCaught(e);
-            channel().close();
-        }
-    }
-
-    /** Goes on with the TLS of another process. */
-    final void restoreTls(byte[] state) {
-        if (rules.tls() != null) {
-            tls = TlsLayer.restore(pipeline(), new TlsOwner(), state);
-        }
-    }
-
-    /** Returns the TLS of the connection; {@code null} if it has none, or the server was not told of it. */
-    final TlsLayer tls() {
-        return tls;
-    }
-
     final void opened() {
         owner.opened(this);
     }
@@ -282,11 +218,11 @@ public class Connection implements ProtocolContext {
     void inactivated() {
         if (state != ConnectionState.GONE && state != ConnectionState.ENDED) {
             to(ConnectionState.ENDED);
-            if (tls != null) {
-                tls.resume();
+            if (tls() != null) {
+                tls().resume();
             }
             deferred.fireKept(ctx);
-            mark.end();
+            mark().end();
             owner.ended(this).thenAccept(ended::complete);
         }
     }
@@ -303,16 +239,16 @@ public class Connection implements ProtocolContext {
     }
 
     private void endDeferral() {
-        if (tls != null) {
-            tls.open();
+        if (tls() != null) {
+            tls().open();
         }
-        mark.read();
+        mark().read();
         deferred.end(ctx);
-        mark.readCompleted();
-        mark.flushed();
+        mark().readCompleted();
+        mark().flushed();
         ChannelPromise closeWanted = deferred.closeWanted();
-        if (closeWanted != null && tls != null) {
-            tls.close(closeWanted);
+        if (closeWanted != null && tls() != null) {
+            tls().close(closeWanted);
         } else if (closeWanted != null) {
             handler.close(ctx, closeWanted);
         }
@@ -324,20 +260,20 @@ public class Connection implements ProtocolContext {
      * @return a future that is done, on the event loop, when the connection may be closed
      */
     public CompletableFuture<Void> end() {
-        return gate == null ? new CompletableFuture<>() : gate.end();
+        return gate() == null ? new CompletableFuture<>() : gate().end();
     }
 
     /** Lets the handlers have what came in while they did not read. */
     final void fireKept() {
-        mark.read();
+        mark().read();
         deferred.fireKept(ctx);
-        mark.readCompleted();
+        mark().readCompleted();
     }
 
     /** Is called after each read. */
     void readCompleted() {
-        mark.readCompleted();
-        if (crashRecord.isDue()) {
+        mark().readCompleted();
+        if (records.isChangeDue()) {
             escrowChange();
         }
     }
@@ -345,22 +281,16 @@ public class Connection implements ProtocolContext {
     /** Updates the crash record in the escrow when the connection can't be moved any more, or can be moved again. */
     private void escrowChange() {
         if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
-            ChannelRecord changed = crashRecord.change(whyNotResumable());
+            ChannelRecord changed = records.changed();
             if (changed != null) {
-                slot.store(null, sealed(changed));
+                slot.store(null, changed);
             }
         }
     }
 
-    /** Returns why no other process can go on with this connection after a crash; {@code null} if one can. */
-    private String whyNotResumable() {
-        String reason = tls == null ? whyImmovable() : ChannelRecord.TLS_NOT_RESUMED;
-        return reason == null ? whyProtocolIsLost() : reason;
-    }
-
     /** Returns why this connection can't be moved at all; {@code null} if it can. */
     public String whyImmovable() {
-        return saver.whyImmovable(rules.immovable());
+        return records.whyImmovable();
     }
 
     /** Returns the executors on which handlers run that do not run on the event loop. */
@@ -370,20 +300,21 @@ public class Connection implements ProtocolContext {
 
     /** Returns whether nothing is half-read or half-processed. */
     public boolean isAtRest() {
-        return rest.isNow();
+        return parts.rest().isNow();
     }
 
     /** Returns why the connection did not come to rest when that was last tried, or was not at rest any more. */
     public String whyBusy() {
-        return rest.whyBusy();
+        return parts.rest().whyBusy();
     }
 
     /** Stops reading if nothing is half-way through; returns whether it did. If not, no new message begins. */
     public boolean tryToRest() {
+        Rest rest = parts.rest();
         rest.shut();
         if (state == ConnectionState.SERVING) {
             ctx.flush();
-            mark.flushed();
+            mark().flushed();
             if (rest.tryToReach()) {
                 to(ConnectionState.RESTING);
                 deferred.begin(channel());
@@ -395,33 +326,17 @@ public class Connection implements ProtocolContext {
 
     /** Returns whether a connection that came to rest still is, or has ended; if not, it goes on. */
     public boolean remainsAtRest() {
-        if (!channel().isActive() || rest.remains()) {
+        if (!channel().isActive() || parts.rest().remains()) {
             return true;
         }
         goOn();
-        rest.broken();
+        parts.rest().broken();
         return false;
     }
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return sealed(crashRecord.renew(saver.checkpoint(listener), whyNotResumable(), whyProtocolIsLost() == null));
-    }
-
-    private String whyProtocolIsLost() {
-        return gate == null ? null : gate.whyLostInCrash();
-    }
-
-    /**
-     * Returns what the escrow is to know about a connection that goes on from a record.
-     *
-     * @param adopted the record, without bytes of the stream
-     */
-    final ChannelRecord crashRecord(ChannelRecord adopted) {
-        String reason = whyProtocolIsLost();
-        return reason == null
-                ? adopted
-                : crashRecord.renew(ChannelRecord.builder(listener, false).build(), reason, false);
+        return records.checkpoint();
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */
@@ -433,33 +348,12 @@ public class Connection implements ProtocolContext {
             return null;
         }
         to(ConnectionState.APART);
-        if (tls != null) {
-            tls.encryptPending();
+        if (tls() != null) {
+            tls().encryptPending();
         }
         // What could be said in plaintext, the peer would take for an attack.
-        byte[] farewell = tls == null ? owner.farewell(this) : Deposit.NO_BYTES;
-        return sealed(saver.takeApart(listener, rest.reachedMillis(), deferred, farewell));
-    }
-
-    /** Returns a record of this connection as the escrow, or the next process, is to have it. */
-    final ChannelRecord sealed(ChannelRecord record) {
-        try {
-            return rules.seal().seal(record, this::cookie);
-        } catch (EscrowException e) {
-            throw new IllegalStateException(e.text(), e);
-        }
-    }
-
-    private byte[] cookie() throws EscrowException {
-        if (cookie == null) {
-            cookie = SocketCookie.of(channel());
-        }
-        return cookie;
-    }
-
-    /** Notes what the state of this connection is sealed to. Before its channel has an event loop. */
-    final void cookie(byte[] known) {
-        cookie = known;
+        byte[] farewell = tls() == null ? owner.farewell(this) : Deposit.NO_BYTES;
+        return records.takeApart(deferred, farewell);
     }
 
     /** Serves again as if nothing had been asked. */
@@ -480,16 +374,16 @@ public class Connection implements ProtocolContext {
     public void goOn() {
         if (state == ConnectionState.RESTING || state == ConnectionState.APART) {
             to(ConnectionState.SERVING);
-            if (tls != null) {
-                tls.resume();
+            if (tls() != null) {
+                tls().resume();
             }
-            saver.putBack();
+            parts.saver().putBack();
             // Off its loop, the channel did not learn when there was room again.
             deferred.flush();
             endDeferral();
         }
         if (state == ConnectionState.SERVING) {
-            rest.end();
+            parts.rest().end();
         }
     }
 
@@ -499,11 +393,11 @@ public class Connection implements ProtocolContext {
             return;
         }
         to(ConnectionState.GONE);
-        if (tls != null) {
-            tls.destroy();
+        if (tls() != null) {
+            tls().destroy();
         }
         ctx.fireUserEventTriggered(HandoverEvent.HANDED_OVER);
-        saver.failMovedWrites();
+        parts.saver().failMovedWrites();
         ChannelPromise closeWanted = deferred.closeWanted();
         if (closeWanted != null) {
             // It was to be closed, so the next process must not go on with it.
@@ -533,7 +427,7 @@ public class Connection implements ProtocolContext {
 
         @Override
         public void handshakeDone() {
-            pipelineChanged();
+            parts.pipelineChanged();
         }
     }
 }

@@ -1,0 +1,137 @@
+package io.escrow.handover.connection;
+
+import io.escrow.handover.protocol.ProtocolContext;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+
+/**
+ * Holds what stands in the pipeline of a connection, or looks at it: made anew when the pipeline has changed. Lives on the channel's
+ * event loop.
+ */
+final class ConnectionParts {
+
+    private final ConnectionRules rules;
+    private final CrashMarks marks;
+    private ProtocolContext context;
+    private ChannelHandlerContext ctx;
+    private TlsGuard.Owner tlsOwner;
+    private MessageGate gate;
+    private WriteTrackers writes;
+    private TlsLayer tls;
+    private ConnectionSaver saver;
+    private Rest rest;
+    private CrashMark mark;
+    private CrashMarks.Mark place;
+
+    /**
+     * Keeps the parts of a connection that has no pipeline yet.
+     *
+     * @param marks where a connection that is in the middle of something is marked; {@code null} if it is not
+     */
+    ConnectionParts(ConnectionRules rules, CrashMarks marks) {
+        this.rules = rules;
+        this.marks = marks;
+    }
+
+    /** Begins with a pipeline that has nothing in it but the handler of the connection. */
+    void attached(ProtocolContext protocolContext, ChannelHandlerContext handlerContext, TlsGuard.Owner guarded) {
+        context = protocolContext;
+        ctx = handlerContext;
+        tlsOwner = guarded;
+        save();
+        mark = new CrashMark(ctx, null, false);
+    }
+
+    private Channel channel() {
+        return ctx.channel();
+    }
+
+    /** Has the connection saved, and brought to rest, as its pipeline is now. */
+    private void save() {
+        saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes, tls, saver);
+        rest = new Rest(channel(), gate, saver, rules.readPause());
+    }
+
+    /** Finds the protocol that a pipeline speaks, if any, now that it is built; returns why that failed, or {@code null}. */
+    Throwable recognise() {
+        Throwable failure = null;
+        try {
+            if (tls == null && rules.tls() != null) {
+                tls = TlsLayer.of(ctx.pipeline(), tlsOwner, rules.tls());
+            }
+            gate = rules.protocols().install(context);
+        } catch (Throwable e) {
+            failure = e;
+        }
+        writes = new WriteTrackers();
+        watch();
+        return failure;
+    }
+
+    /** Watches the pipeline as it is now. */
+    private void watch() {
+        writes.watch(channel(), rules.immovable());
+        save();
+        // A TLS connection does not go on after a crash anyway.
+        mark = new CrashMark(ctx, gate, marks != null && tls == null);
+        mark.keepIn(place);
+    }
+
+    /** Finds what has come into the pipeline at the end of a TLS handshake, before any message has come or gone. */
+    void pipelineChanged() {
+        try {
+            if (gate == null) {
+                gate = rules.protocols().install(context);
+            }
+            watch();
+        } catch (Throwable e) {
+            ctx.fireExceptionCaught(e);
+            channel().close();
+        }
+    }
+
+    /** Goes on with the TLS of another process. */
+    void restoreTls(byte[] state) {
+        if (rules.tls() != null) {
+            tls = TlsLayer.restore(ctx.pipeline(), tlsOwner, state);
+        }
+    }
+
+    /** Finds the place for the mark of a connection that was accepted. Before its channel has an event loop. */
+    void accepted(Channel channel) {
+        place = marks == null ? null : marks.add(channel);
+    }
+
+    /** Marks the connection in the memory of this process from now on. */
+    void markHere() {
+        accepted(channel());
+        mark.keepIn(place);
+    }
+
+    /** Returns where the connection is in its pipeline; {@code null} before it is attached. */
+    ChannelHandlerContext context() {
+        return ctx;
+    }
+
+    /** Returns the gate before the decoders; {@code null} if there is none. */
+    MessageGate gate() {
+        return gate;
+    }
+
+    /** Returns the TLS of the connection; {@code null} if it has none, or the server was not told of it. */
+    TlsLayer tls() {
+        return tls;
+    }
+
+    ConnectionSaver saver() {
+        return saver;
+    }
+
+    Rest rest() {
+        return rest;
+    }
+
+    CrashMark mark() {
+        return mark;
+    }
+}
