@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -13,7 +14,17 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
+import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.http.DefaultHttpResponse;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.stream.ChunkedStream;
 import io.netty.handler.stream.ChunkedWriteHandler;
 import io.netty.handler.traffic.ChannelTrafficShapingHandler;
@@ -127,6 +138,57 @@ class KeptWritesTest extends HandoverHarness {
         handOver(server);
         start(files(false, false));
         peer.assertEchoes(SMALL);
+    }
+
+    /** Answers in two parts, and has a handler for large responses in the pipeline meanwhile. */
+    private final class HandlerForOneResponse extends SimpleChannelInboundHandler<FullHttpRequest> {
+        private final CompletableFuture<Void> mayEnd;
+
+        HandlerForOneResponse(CompletableFuture<Void> mayEnd) {
+            this.mayEnd = mayEnd;
+        }
+
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+            ChunkedWriteHandler chunks = new ChunkedWriteHandler();
+            ctx.pipeline().addBefore(ctx.name(), "chunks", chunks);
+            HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+            HttpUtil.setTransferEncodingChunked(response, true);
+            ctx.writeAndFlush(response);
+            begun.incrementAndGet();
+            mayEnd.thenRunAsync(
+                    () -> ctx.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT)
+                            .addListener(written -> ctx.pipeline().remove(chunks)),
+                    ctx.executor());
+        }
+    }
+
+    private ServerHandoverBuilder answeringIn(CompletableFuture<Void> mayEnd) {
+        return server(bootstrap(ch -> ch.pipeline()
+                .addLast(new HttpServerCodec(), new HttpObjectAggregator(1000), new HandlerForOneResponse(mayEnd))));
+    }
+
+    @Test
+    void handlerThatLeavesAfterOneResponseDoesNotKeepTheConnection() throws Exception {
+        CompletableFuture<Void> mayEnd = new CompletableFuture<>();
+        ServerHandover server = start(answeringIn(mayEnd));
+        Peer peer = connect();
+        byte[] request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(US_ASCII);
+        byte[] head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".getBytes(US_ASCII);
+        byte[] end = "0\r\n\r\n".getBytes(US_ASCII);
+        peer.sendRaw(request);
+        peer.assertReceivesRaw(head);
+        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(300)));
+        assertTrue(failure.getMessage().contains("is in the middle of a message"), failure.getMessage());
+        mayEnd.complete(null);
+        peer.assertReceivesRaw(end);
+        HandoverReport report = handOver(server);
+        assertEquals(List.of(), report.staying());
+        assertEquals(1, report.connections());
+        start(answeringIn(mayEnd));
+        peer.sendRaw(request);
+        peer.assertReceivesRaw(head);
+        peer.assertReceivesRaw(end);
     }
 
     @Test

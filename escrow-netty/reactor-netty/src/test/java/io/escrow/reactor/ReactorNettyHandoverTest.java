@@ -1,9 +1,11 @@
 package io.escrow.reactor;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
@@ -16,6 +18,7 @@ import io.escrow.testing.Certificates;
 import io.escrow.testing.InMemoryEscrow;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -26,6 +29,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -36,6 +40,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -46,6 +51,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.DisposableServer;
@@ -231,6 +237,30 @@ class ReactorNettyHandoverTest {
             assertEquals(2, server.handover().startReport().adopted());
         }
         assertEquals("b", webSocket.echo("b"));
+    }
+
+    /** With a smallest length, Reactor Netty adds the handler that compresses when a response begins. */
+    @Test
+    void responsesThatAreCompressedFromSomeLengthOnMove() throws Exception {
+        CompletableFuture<String> rest = new CompletableFuture<>();
+        UnaryOperator<HttpServer> inTwoParts = server -> server.compress(1)
+                .handle((request, response) -> response.send(
+                        Flux.concat(Mono.just("a"), Mono.fromFuture(rest, true))
+                                .map(text -> Unpooled.copiedBuffer(text, US_ASCII)),
+                        part -> true));
+        Running first = start("1", inTwoParts);
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/"))
+                .build();
+        InputStream answer = http.send(request, BodyHandlers.ofInputStream()).body();
+        CompletableFuture<HandoverReport> tooShort = first.transport().handOver(Duration.ofMillis(300));
+        CompletionException failure = assertThrows(CompletionException.class, tooShort::join);
+        assertTrue(failure.getMessage().contains("is in the middle of a message"), failure.getMessage());
+        rest.complete("b");
+        assertEquals("ab", new String(answer.readAllBytes(), US_ASCII));
+        assertEquals(List.of(), first.transport().handOver(TIME).join().staying());
+        Running second = start("2", inTwoParts);
+        assertEquals(1, second.handover().startReport().adopted());
+        assertEquals("ab", get("/"));
     }
 
     /** What Reactor Netty wants to be told of a server that ends comes before the report; so a main must not wait for that. */

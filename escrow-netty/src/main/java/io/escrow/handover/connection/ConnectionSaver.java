@@ -91,7 +91,8 @@ final class ConnectionSaver {
             if (reason == null) {
                 reason = PipelineExecutors.whyUnknown(ctx, immovable);
             }
-            if (reason == null && writes != null) {
+            // Within a message not yet: some handlers come for one response, and leave with it.
+            if (reason == null && writes != null && (gate == null || gate.isAtRest())) {
                 reason = writes.whyUnknown(ctx, immovable);
             }
             if (reason != null) {

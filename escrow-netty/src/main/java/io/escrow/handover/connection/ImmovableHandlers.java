@@ -41,8 +41,9 @@ public final class ImmovableHandlers {
     private static final Map<String, String> OF_NETTY = ofNetty();
 
     /** Those of frameworks that come into an active pipeline and override {@code write}, but keep nothing back. */
-    private static final Set<String> PASSING_ON =
-            Set.of("reactor.netty.http.server.WebsocketServerOperations$WebsocketHttpServerMetricsHandler");
+    private static final Set<String> PASSING_ON = Set.of(
+            "reactor.netty.http.server.SimpleCompressionHandler",
+            "reactor.netty.http.server.WebsocketServerOperations$WebsocketHttpServerMetricsHandler");
 
     /** An immutable list with the handlers of Netty, and those of frameworks that need not be vouched for. */
     public static final ImmovableHandlers DEFAULT = new ImmovableHandlers(withFrameworks(OF_NETTY));
