@@ -97,7 +97,8 @@ public final class TicketContexts {
         try {
             Field field = ReferenceCountedOpenSslContext.class.getDeclaredField("ctx");
             return field.trySetAccessible() ? field : null;
-        } catch (NoSuchFieldException e) {
+        } catch (NoSuchFieldException | LinkageError e) {
+            // Without tcnative there are no such contexts.
             return null;
         }
     }
