@@ -125,9 +125,12 @@ final class ConnectionBatch {
                         failed.put(connection, answer.failure());
                     } else if (answer.resting() != null) {
                         resting.put(connection, answer.resting());
+                    } else if (!connection.channel().isActive()) {
+                        // Ended meanwhile: handlers that have left its pipeline say nothing of it.
+                        logger.debug("{} has ended", connection.channel());
                     } else if (answer.whyImmovable() != null) {
                         immovable.put(connection, answer.whyImmovable());
-                    } else if (connection.channel().isActive()) {
+                    } else {
                         busy.put(connection, answer.whyBusy());
                     }
                 });

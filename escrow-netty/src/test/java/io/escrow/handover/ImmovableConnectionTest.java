@@ -1,14 +1,20 @@
 package io.escrow.handover;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.handover.connection.Connection;
+import io.escrow.internal.EventLoops;
 import io.netty.channel.ChannelHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.flow.FlowControlHandler;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -86,5 +92,22 @@ class ImmovableConnectionTest extends HandoverHarness {
         assertEquals(List.of(), report.staying());
         assertEquals(1, start(server(kind)).startReport().adopted());
         peer.assertEchoes(RECORD);
+    }
+
+    /** Its handlers have left the pipeline, which is also what an upgrade to an unknown protocol looks like. */
+    @Test
+    void connectionThatHasEndedDoesNotStay() throws Exception {
+        ServerHandover server = start(server(bootstrap(ch -> ch.pipeline().addLast(new HttpServerCodec()))));
+        Peer peer = connect();
+        Connection connection = onlyConnection(server);
+        peer.close();
+        awaitConnections(server, 0);
+        await().until(() -> EventLoops.call(connection.channel().eventLoop(), connection::whyImmovable)
+                        .join()
+                != null);
+        ConnectionBatch batch = new ConnectionBatch(server.context(), new Deadline(TIME));
+        assertEquals(Map.of(), batch.ask(List.of(connection)));
+        assertEquals(Map.of(), batch.immovable());
+        assertEquals(0, batch.resting());
     }
 }
