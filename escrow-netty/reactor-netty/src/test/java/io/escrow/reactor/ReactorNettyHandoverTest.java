@@ -18,7 +18,6 @@ import io.escrow.testing.Certificates;
 import io.escrow.testing.InMemoryEscrow;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -69,6 +68,7 @@ class ReactorNettyHandoverTest {
     private final HttpClient http =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private final List<Running> all = new ArrayList<>();
+    private final CompletableFuture<String> rest = new CompletableFuture<>();
     private InMemoryEscrow escrow;
     private int port;
 
@@ -119,6 +119,10 @@ class ReactorNettyHandoverTest {
                                 "/thread",
                                 (request, response) -> response.sendString(Mono.fromSupplier(
                                         () -> Thread.currentThread().getName() + Schedulers.isInNonBlockingThread())))
+                        .get(
+                                "/parts",
+                                (request, response) ->
+                                        response.sendString(Flux.concat(Mono.just("a"), Mono.fromFuture(rest, true))))
                         .ws("/ws", (in, out) -> out.sendString(in.receive().asString())));
         Running running = new Running(transport, loops, settings.apply(server).bindNow(TIME));
         all.add(running);
@@ -242,14 +246,9 @@ class ReactorNettyHandoverTest {
     /** With a smallest length, Reactor Netty adds the handler that compresses when a response begins. */
     @Test
     void responsesThatAreCompressedFromSomeLengthOnMove() throws Exception {
-        CompletableFuture<String> rest = new CompletableFuture<>();
-        UnaryOperator<HttpServer> inTwoParts = server -> server.compress(1)
-                .handle((request, response) -> response.send(
-                        Flux.concat(Mono.just("a"), Mono.fromFuture(rest, true))
-                                .map(text -> Unpooled.copiedBuffer(text, US_ASCII)),
-                        part -> true));
-        Running first = start("1", inTwoParts);
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/"))
+        UnaryOperator<HttpServer> compressing = server -> server.compress(1);
+        Running first = start("1", compressing);
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/parts"))
                 .build();
         InputStream answer = http.send(request, BodyHandlers.ofInputStream()).body();
         CompletableFuture<HandoverReport> tooShort = first.transport().handOver(Duration.ofMillis(300));
@@ -258,9 +257,9 @@ class ReactorNettyHandoverTest {
         rest.complete("b");
         assertEquals("ab", new String(answer.readAllBytes(), US_ASCII));
         assertEquals(List.of(), first.transport().handOver(TIME).join().staying());
-        Running second = start("2", inTwoParts);
+        Running second = start("2", compressing);
         assertEquals(1, second.handover().startReport().adopted());
-        assertEquals("ab", get("/"));
+        assertEquals("ab", get("/parts"));
     }
 
     /** What Reactor Netty wants to be told of a server that ends comes before the report; so a main must not wait for that. */
