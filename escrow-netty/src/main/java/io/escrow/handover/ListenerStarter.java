@@ -101,7 +101,8 @@ final class ListenerStarter {
         if (record.listener().equals(ChannelRecord.TICKETS_NAME)) {
             String whyLeft = server.tickets().found(entry, record);
             if (whyLeft != null) {
-                notes.leave("keys of session tickets in slot " + entry.tag() + "/" + entry.index() + ": " + whyLeft);
+                notes.leave("keys of session tickets in slot " + entry.tag() + "/" + entry.index() + ": " + whyLeft
+                        + "; if no version needs them any more, escrowctl del removes them");
             }
             return;
         }

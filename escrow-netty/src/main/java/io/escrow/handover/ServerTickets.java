@@ -63,7 +63,11 @@ final class ServerTickets {
         TicketKeys found;
         try {
             if (seal.sealer().isSealing() && !RecordSeal.isSealed(record)) {
-                return "they are not sealed, and this server has a seal key";
+                useless.add(table.slot(entry));
+                logger.warn(
+                        "not adopted: keys of session tickets that are not sealed, since this server has a seal key;"
+                                + " clients with such tickets make full handshakes");
+                return null;
             }
             byte[] bytes = seal.open(record, this::binding).get(ChannelRecord.TICKETS);
             if (bytes == null) {

@@ -214,10 +214,11 @@ class SessionTicketsTest extends HandoverHarness {
         assertEquals(Set.of("tickets"), tickets().sections().keySet());
         SslContext next = context("TLSv1.3");
         ServerHandover sealed = start(server(next).seal(SealKeys.of(key(1))));
-        assertTrue(sealed.startReport().left().get(0).contains("they are not sealed"));
+        assertEquals(List.of(), sealed.startReport().left());
         exchange(sealed);
         assertResumed(next, 0);
         handOver(sealed);
+        assertEquals(Set.of("sealed:tickets"), tickets().sections().keySet());
         ServerHandover back = start(server(context("TLSv1.3")));
         assertEquals(1, back.startReport().left().size());
         back.close();

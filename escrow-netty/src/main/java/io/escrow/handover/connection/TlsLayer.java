@@ -193,8 +193,9 @@ final class TlsLayer {
         }
         TlsTracker tracker = tracker();
         return tracker == null
-                ? "TLS of a " + ssl.engine().getClass().getSimpleName()
-                        + ", whose keys can't be had: use SslProvider.OPENSSL or JDK, and give its context to MovableTls.of"
+                ? "TLS of an engine whose keys can't be had ("
+                        + ssl.engine().getClass().getSimpleName()
+                        + "): give the SslContext to MovableTls.of before its first handshake; it must be of SslProvider.OPENSSL or JDK"
                 : tracker.whyImmovable(ssl);
     }
 
