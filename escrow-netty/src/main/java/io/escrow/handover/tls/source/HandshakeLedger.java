@@ -5,8 +5,6 @@ import io.escrow.handover.tls.record.ContentType;
 import io.escrow.handover.tls.record.SessionInfo;
 import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.record.Trial;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -52,20 +50,20 @@ final class HandshakeLedger extends RecordLedger {
     }
 
     /** Is told that a record is going to be handed to BoringSSL. */
-    void reading(ByteBuf record) {
-        int type = record.getUnsignedByte(record.readerIndex());
+    void reading(byte[] record) {
+        int type = record[0];
         if (readsChanged) {
             readsSince++;
         } else if (type == ContentType.CHANGE_CIPHER_SPEC) {
             readsChanged = true;
         }
         if (type == ContentType.APPLICATION_DATA) {
-            kept += record.readableBytes();
+            kept += record.length;
             if (kept > MAX_KEPT) {
                 early.clear();
                 trouble("more than " + MAX_KEPT + " bytes came before the end of the handshake was seen");
             } else {
-                early.add(new Early(ByteBufUtil.getBytes(record), written));
+                early.add(new Early(record, written));
             }
         }
     }

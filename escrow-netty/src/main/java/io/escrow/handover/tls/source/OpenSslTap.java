@@ -3,7 +3,6 @@ package io.escrow.handover.tls.source;
 import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.ContentType;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -16,19 +15,16 @@ import java.util.Optional;
 import javax.net.ssl.SSLSession;
 
 /**
- * Stands on the network's side of the handler of TLS. Hands it whole records only, so that no part of one is in BoringSSL, and has
- * a {@link RecordLedger} count them. When that can't go on, it lets everything through as it comes, and the connection stays.
+ * Stands on the network's side of the handler of TLS. Lets everything through, has a {@link RecordLedger} count the records, and
+ * keeps the bytes of one whose end has not come, since BoringSSL does not give them back. When that can't go on, the connection
+ * stays.
  */
 final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Counter {
-
-    /** What is behind the header of a record, at most: RFC 5246, 6.2.3. */
-    private static final int MAX_LENGTH = (1 << 14) + 2048;
-
-    private static final byte[] NOTHING = {};
 
     private final PlaintextMeter meter;
     private final TrafficSecrets secrets = new TrafficSecrets();
     private final HandshakeLedger handshake = new HandshakeLedger();
+    private final ReceivedRecords received = new ReceivedRecords();
     private final RecordStream written = new RecordStream(this);
     private final Deque<ByteBuf> waiting = new ArrayDeque<>(1);
     private RecordLedger ledger = handshake;
@@ -38,9 +34,6 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     private boolean passing;
     private boolean frozen;
     private ChannelHandlerContext context;
-    private int scanned;
-    /** Part of a record, or {@code null}. */
-    private ByteBuf rest;
 
     OpenSslTap(PlaintextMeter meter) {
         this.meter = meter;
@@ -59,9 +52,9 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
         return written.isBetweenRecords();
     }
 
-    /** Returns a copy of what was not handed to BoringSSL. */
+    /** Returns a copy of what has come of a record whose end has not. */
     byte[] received() {
-        return rest == null ? NOTHING : ByteBufUtil.getBytes(rest);
+        return received.part();
     }
 
     /** Lets nothing in or out: what is written fails, and what is read waits. */
@@ -95,13 +88,23 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
             ctx.fireChannelRead(msg);
             return;
         }
-        waiting.add(buf);
+        if (passing || frozen || !waiting.isEmpty()) {
+            waiting.add(buf);
+            readWaiting(ctx);
+            return;
+        }
+        passing = true;
+        try {
+            read(ctx, buf);
+        } finally {
+            passing = false;
+        }
         readWaiting(ctx);
     }
 
     /** What comes while something is handed to BoringSSL, comes behind it. */
     private void readWaiting(ChannelHandlerContext ctx) {
-        if (passing) {
+        if (passing || waiting.isEmpty()) {
             return;
         }
         passing = true;
@@ -115,87 +118,56 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     }
 
     private void read(ChannelHandlerContext ctx, ByteBuf buf) {
-        while (rest != null && buf.isReadable() && ledger.trouble() == null) {
-            addToRest(ctx, buf);
-        }
-        if (rest != null && ledger.trouble() != null) {
-            ByteBuf before = rest;
-            rest = null;
-            ctx.fireChannelRead(before);
-        }
-        while (buf.isReadable()) {
-            int count = ledger.trouble() == null ? scan(buf, ledger.isOneByOne() ? 1 : Integer.MAX_VALUE) : 0;
-            if (ledger.trouble() != null) {
-                ctx.fireChannelRead(buf);
-                return;
-            }
-            if (count == 0) {
-                begin(ctx, buf);
-            } else if (scanned == buf.readableBytes()) {
-                pass(ctx, buf, count);
-                return;
-            } else {
-                pass(ctx, buf.readRetainedSlice(scanned), count);
-            }
-        }
-        buf.release();
-    }
-
-    /** Keeps part of a record in a buffer that has room for all of it. */
-    private void begin(ChannelHandlerContext ctx, ByteBuf buf) {
-        int length = buf.readableBytes() < RecordStream.HEADER
-                ? RecordStream.HEADER
-                : RecordStream.HEADER + buf.getUnsignedShort(buf.readerIndex() + RecordStream.LENGTH_AT);
-        rest = ctx.alloc().directBuffer(length).writeBytes(buf);
-    }
-
-    /** Adds to part of a record; passes that on when it is complete. */
-    private void addToRest(ChannelHandlerContext ctx, ByteBuf buf) {
-        boolean hasLength = rest.readableBytes() >= RecordStream.HEADER;
-        int length = hasLength ? rest.getUnsignedShort(rest.readerIndex() + RecordStream.LENGTH_AT) : 0;
-        int missing = RecordStream.HEADER + length - rest.readableBytes();
-        rest.writeBytes(buf, Math.min(missing, buf.readableBytes()));
-        int count = scan(rest, 1);
-        if (count > 0) {
-            ByteBuf record = rest;
-            rest = null;
-            pass(ctx, record, count);
-        }
-    }
-
-    /** Counts the whole records in front, and their bytes into {@link #scanned}. */
-    private int scan(ByteBuf buf, int max) {
-        int start = buf.readerIndex();
-        int end = buf.writerIndex();
-        int at = start;
-        int count = 0;
-        while (count < max && end - at >= RecordStream.HEADER) {
-            int type = buf.getUnsignedByte(at);
-            int length = buf.getUnsignedShort(at + RecordStream.LENGTH_AT);
-            if (type < ContentType.CHANGE_CIPHER_SPEC || type > ContentType.APPLICATION_DATA || length > MAX_LENGTH) {
+        while (ledger.trouble() == null && buf.isReadable()) {
+            boolean oneByOne = ledger.isOneByOne();
+            if (!received.scan(buf, oneByOne ? 1 : Integer.MAX_VALUE)) {
                 giveUp("what the client sent is no record of TLS");
-                return 0;
-            }
-            if (end - at - RecordStream.HEADER < length) {
-                break;
-            }
-            at += RecordStream.HEADER + length;
-            count++;
-        }
-        scanned = at - start;
-        return count;
-    }
-
-    private void pass(ChannelHandlerContext ctx, ByteBuf records, int count) {
-        if (isShaking()) {
-            SslHandler ssl = ctx.pipeline().get(SslHandler.class);
-            follow(ssl);
-            if (ssl == null || !ssl.handshakeFuture().isDone()) {
-                passInHandshake(ctx, records);
+            } else if (oneByOne && received.count() > 0 && received.length() < buf.readableBytes()) {
+                pass(ctx, buf.readRetainedSlice(received.length()));
+            } else {
+                pass(ctx, buf);
                 return;
             }
-            finishHandshake(ssl, false);
         }
+        if (ledger.trouble() != null) {
+            received.release();
+        }
+        ctx.fireChannelRead(buf);
+    }
+
+    /** Passes on what was looked at. */
+    private void pass(ChannelHandlerContext ctx, ByteBuf records) {
+        int count = received.count();
+        int from = records.readerIndex();
+        int length = received.length();
+        ByteBuf before = received.advance(records, ctx.alloc());
+        if (count == 0) {
+            ctx.fireChannelRead(records);
+        } else if (isShaking()) {
+            passOne(ctx, records, before);
+        } else {
+            passAll(ctx, records, before, from, length, count);
+        }
+        if (before != null) {
+            before.release();
+        }
+    }
+
+    /** Passes on what ends one record, when the handshake was not done before it came. */
+    private void passOne(ChannelHandlerContext ctx, ByteBuf record, ByteBuf before) {
+        SslHandler ssl = ctx.pipeline().get(SslHandler.class);
+        follow(ssl);
+        int from = record.readerIndex();
+        int length = record.readableBytes();
+        if (ssl == null || !ssl.handshakeFuture().isDone()) {
+            passInHandshake(ctx, record, ReceivedRecords.copy(before, record, from, length));
+        } else {
+            finishHandshake(ssl, false);
+            passAll(ctx, record, before, from, length, 1);
+        }
+    }
+
+    private void passAll(ChannelHandlerContext ctx, ByteBuf records, ByteBuf before, int from, int length, int count) {
         RecordLedger current = ledger;
         if (current.trouble() == null) {
             current.reading(count);
@@ -204,29 +176,25 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
             ctx.fireChannelRead(records);
             return;
         }
-        int from = records.readerIndex();
-        int length = records.readableBytes();
-        long before = meter.bytes();
+        int bytes = before == null ? length : before.readableBytes() + length;
+        long seen = meter.bytes();
         records.retain();
         ctx.fireChannelRead(records);
-        if (!current.read(length, count, meter.bytes() - before)) {
-            byte[] bytes = new byte[length];
-            records.getBytes(from, bytes);
-            current.open(bytes);
+        if (!current.read(bytes, count, meter.bytes() - seen)) {
+            current.open(ReceivedRecords.copy(before, records, from, length));
         }
         records.release();
     }
 
-    private void passInHandshake(ChannelHandlerContext ctx, ByteBuf record) {
-        boolean encrypted = record.getUnsignedByte(record.readerIndex()) == ContentType.APPLICATION_DATA;
+    private void passInHandshake(ChannelHandlerContext ctx, ByteBuf end, byte[] record) {
         handshake.reading(record);
-        TrafficSecrets before = KeyLog.current(secrets);
-        ctx.fireChannelRead(record);
-        KeyLog.current(before);
+        TrafficSecrets others = KeyLog.current(secrets);
+        ctx.fireChannelRead(end);
+        KeyLog.current(others);
         SslHandler ssl = ctx.pipeline().get(SslHandler.class);
         follow(ssl);
         if (isShaking() && ssl != null && ssl.handshakeFuture().isDone()) {
-            finishHandshake(ssl, encrypted);
+            finishHandshake(ssl, record[0] == ContentType.APPLICATION_DATA);
         }
     }
 
@@ -266,6 +234,7 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
 
     private void giveUp(String why) {
         ledger.trouble(why);
+        received.release();
         forget();
     }
 
@@ -304,18 +273,9 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
         giveUp("the connection is closed");
     }
 
-    /** What it still has, goes where it would have gone without it. */
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
         giveUp("it is not followed");
-        ByteBuf left = rest;
-        rest = null;
-        if (left != null && ctx.channel().isActive()) {
-            ctx.fireChannelRead(left);
-            ctx.fireChannelReadComplete();
-        } else if (left != null) {
-            left.release();
-        }
         while (!waiting.isEmpty()) {
             waiting.poll().release();
         }

@@ -130,6 +130,33 @@ class OpenSslTlsSourceTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"TLSv1.3", "TLSv1.2"})
+    void handoverMayFailWithPartOfARecord(String protocol) throws Exception {
+        SslContext server = server(TestKeys.EC).build();
+        SslContext client =
+                client(SslProvider.JDK, TestKeys.EC).protocols(protocol).build();
+        for (int cut : new int[] {1, 5, 100, 17_000}) {
+            connect(client, server, cut);
+            byte[] sent = new byte[3 << 14];
+            pair.random.nextBytes(sent);
+            pair.client.writeAndFlush(Unpooled.wrappedBuffer(sent));
+            byte[] bytes = TlsPair.written(pair.client);
+            TlsPair.receive(pair.server, bytes, 0, cut);
+            pair.take();
+            assertTrue(pair.tracker.received(pair.serverTls()).length > 0);
+            TlsPair.receive(pair.server, bytes, cut, 1_000);
+            pair.tracker.resume();
+            TlsPair.receive(pair.server, bytes, cut + 1_000, bytes.length - cut - 1_000);
+            assertArrayEquals(sent, pair.serverSink.take());
+            pair.exchange(50_000);
+            pair.moveServer();
+            pair.exchange(50_000);
+            pair.close();
+        }
+        pair = null;
+    }
+
+    @ParameterizedTest
     @EnumSource(names = {"JDK", "OPENSSL"})
     void connectionGoesOnWithAClientCertificate(SslProvider provider) throws Exception {
         SslContext server = server(TestKeys.EC)

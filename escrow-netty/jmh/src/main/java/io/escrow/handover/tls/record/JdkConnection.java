@@ -1,23 +1,15 @@
 package io.escrow.handover.tls.record;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyStore;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLException;
-import javax.net.ssl.TrustManagerFactory;
 
 /** A client and a server with the engines of the JDK, behind their handshake. */
 final class JdkConnection {
-
-    private static final String PASSWORD = "password";
 
     final SSLEngine client;
     final SSLEngine server;
@@ -44,36 +36,9 @@ final class JdkConnection {
     }
 
     private static SSLContext context() throws IOException, GeneralSecurityException, InterruptedException {
-        Path file = Files.createTempDirectory("keys").resolve("keys");
-        Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool")
-                                .toString(),
-                        "-genkeypair",
-                        "-keystore",
-                        file.toString(),
-                        "-storepass",
-                        PASSWORD,
-                        "-dname",
-                        "CN=localhost",
-                        "-keyalg",
-                        "RSA")
-                .redirectErrorStream(true)
-                .start();
-        if (keytool.waitFor() != 0) {
-            throw new IllegalStateException("keytool: exit status " + keytool.exitValue());
-        }
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        try (InputStream in = Files.newInputStream(file)) {
-            keys.load(in, PASSWORD.toCharArray());
-        }
-        Files.delete(file);
-        Files.delete(file.getParent());
-        KeyManagerFactory own = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        own.init(keys, PASSWORD.toCharArray());
-        TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trusted.init(keys);
+        SelfSignedKeys keys = SelfSignedKeys.make();
         SSLContext context = SSLContext.getInstance("TLS");
-        context.init(own.getKeyManagers(), trusted.getTrustManagers(), null);
+        context.init(keys.own().getKeyManagers(), keys.trusted().getTrustManagers(), null);
         return context;
     }
 
