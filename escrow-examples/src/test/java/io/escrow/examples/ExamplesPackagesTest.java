@@ -9,6 +9,7 @@ class ExamplesPackagesTest {
     private static final String CLIENT = "io.escrow.client";
     private static final String PROTOCOL = "io.escrow.handover.protocol";
     private static final String HANDOVER = "io.escrow.handover";
+    private static final String MOVABLE_TLS = "io.escrow.handover.tls";
     private static final String DAEMON = "io.escrow.daemon.main";
 
     private static final String EXAMPLES = "io.escrow.examples";
@@ -20,7 +21,7 @@ class ExamplesPackagesTest {
     private final PackageRules rules = new PackageRules()
             .allow(PROCESS, DAEMON)
             .allow(RECORDS)
-            .allow(BENCH, PROCESS, VALUES, CLIENT, HANDOVER, DAEMON)
+            .allow(BENCH, PROCESS, VALUES, CLIENT, HANDOVER, MOVABLE_TLS, DAEMON)
             .allow(EXAMPLES, BENCH, RECORDS, PROCESS, TLS, VALUES, CLIENT, HANDOVER, PROTOCOL);
 
     @Test

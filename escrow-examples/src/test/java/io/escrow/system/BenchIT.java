@@ -4,9 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.testing.JarProcess;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -42,16 +46,34 @@ class BenchIT {
     }
 
     @Test
-    void benchMeasuresRequests() throws Exception {
+    void benchMeasuresHandoversOfTls(@TempDir Path directory) throws Exception {
+        Path picture = directory.resolve("pauses.svg");
         List<String> output = JarProcess.run(
-                0,
+                0, "bench", "handover", "--tls", "--rounds=2", "--connections=20", "--talking=10", "--svg=" + picture);
+        for (String row : List.of("1", "median", "tls 1", "tls 2", "tls median")) {
+            assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){9}")), row + output);
+        }
+        assertTrue(
+                output.stream().anyMatch(line -> line.matches("TLS beside plaintext: p99 \\d+\\.\\d\\d times, .*")),
+                output.toString());
+        assertTrue(Files.size(picture) > 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "--tls"})
+    void benchMeasuresRequests(String tls) throws Exception {
+        List<String> arguments = new ArrayList<>(List.of(
                 "bench",
                 "requests",
                 "--rounds=1",
                 "--time=200",
                 "--warm-up=200",
                 "--connections=10",
-                "--protocol=WEBSOCKET");
+                "--protocol=WEBSOCKET"));
+        if (!tls.isEmpty()) {
+            arguments.add(tls);
+        }
+        List<String> output = JarProcess.run(0, arguments.toArray(String[]::new));
         assertTrue(
                 output.stream()
                         .anyMatch(line ->

@@ -31,6 +31,11 @@ final class BenchHandover implements Callable<Integer> {
             ".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us, pauses (\\d+) and (\\d+) ms");
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
 
+    /** Where in a row the 99th percentile and the rate are. */
+    private static final int P99 = 1;
+
+    private static final int RATE = 8;
+
     /** How long the sending connections send before a handover, so that they are in their rhythm when it comes. */
     private static final int SETTLE_MILLIS = 2000;
 
@@ -55,42 +60,66 @@ final class BenchHandover implements Callable<Integer> {
     @Option(names = "--at-once", description = "move all connections at once instead of in waves")
     private boolean atOnce;
 
+    @Option(names = "--tls", description = "measure TLS connections, too, behind those without")
+    private boolean tls;
+
     @Option(
             names = "--svg",
             paramLabel = "FILE",
-            description = "file for the picture of the pauses; default: ${DEFAULT-VALUE}")
+            description = "file for the picture of the pauses, with --tls of those of TLS; default: ${DEFAULT-VALUE}")
     private Path picture = Path.of("handover.svg");
 
-    private final List<long[]> rows = new ArrayList<>();
+    private List<long[]> rows = new ArrayList<>();
+    private int lost;
 
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        System.out.printf(
+                "%,d connections, of which %,d send once every %d ms; milliseconds%n%n",
+                connections, talking, interval);
+        System.out.printf(
+                "%-10s %8s %8s %8s %10s %10s %10s %10s %10s %14s%n",
+                "round",
+                "p50",
+                "p99",
+                "max",
+                "server p50",
+                "server max",
+                "resting",
+                "storing",
+                "adopting",
+                "connections/s");
+        long[] plain = measure("");
+        if (tls) {
+            rows = new ArrayList<>();
+            long[] encrypted = measure("tls ");
+            System.out.printf(
+                    "%nTLS beside plaintext: p99 %.2f times, connections/s %.2f times%n",
+                    (double) encrypted[P99] / plain[P99], (double) encrypted[RATE] / plain[RATE]);
+        }
+        System.out.printf("%n%,d connections lost; the pauses are drawn in %s%n", lost, picture);
+        return lost == 0 ? 0 : 1;
+    }
+
+    /** Measures all rounds, prints them, and returns the medians. */
+    private long[] measure(String kind) throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        boolean encrypted = !kind.isEmpty();
         Histogram all = new Histogram(3);
-        int kept;
         try (ChildProcesses children = ChildProcesses.open();
-                PauseClients clients = new PauseClients()) {
+                PauseClients clients = new PauseClients(encrypted ? BenchTls.client() : null)) {
             children.startEscrowd(children.socket());
-            ChildProcess server = startServer(children, HandoverEcho.SERVING, 0);
+            List<String> modes = new ArrayList<>();
+            if (encrypted) {
+                Path key = children.file("key.p12");
+                BenchTls.makeKey(key);
+                modes.add(HandoverEcho.TLS + key);
+            }
+            ChildProcess server = startServer(children, HandoverEcho.SERVING, 0, modes);
             int port = Integer.parseInt(match(SERVING, server.readyLine()).group(1));
             clients.connect(port, connections);
             clients.startSending(talking, interval);
-            System.out.printf(
-                    "%,d connections, of which %,d send once every %d ms; milliseconds%n%n",
-                    connections, talking, interval);
-            System.out.printf(
-                    "%-8s %8s %8s %8s %10s %10s %10s %10s %10s %14s%n",
-                    "round",
-                    "p50",
-                    "p99",
-                    "max",
-                    "server p50",
-                    "server max",
-                    "resting",
-                    "storing",
-                    "adopting",
-                    "connections/s");
             for (int round = 1; round <= rounds; round++) {
-                ChildProcess next = startServer(children, HandoverEcho.WAITING, port);
+                ChildProcess next = startServer(children, HandoverEcho.WAITING, port, modes);
                 Thread.sleep(SETTLE_MILLIS);
                 clients.resetLongestWaits();
                 server.terminate();
@@ -99,20 +128,22 @@ final class BenchHandover implements Callable<Integer> {
                 clients.askAll();
                 Histogram pauses = clients.longestWaits();
                 all.add(pauses);
-                report(round, pauses, old, adopted);
+                report(kind + round, pauses, old, adopted);
                 server = next;
             }
-            kept = clients.askAll();
+            lost += connections - clients.askAll();
         }
-        printRow("median", median());
-        PauseChart.write(picture, all, String.format("%,d connections handed over, %d times", connections, rounds));
-        System.out.printf("%n%,d of %,d connections kept; the pauses are drawn in %s%n", kept, connections, picture);
-        return kept == connections ? 0 : 1;
+        long[] median = median();
+        printRow(kind + "median", median);
+        PauseChart.write(
+                picture, all, String.format("%,d %sconnections handed over, %d times", connections, kind, rounds));
+        return median;
     }
 
-    private ChildProcess startServer(ChildProcesses children, String ready, int port)
+    private ChildProcess startServer(ChildProcesses children, String ready, int port, List<String> modes)
             throws IOException, InterruptedException {
         List<String> arguments = new ArrayList<>(List.of(children.socket(), String.valueOf(port)));
+        arguments.addAll(modes);
         if (crashSafe) {
             arguments.add(HandoverEcho.CRASH_SAFE);
         }
@@ -122,7 +153,7 @@ final class BenchHandover implements Callable<Integer> {
         return children.start(ready, SERVER_OPTIONS, HandoverEcho.class, arguments.toArray(String[]::new));
     }
 
-    private void report(int round, Histogram pauses, Matcher old, Matcher adopted) {
+    private void report(String round, Histogram pauses, Matcher old, Matcher adopted) {
         long resting = Long.parseLong(old.group(2));
         long storing = Long.parseLong(old.group(3));
         long adopting = Long.parseLong(adopted.group(4));
@@ -141,7 +172,7 @@ final class BenchHandover implements Callable<Integer> {
             rate
         };
         rows.add(row);
-        printRow(String.valueOf(round), row);
+        printRow(round, row);
     }
 
     private long[] median() {
@@ -154,7 +185,7 @@ final class BenchHandover implements Callable<Integer> {
     }
 
     private static void printRow(String name, long[] row) {
-        System.out.printf("%-8s", name);
+        System.out.printf("%-10s", name);
         for (int i = 0; i < row.length - 1; i++) {
             System.out.printf(i < 3 ? " %8.0f" : " %10.0f", row[i] / 1e3);
         }

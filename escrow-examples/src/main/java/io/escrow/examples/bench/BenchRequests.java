@@ -19,6 +19,7 @@ import picocli.CommandLine.Option;
 final class BenchRequests implements Callable<Integer> {
 
     private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
+    private static final String KEY = "key.p12";
     private static final String ROW = "%-10s %-8s %12s %12s %8s %10s %10s%n";
 
     @Option(names = "--rounds", paramLabel = "N", description = "number of rounds; default: ${DEFAULT-VALUE}")
@@ -46,6 +47,9 @@ final class BenchRequests implements Callable<Integer> {
             description = "protocols to measure: ${COMPLETION-CANDIDATES}; default: all")
     private List<RequestProtocol> protocols = List.of(RequestProtocol.values());
 
+    @Option(names = "--tls", description = "encrypt with TLS: BoringSSL alone without the library")
+    private boolean tls;
+
     /** A server, and the connections to it. */
     private record Subject(ChildProcess server, RequestClients clients) {}
 
@@ -61,7 +65,7 @@ final class BenchRequests implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException, TimeoutException {
-        System.out.printf("%,d connections, one request at a time on each%n%n", connections);
+        System.out.printf("%,d %sconnections, one request at a time on each%n%n", connections, tls ? "TLS " : "");
         System.out.printf(ROW, "", "", "a second", "", "", "cpu, us", "");
         System.out.printf(ROW, "protocol", "round", "without", "with", "ratio", "without", "with");
         for (RequestProtocol protocol : protocols) {
@@ -73,8 +77,13 @@ final class BenchRequests implements Callable<Integer> {
     private void measure(RequestProtocol protocol) throws IOException, InterruptedException, TimeoutException {
         try (ChildProcesses children = ChildProcesses.open()) {
             children.startEscrowd(children.socket());
-            ChildProcess plainServer = start(children, RequestServer.PLAIN, protocol);
-            ChildProcess kitServer = start(children, children.socket(), protocol);
+            List<String> key = List.of();
+            if (tls) {
+                BenchTls.makeKey(children.file(KEY));
+                key = List.of(children.file(KEY).toString());
+            }
+            ChildProcess plainServer = start(children, RequestServer.PLAIN, protocol, key);
+            ChildProcess kitServer = start(children, children.socket(), protocol, key);
             try (RequestClients plainClients = connect(protocol, plainServer);
                     RequestClients kitClients = connect(protocol, kitServer)) {
                 measure(protocol, new Subject(plainServer, plainClients), new Subject(kitServer, kitClients));
@@ -99,15 +108,19 @@ final class BenchRequests implements Callable<Integer> {
         printRow(protocol, "median", measured);
     }
 
-    private static ChildProcess start(ChildProcesses children, String escrow, RequestProtocol protocol)
+    private static ChildProcess start(
+            ChildProcesses children, String escrow, RequestProtocol protocol, List<String> key)
             throws IOException, InterruptedException {
-        return children.start(RequestServer.SERVING, SERVER_OPTIONS, RequestServer.class, escrow, protocol.name());
+        List<String> arguments = new ArrayList<>(List.of(escrow, protocol.name()));
+        arguments.addAll(key);
+        return children.start(
+                RequestServer.SERVING, SERVER_OPTIONS, RequestServer.class, arguments.toArray(String[]::new));
     }
 
     private RequestClients connect(RequestProtocol protocol, ChildProcess server)
             throws IOException, InterruptedException, TimeoutException {
         int port = Integer.parseInt(server.readyLine().substring(RequestServer.SERVING.length()));
-        return RequestClients.connect(protocol, port, connections);
+        return RequestClients.connect(protocol, port, connections, tls ? BenchTls.client() : null);
     }
 
     private Sample measure(Subject subject) throws IOException, InterruptedException, TimeoutException {

@@ -5,6 +5,7 @@ import io.escrow.handover.HandoverReport;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.StartReport;
+import io.escrow.handover.tls.MovableTls;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
@@ -15,8 +16,11 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.ssl.SslContext;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
@@ -32,6 +36,9 @@ final class HandoverEcho {
     static final String CRASH_SAFE = "crash-safe";
     static final String WAVES = "waves";
 
+    /** How the mode begins that has the server speak TLS; the file of its key follows. */
+    static final String TLS = "tls:";
+
     private static final int LOOPS = 2;
     private static final Duration DEADLINE = Duration.ofSeconds(30);
     private static final Duration WAVE = Duration.ofMillis(100);
@@ -41,10 +48,18 @@ final class HandoverEcho {
     /**
      * Runs the server.
      *
-     * @param args the path of the escrow and the port; then {@value #CRASH_SAFE}, {@value #WAVES}, both or neither
+     * @param args the path of the escrow and the port; then modes: {@value #CRASH_SAFE}, {@value #WAVES}, {@value #TLS} and a file
      */
-    public static void main(String[] args) {
+    public static void main(String[] args) throws IOException {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1]));
+        List<String> modes = List.of(args).subList(2, args.length);
+        SslContext tls = null;
+        for (String mode : modes) {
+            if (mode.startsWith(TLS)) {
+                tls = BenchTls.server(Path.of(mode.substring(TLS.length())));
+            }
+        }
+        SslContext context = tls;
         EventLoopGroup group = new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory());
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)
@@ -52,10 +67,12 @@ final class HandoverEcho {
                 .childHandler(new ChannelInitializer<EpollSocketChannel>() {
                     @Override
                     protected void initChannel(EpollSocketChannel channel) {
+                        if (context != null) {
+                            channel.pipeline().addLast(context.newHandler(channel.alloc()));
+                        }
                         channel.pipeline().addLast(Echo.INSTANCE);
                     }
                 });
-        List<String> modes = List.of(args).subList(2, args.length);
         ServerHandoverBuilder builder = ServerHandover.with(EscrowClient.builder()
                         .path(args[0])
                         .connectTimeout(Duration.ofHours(1))
@@ -64,6 +81,9 @@ final class HandoverEcho {
                 .crashSafe(modes.contains(CRASH_SAFE));
         if (modes.contains(WAVES)) {
             builder.waves(WAVE);
+        }
+        if (context != null) {
+            builder.tls(MovableTls.of(context));
         }
         ServerHandover server = builder.start().join();
         StartReport start = server.startReport();

@@ -2,13 +2,17 @@ package io.escrow.examples.bench;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
@@ -30,19 +34,40 @@ final class PauseClients implements AutoCloseable {
 
     private final EventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("clients", true), EpollIoHandler.newFactory());
+    private final SslContext tls;
     private final List<Client> clients = new ArrayList<>();
     private final List<Client> sending = new ArrayList<>();
     private Future<?> ticker;
     private int next;
     private int closed;
 
+    /**
+     * Makes clients without connections.
+     *
+     * @param tls {@code null} for plaintext
+     */
+    PauseClients(SslContext tls) {
+        this.tls = tls;
+    }
+
+    /** Connects, and shakes hands. */
     void connect(int port, int count) throws InterruptedException, IOException {
+        List<Future<?>> handshakes = new ArrayList<>();
         while (clients.size() < count) {
             Client client = new Client();
+            SslHandler ssl = tls == null ? null : tls.newHandler(ByteBufAllocator.DEFAULT);
             var connected = new Bootstrap()
                     .group(group)
                     .channelFactory(EpollSocketChannel::new)
-                    .handler(client)
+                    .handler(new ChannelInitializer<Channel>() {
+                        @Override
+                        protected void initChannel(Channel channel) {
+                            if (ssl != null) {
+                                channel.pipeline().addLast(ssl);
+                            }
+                            channel.pipeline().addLast(client);
+                        }
+                    })
                     .connect("127.0.0.1", port)
                     .await();
             if (!connected.isSuccess()) {
@@ -51,6 +76,14 @@ final class PauseClients implements AutoCloseable {
                                 + connected.cause().getMessage());
             }
             clients.add(client);
+            if (ssl != null) {
+                handshakes.add(ssl.handshakeFuture());
+            }
+        }
+        for (Future<?> handshake : handshakes) {
+            if (!handshake.await().isSuccess()) {
+                throw new IOException("a TLS handshake failed: " + handshake.cause(), handshake.cause());
+            }
         }
     }
 

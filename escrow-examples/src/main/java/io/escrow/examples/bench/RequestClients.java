@@ -2,12 +2,16 @@ package io.escrow.examples.bench;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -32,18 +36,30 @@ final class RequestClients implements AutoCloseable {
 
     private RequestClients() {}
 
-    /** Connects, and shakes hands. */
-    static RequestClients connect(RequestProtocol protocol, int port, int count)
+    /**
+     * Connects, and shakes hands.
+     *
+     * @param tls {@code null} for plaintext
+     */
+    static RequestClients connect(RequestProtocol protocol, int port, int count, SslContext tls)
             throws IOException, InterruptedException, TimeoutException {
         RequestClients connected = new RequestClients();
         try {
             for (int i = 0; i < count; i++) {
-                Client client = new Client(protocol);
+                Client client = new Client(protocol, tls != null);
                 connected.clients.add(client);
                 new Bootstrap()
                         .group(connected.group)
                         .channelFactory(EpollSocketChannel::new)
-                        .handler(client)
+                        .handler(new ChannelInitializer<Channel>() {
+                            @Override
+                            protected void initChannel(Channel channel) {
+                                if (tls != null) {
+                                    channel.pipeline().addLast(tls.newHandler(channel.alloc()));
+                                }
+                                channel.pipeline().addLast(client);
+                            }
+                        })
                         .connect(InetAddress.getLoopbackAddress(), port)
                         .addListener(f -> {
                             if (!f.isSuccess()) {
@@ -98,6 +114,7 @@ final class RequestClients implements AutoCloseable {
     /** One connection. */
     private static final class Client extends ByteToMessageDecoder {
         private final RequestProtocol protocol;
+        private final boolean encrypted;
         private volatile CompletableFuture<Void> ready = new CompletableFuture<>();
         private volatile EpollSocketChannel channel;
         private boolean shaking;
@@ -105,14 +122,32 @@ final class RequestClients implements AutoCloseable {
         private long end;
         private long answered;
 
-        Client(RequestProtocol protocol) {
+        Client(RequestProtocol protocol, boolean encrypted) {
             this.protocol = protocol;
+            this.encrypted = encrypted;
             this.shaking = protocol.handshake().isReadable();
         }
 
         @Override
         public void channelActive(ChannelHandlerContext ctx) {
             channel = (EpollSocketChannel) ctx.channel();
+            if (!encrypted) {
+                begin(ctx);
+            }
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event instanceof SslHandshakeCompletionEvent done) {
+                if (done.isSuccess()) {
+                    begin(ctx);
+                } else {
+                    ready.completeExceptionally(done.cause());
+                }
+            }
+        }
+
+        private void begin(ChannelHandlerContext ctx) {
             if (shaking) {
                 ctx.writeAndFlush(protocol.handshake(), ctx.voidPromise());
             } else {

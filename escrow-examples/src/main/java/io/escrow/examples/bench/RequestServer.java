@@ -2,6 +2,8 @@ package io.escrow.examples.bench;
 
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.ServerHandover;
+import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.handover.tls.MovableTls;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -23,8 +25,11 @@ import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
+import io.netty.handler.ssl.SslContext;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 
 /** Answers requests of one protocol, with the library or without it, as a process for {@code bench requests} to measure. */
 final class RequestServer {
@@ -43,9 +48,10 @@ final class RequestServer {
     /**
      * Runs the server.
      *
-     * @param args the path of the escrow, or {@value #PLAIN}; and the name of the protocol
+     * @param args the path of the escrow, or {@value #PLAIN}; the name of the protocol; and, for TLS, the file of its key
      */
-    public static void main(String[] args) {
+    public static void main(String[] args) throws IOException {
+        SslContext tls = args.length > 2 ? BenchTls.server(Path.of(args[2])) : null;
         RequestProtocol protocol = RequestProtocol.valueOf(args[1]);
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         ServerBootstrap bootstrap = new ServerBootstrap()
@@ -54,19 +60,27 @@ final class RequestServer {
                 .childHandler(new ChannelInitializer<Channel>() {
                     @Override
                     protected void initChannel(Channel channel) {
+                        if (tls != null) {
+                            channel.pipeline().addLast(tls.newHandler(channel.alloc()));
+                        }
                         addHandlers(channel, protocol);
                     }
                 });
         Channel listener = args[0].equals(PLAIN)
                 ? bootstrap.bind(address).syncUninterruptibly().channel()
-                : ServerHandover.with(EscrowClient.builder().path(args[0]))
-                        .listen("requests", bootstrap, address)
-                        .crashSafe(true)
-                        .start()
-                        .join()
-                        .listeners()
-                        .get(0);
+                : listen(args[0], bootstrap, address, tls);
         System.out.println(SERVING + ((InetSocketAddress) listener.localAddress()).getPort());
+    }
+
+    private static Channel listen(String escrow, ServerBootstrap bootstrap, InetSocketAddress address, SslContext tls) {
+        ServerHandoverBuilder builder = ServerHandover.with(
+                        EscrowClient.builder().path(escrow))
+                .listen("requests", bootstrap, address)
+                .crashSafe(true);
+        if (tls != null) {
+            builder.tls(MovableTls.of(tls));
+        }
+        return builder.start().join().listeners().get(0);
     }
 
     private static void addHandlers(Channel channel, RequestProtocol protocol) {
