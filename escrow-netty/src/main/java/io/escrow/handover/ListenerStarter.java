@@ -137,6 +137,11 @@ final class ListenerStarter {
         server.table().discard(entry);
     }
 
+    /** Returns whether the escrow held no listener. */
+    boolean hasFoundNothing() {
+        return storedNames.isEmpty();
+    }
+
     /** Frees the slots of the marks that were found: no connection in the escrow needs them any more. */
     void discardMarks() {
         marksSlots.forEach(slot -> Futures.awaitEnd(server.table().discard(slot)));

@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.BulkResult;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
@@ -16,11 +17,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /** Starts a server: adopts what the escrow holds, and inherits or binds what is not there. One use, on a thread of its own. */
 final class StartTask {
+
+    /** How often a start tries again whose address is in use by the process that it has waited for. */
+    private static final int ADDRESS_ATTEMPTS = 10;
+
+    private static final long RETRY_MILLIS = 1_000;
+
+    /** Who has the session sooner has hardly waited for another process. */
+    static final Duration WAITED = Duration.ofMillis(100);
 
     private final HandoverConfiguration configuration;
     private final HandoverContext server;
@@ -47,14 +57,15 @@ final class StartTask {
     static <T> CompletableFuture<T> start(
             HandoverConfiguration configuration, BiFunction<HandoverContext, StartReport, T> made) {
         StartFuture<T> started = new StartFuture<>();
-        start(configuration, made, started);
+        start(configuration, made, started, 1);
         return started;
     }
 
     private static <T> void start(
             HandoverConfiguration configuration,
             BiFunction<HandoverContext, StartReport, T> made,
-            StartFuture<T> started) {
+            StartFuture<T> started,
+            int attempt) {
         try {
             // A wrong key is known before anybody waits.
             configuration.rules().seal().sealer().reload();
@@ -76,7 +87,7 @@ final class StartTask {
             connecting.end(0);
             try {
                 StartTask task = new StartTask(configuration);
-                new Thread(() -> task.start(client, made, started), "escrow-start").start();
+                new Thread(() -> task.start(client, made, started, attempt), "escrow-start").start();
             } catch (Throwable e) {
                 // There is no thread for it, for instance.
                 client.close();
@@ -86,29 +97,55 @@ final class StartTask {
     }
 
     private <T> void start(
-            EscrowClient client, BiFunction<HandoverContext, StartReport, T> made, StartFuture<T> started) {
+            EscrowClient client,
+            BiFunction<HandoverContext, StartReport, T> made,
+            StartFuture<T> started,
+            int attempt) {
         try (marks) {
             StartReport report = run(client);
             if (report == null) {
                 // The running server has its session back first.
                 server.session().end().join();
                 server.crashStore().close();
-                start(configuration, made, started);
+                start(configuration, made, started, attempt);
             } else {
                 PreloadedClasses.await();
                 started.complete(made.apply(server, report));
             }
         } catch (Throwable e) {
             EscrowException failure = Futures.toEscrowException(e);
+            boolean again = attempt < ADDRESS_ATTEMPTS && isServedStill(client, failure);
             try {
                 tellFrameworks(failure);
                 abandon();
             } catch (Throwable notAbandoned) {
                 failure.addSuppressed(notAbandoned);
-            } finally {
+                again = false;
+            }
+            if (again) {
+                HandoverLog.LOGGER.warn(
+                        "the escrow in which the turn has come is empty, and the process before still serves: waiting for it again,"
+                                + " {} of {}: {}",
+                        attempt,
+                        ADDRESS_ATTEMPTS,
+                        failure.getMessage());
+                CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS)
+                        .execute(() -> start(configuration, made, started, attempt + 1));
+            } else {
                 started.completeExceptionally(failure);
             }
         }
+    }
+
+    /**
+     * Returns whether the process that this one has waited for serves on: the daemon has died in the meantime, and a new one has
+     * nothing of what the other had.
+     */
+    private boolean isServedStill(EscrowClient client, EscrowException failure) {
+        return failure.status() == Status.EADDRINUSE
+                && client.queued().compareTo(WAITED) > 0
+                && listeners.hasFoundNothing()
+                && server.listeners().stream().allMatch(listener -> listener.hosted() == null);
     }
 
     /** Returns how the server came up; {@code null} if the process before goes on. */

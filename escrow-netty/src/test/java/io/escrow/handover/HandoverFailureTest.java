@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -86,6 +87,28 @@ class HandoverFailureTest extends HandoverHarness {
         assertEquals(7, handOver(server).connections());
         ServerHandover next = start();
         assertEquals(7, next.startReport().adopted());
+    }
+
+    @Test
+    void theNextProcessWaitsAgainWhenTheDaemonWasReplaced() throws Exception {
+        ServerHandover server = start();
+        Peer peer = connect();
+        peer.assertEchoes(RECORD);
+        CountDownLatch turn = new CountDownLatch(1);
+        CompletableFuture<ServerHandover> next = startNext(echoServer().observer(new HandoverObserver() {
+            @Override
+            public void queued(Duration time) {
+                turn.countDown();
+            }
+        }));
+        long queued = System.nanoTime();
+        await().until(() -> System.nanoTime() - queued > StartTask.WAITED.toNanos());
+        daemon.close();
+        restartDaemon();
+        turn.await();
+        assertEquals(1, handOver(server).connections());
+        assertEquals(1, add(next.join()).startReport().adopted());
+        peer.assertEchoes(RECORD);
     }
 
     @ParameterizedTest
