@@ -105,10 +105,7 @@ public final class VertxServer implements Callable<Integer> {
                         .setCompressionSupported(true)
                         .setIdleTimeout((int) IDLE_SECONDS)
                         // The first bytes of a connection may begin HTTP/2 otherwise, which can't be moved.
-                        .setHttp2ClearTextEnabled(false)
-                        // WebSockets with compression can't be moved.
-                        .setPerMessageWebSocketCompressionSupported(false)
-                        .setPerFrameWebSocketCompressionSupported(false))
+                        .setHttp2ClearTextEnabled(false))
                 .requestHandler(request -> answer(vertx, request))
                 .webSocketHandler(VertxServer::echo);
         server.listen().toCompletionStage().toCompletableFuture().get();
