@@ -2,8 +2,10 @@ package io.escrow.handover.connection;
 
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +29,8 @@ final class CrashMark {
     private boolean set;
     private boolean inRead;
     private boolean awaitsFlush;
+    private final Interval pipelineLooks = new Interval();
+    private List<ChannelHandler> collecting = List.of();
 
     /**
      * Marks a connection whose pipeline is built, and which has not read anything.
@@ -132,9 +136,13 @@ final class CrashMark {
 
     private boolean isHalfRead() {
         try {
-            return gate == null
-                    ? HandlerInspector.isHalfRead(channel.pipeline())
-                    : gate.isHolding() || !gate.isAtRest();
+            if (gate != null) {
+                return gate.isHolding() || !gate.isAtRest();
+            }
+            if (pipelineLooks.isDue()) {
+                collecting = HandlerInspector.collecting(channel.pipeline());
+            }
+            return HandlerInspector.isHalfRead(collecting);
         } catch (Throwable e) {
             // A protocol that fails does so at a handover, too, and is reported there.
             logger.debug("{} does not tell whether it is at rest", channel, e);

@@ -8,16 +8,13 @@ import io.escrow.handover.store.ChannelRecord;
  */
 final class CrashRecord {
 
-    /** After so many reads, most connections are what they will be: then every so many reads are enough. */
-    private static final int READS = 32;
-
     private ChannelRecord known;
     private boolean lost;
 
     /** Whether the state of the protocol is not in what is known, so that only another checkpoint can help. */
     private boolean incomplete;
 
-    private int reads;
+    private final Interval looks = new Interval();
 
     /** Describes what the escrow has from the beginning. */
     CrashRecord(ChannelRecord known) {
@@ -26,8 +23,7 @@ final class CrashRecord {
 
     /** Returns, after a read, whether it is time to look whether the connection could still go on. */
     boolean isDue() {
-        reads++;
-        return reads <= READS || reads % READS == 0;
+        return looks.isDue();
     }
 
     /**

@@ -135,10 +135,25 @@ final class HandlerInspector {
         return null;
     }
 
-    /** Returns whether a handler of a pipeline has a part of a message, as far as Netty's own classes tell. */
-    static boolean isHalfRead(ChannelPipeline pipeline) {
+    /** Returns the handlers of a pipeline that may have a part of a message. */
+    static List<ChannelHandler> collecting(ChannelPipeline pipeline) {
+        List<ChannelHandler> found = new ArrayList<>();
         for (Map.Entry<String, ChannelHandler> e : pipeline) {
-            if (COLLECTED.whyBusy(e.getValue()) != null || OF_NETTY.whyBusy(e.getValue()) != null) {
+            if (COLLECTED.asks(e.getValue()) || OF_NETTY.asks(e.getValue())) {
+                found.add(e.getValue());
+            }
+        }
+        return found;
+    }
+
+    private boolean asks(ChannelHandler handler) {
+        return !probes.get(handler.getClass()).isEmpty();
+    }
+
+    /** Returns whether one of some handlers has a part of a message, as far as Netty's own classes tell. */
+    static boolean isHalfRead(List<ChannelHandler> handlers) {
+        for (ChannelHandler handler : handlers) {
+            if (COLLECTED.whyBusy(handler) != null || OF_NETTY.whyBusy(handler) != null) {
                 return true;
             }
         }

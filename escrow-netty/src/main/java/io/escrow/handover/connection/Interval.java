@@ -1,0 +1,19 @@
+package io.escrow.handover.connection;
+
+/** Tells when to look whether a pipeline has changed, which Netty tells nobody: always at first, later now and then. Not thread-safe. */
+final class Interval {
+
+    /** By then most pipelines are what they will be. */
+    private static final int FIRST = 32;
+
+    /** A look costs as much as some requests. */
+    private static final int EVERY = 256;
+
+    private int count;
+
+    /** Counts, and returns whether it is time to look. */
+    boolean isDue() {
+        count++;
+        return count <= FIRST || count % EVERY == 0;
+    }
+}
