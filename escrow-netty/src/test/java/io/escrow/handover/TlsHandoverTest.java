@@ -432,6 +432,31 @@ class TlsHandoverTest extends TlsHarness {
         assertEquals("echo", ssl.applicationProtocol());
     }
 
+    /** As Reactor Netty does with SNI. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void handlerThatIsPutFirstMoves(boolean sni) throws Exception {
+        context = context(provider()).build();
+        Consumer<Channel> pipeline = ch -> {
+            ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo());
+            ch.pipeline()
+                    .addFirst(
+                            sni
+                                    ? new SniHandler(new DomainWildcardMappingBuilder<>(context).build())
+                                    : context.newHandler(ch.alloc()));
+        };
+        ServerHandover server = start(moving(pipeline));
+        TlsPeer peer = tlsClient();
+        peer.assertEchoes("one");
+        byte[] framed = peer.encrypt(Peer.framed(Peer.bytes(50, 1)));
+        peer.sendRaw(framed, 0, 10);
+        server = move(server, moving(pipeline));
+        server = move(server, moving(pipeline));
+        peer.sendRaw(framed, 10, framed.length);
+        peer.assertReceives(Peer.framed(Peer.bytes(50, 1)));
+        peer.assertEchoes("two");
+    }
+
     @Test
     void nameOfTheServerMoves() throws Exception {
         context = context(provider()).build();

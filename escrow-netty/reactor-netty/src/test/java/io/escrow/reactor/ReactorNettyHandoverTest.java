@@ -50,6 +50,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
@@ -175,8 +177,9 @@ class ReactorNettyHandoverTest {
         }
     }
 
-    @Test
-    void connectionWithTlsMoves() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void connectionWithTlsMoves(boolean sni) throws Exception {
         SslContext context = SslContextBuilder.forServer(Certificates.keys("server"))
                 .sslProvider(SslProvider.JDK)
                 .build();
@@ -192,7 +195,12 @@ class ReactorNettyHandoverTest {
             Running running = start(
                     builder().tls(MovableTls.of(context)),
                     version,
-                    server -> server.secure(ssl -> ssl.sslContext(context)));
+                    server -> server.secure(ssl -> {
+                        reactor.netty.tcp.SslProvider.Builder secured = ssl.sslContext(context);
+                        if (sni) {
+                            secured.addSniMapping("example.org", other -> other.sslContext(context));
+                        }
+                    }));
             HttpRequest request = HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + port + "/"))
                     .build();
             assertEquals(version, client.send(request, BodyHandlers.ofString()).body());

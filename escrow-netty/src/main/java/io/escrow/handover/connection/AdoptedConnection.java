@@ -117,7 +117,11 @@ public final class AdoptedConnection extends Connection {
 
     @Override
     void attached(ChannelHandlerContext context) {
+        boolean again = context() != null;
         super.attached(context);
+        if (again) {
+            return;
+        }
         try {
             // The bootstrap has set its own, and no handler has been added.
             socketOptions.restore(channel());

@@ -3,6 +3,7 @@ package io.escrow.handover.connection;
 import io.escrow.handover.protocol.HandoverEvent;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelInputShutdownReadComplete;
@@ -37,11 +38,26 @@ final class ConnectionHandler extends ChannelDuplexHandler {
         connection.activated();
     }
 
+    /** May be added again, to the same pipeline. */
+    @Override
+    public boolean isSharable() {
+        return true;
+    }
+
     @Override
     public void channelRegistered(ChannelHandlerContext ctx) {
         // The handlers do not notice that the channel is taken off its loop, and comes back.
         if (!connection.state().isMoving()) {
+            standFirst(ctx.pipeline());
             ctx.fireChannelRegistered();
+        }
+    }
+
+    /** Goes back to the head of a pipeline that is built: its initializer may have put a handler first. */
+    private void standFirst(ChannelPipeline pipeline) {
+        if (pipeline.first() != this) {
+            pipeline.remove(this);
+            pipeline.addFirst(NAME, this);
         }
     }
 
