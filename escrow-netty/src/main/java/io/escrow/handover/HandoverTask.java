@@ -222,7 +222,7 @@ final class HandoverTask {
         try {
             deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
             // What is clean needs no marks.
-            deadline.await(server.crashStore().removeMarks());
+            deadline.await(server.crashStore().removeMarks().exceptionally(notThere -> null));
             phase.end(all.apart().size());
         } finally {
             ticker.stop();
