@@ -3,6 +3,7 @@ package io.escrow.spring;
 import io.escrow.handover.HandoverObserver;
 import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandoverBuilder;
+import io.escrow.handover.tls.MovableTls;
 import io.escrow.reactor.EscrowLoopResources;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -13,6 +14,8 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.context.properties.bind.Bindable;
+import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.context.annotation.Bean;
 import org.springframework.core.env.Environment;
 import org.springframework.http.client.ReactorResourceFactory;
@@ -53,15 +56,27 @@ public class EscrowAutoConfiguration {
     HandoverTransport escrowTransport(
             EscrowProperties properties,
             EscrowState state,
+            Environment environment,
             ObjectProvider<HandoverObserver> observers,
             ObjectProvider<EscrowCustomizer> customizers) {
         ServerHandoverBuilder server = properties.toBuilder()
                 .observer(
                         new Observers(new ArrayList<>(observers.orderedStream().toList())));
+        if (hasTls(environment)) {
+            server.tls(MovableTls.of());
+        }
         customizers.orderedStream().forEach(customizer -> customizer.customize(server));
         HandoverTransport transport = server.transport();
         state.watch(transport);
         return transport;
+    }
+
+    /** Returns whether Spring Boot gives the server TLS. */
+    private static boolean hasTls(Environment environment) {
+        return Binder.get(environment)
+                        .bind("server.ssl", Bindable.mapOf(String.class, Object.class))
+                        .isBound()
+                && environment.getProperty("server.ssl.enabled", Boolean.class, true);
     }
 
     /** Disposed of by the factory that uses them. */

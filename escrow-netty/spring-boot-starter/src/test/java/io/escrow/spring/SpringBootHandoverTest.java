@@ -112,6 +112,27 @@ class SpringBootHandoverTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"--server.ssl.bundle=web", "--server.ssl.key-store=%s --server.ssl.key-store-password=password"})
+    void tlsConnectionsMoveWithoutAnyCode(String options) throws Exception {
+        Path keys = TlsKeys.make(directory);
+        List<String> arguments = new ArrayList<>(List.of(
+                "--spring.ssl.bundle.jks.web.keystore.location=" + keys,
+                "--spring.ssl.bundle.jks.web.keystore.password=password"));
+        arguments.addAll(List.of(options.formatted(keys).split(" ")));
+        ConfigurableApplicationContext first = start("1", arguments.toArray(String[]::new));
+        try (Connection connection = TlsKeys.connect(port(first))) {
+            assertThat(connection.get("/")).isEqualTo("1");
+            for (int version = 2; version <= 3; version++) {
+                open.get(open.size() - 1).close();
+                ConfigurableApplicationContext next = start(String.valueOf(version), arguments.toArray(String[]::new));
+                assertThat(startReport(next).adopted()).isEqualTo(1);
+                assertThat(connection.get("/")).isEqualTo(String.valueOf(version));
+            }
+        }
+    }
+
     @Test
     void everyBeanStillWorksWhenTheServerIsHandedOver() {
         start("1", new Class<?>[] {Worker.class}).close();

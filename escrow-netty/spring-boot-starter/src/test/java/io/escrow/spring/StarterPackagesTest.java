@@ -11,6 +11,7 @@ class StarterPackagesTest {
                     "io.escrow.client",
                     "io.escrow.handover",
                     "io.escrow.handover.micrometer",
+                    "io.escrow.handover.tls",
                     "io.escrow.reactor",
                     "io.escrow.internal");
 

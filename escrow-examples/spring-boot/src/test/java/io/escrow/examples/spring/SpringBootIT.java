@@ -20,6 +20,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -29,6 +30,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -144,6 +147,45 @@ class SpringBootIT {
         } finally {
             escrow.close();
         }
+    }
+
+    @Test
+    void tlsConnectionsMoveWithoutAnyCode() throws Exception {
+        Path keys = directory.resolve("keys.p12");
+        String[] options = {
+            "--server.ssl.key-store=" + keys, "--server.ssl.key-store-password=password", "--escrow.create=false"
+        };
+        makeKeys(keys);
+        InMemoryEscrow escrow = InMemoryEscrow.start(directory.resolve("s"));
+        try {
+            startFirst(options);
+            SSLContext trusting = SSLContext.getInstance("TLS");
+            TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+            trust.init(KeyStore.getInstance(keys.toFile(), "password".toCharArray()));
+            trusting.init(null, trust.getTrustManagers(), null);
+            try (Socket raw = trusting.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), port)) {
+                inTwoParts(raw);
+                assertHas("1 " + READY, waitThenEnd(options));
+                inTwoParts(raw);
+                assertHas("1 " + READY, endThenStart(options));
+                inTwoParts(raw);
+            }
+        } finally {
+            escrow.close();
+        }
+    }
+
+    private static void makeKeys(Path store) throws IOException, InterruptedException {
+        String keytool =
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
+        String options =
+                " -genkeypair -keyalg EC -dname CN=localhost -storetype PKCS12 -storepass password -keystore " + store;
+        assertEquals(
+                0,
+                new ProcessBuilder((keytool + options).split(" "))
+                        .inheritIO()
+                        .start()
+                        .waitFor());
     }
 
     private static void assertHas(String text, String line) {
