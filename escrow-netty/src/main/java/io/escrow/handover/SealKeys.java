@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /**
- * Says with which keys a server seals what it stores: see {@link ServerHandoverBuilder#seal}. A key is 32 random bytes, shared by a
+ * Chooses the keys with which a server seals what it stores: see {@link ServerHandoverBuilder#seal}. A key is 32 random bytes, shared by a
  * server and its next processes. Immutable.
  *
  * <p>To change the key, put the new one first, and keep the one before behind it until no process and no slot has it any more:

@@ -451,7 +451,7 @@ class TlsHandoverTest extends TlsHarness {
         byte[] framed = peer.encrypt(Peer.framed(Peer.bytes(50, 1)));
         peer.sendRaw(framed, 0, 10);
         server = move(server, moving(pipeline));
-        server = move(server, moving(pipeline));
+        move(server, moving(pipeline));
         peer.sendRaw(framed, 10, framed.length);
         peer.assertReceives(Peer.framed(Peer.bytes(50, 1)));
         peer.assertEchoes("two");

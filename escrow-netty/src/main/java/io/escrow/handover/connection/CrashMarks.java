@@ -180,7 +180,7 @@ public final class CrashMarks implements AutoCloseable {
             this.position = position;
         }
 
-        /** Says whether the connection is in the middle of something. By the event loop of the connection. */
+        /** Marks the connection, or takes its mark away. By its event loop. */
         void set(boolean inTheMiddle) {
             LONG.setRelease(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
         }

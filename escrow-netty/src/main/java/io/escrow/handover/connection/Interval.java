@@ -1,6 +1,6 @@
 package io.escrow.handover.connection;
 
-/** Tells when to look whether a pipeline has changed, which Netty tells nobody: always at first, later now and then. Not thread-safe. */
+/** Counts events, to look now and then whether a pipeline has changed, which Netty reports to nobody. Not thread-safe. */
 final class Interval {
 
     /** By then most pipelines are what they will be. */
