@@ -4,6 +4,7 @@ import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.ServerHandover;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.ssl.SslContext;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ScheduledExecutorService;
@@ -28,6 +29,7 @@ public abstract class SnippetNames {
     public String path;
     public ServerBootstrap serverBootstrap;
     public InetSocketAddress address;
+    public SslContext sslContext;
     public ChannelHandlerContext ctx;
     public Object request;
     public Object answer;

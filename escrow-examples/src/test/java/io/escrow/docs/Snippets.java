@@ -55,6 +55,7 @@ final class Snippets {
     private static final String IMPORTS = Stream.of(
                     "static java.nio.charset.StandardCharsets.UTF_8",
                     "java.net.InetSocketAddress",
+                    "java.nio.file.Path",
                     "java.time.Duration",
                     "java.util.LinkedHashMap",
                     "java.util.List",
@@ -67,6 +68,7 @@ final class Snippets {
                     "io.escrow.handover.*",
                     "io.escrow.handover.micrometer.*",
                     "io.escrow.handover.protocol.*",
+                    "io.escrow.handover.tls.*",
                     "io.micrometer.core.instrument.MeterRegistry",
                     "io.netty.bootstrap.ServerBootstrap",
                     "io.netty.buffer.ByteBuf",

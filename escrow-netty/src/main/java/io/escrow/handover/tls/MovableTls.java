@@ -10,7 +10,11 @@ import java.util.List;
  * Lets the TLS connections of a server move. Given to {@code ServerHandoverBuilder.tls}, in one line:
  *
  * <pre>{@code
- * .tls(MovableTls.of(sslContext))
+ * ServerHandover server = ServerHandover.with(escrow)
+ *         .listen("https", serverBootstrap, address)
+ *         .tls(MovableTls.of(sslContext))
+ *         .start()
+ *         .join();
  * }</pre>
  *
  * <p>The handshake stays what it is. The next process goes on with the keys that were agreed on, in an {@code SslHandler} that
