@@ -78,7 +78,8 @@ public final class Preload {
      */
     public Preload netty() {
         NETTY.forEach(this::packageOf);
-        return this;
+        // The queues of event loops; an event loop that ends iterates over its own.
+        return packageWith("io.netty.util.internal.shaded.org.jctools.queues.BaseMpscLinkedArrayQueue");
     }
 
     /**
