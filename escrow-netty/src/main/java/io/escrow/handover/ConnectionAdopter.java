@@ -139,15 +139,19 @@ final class ConnectionAdopter {
             } else {
                 FileDescriptor descriptor = entry.takeDescriptor();
                 ChannelRecord record;
+                AdoptedConnection connection;
                 try {
                     record = server.seal().open(stored, () -> SocketCookie.of(descriptor));
+                    connection = new AdoptedConnection(
+                            server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 } catch (EscrowException sealed) {
                     descriptor.close();
                     leave(entry.key(), sealed.text());
                     return CompletableFuture.completedFuture(null);
+                } catch (RuntimeException e) {
+                    descriptor.close();
+                    throw e;
                 }
-                AdoptedConnection connection = new AdoptedConnection(
-                        server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 Channel channel = connection.adopt(
                         listener.channel(),
                         descriptor.intValue(),

@@ -9,6 +9,7 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.SimpleChannelInboundHandler;
@@ -31,6 +32,9 @@ import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import io.netty.handler.codec.mqtt.MqttDecoder;
 import io.netty.handler.codec.mqtt.MqttEncoder;
 import io.netty.handler.codec.mqtt.MqttMessage;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -198,6 +202,23 @@ class CrashMarkTest extends HandoverHarness {
         assertEquals(Status.EIO, failure.status());
         assertTrue(failure.text().contains("/nowhere/to/be/found"), failure.text());
         assertTrue(failure.text().contains("choose another directory"), failure.text());
+    }
+
+    /** They end before their pipeline is built. */
+    @Test
+    void connectionsThatTheInitializerClosesKeepNoPlace() throws Exception {
+        ServerHandover server = start(server(bootstrap(Channel::close)));
+        for (int i = 0; i < 20; i++) {
+            connect().assertEnds();
+            awaitConnections(server, 0);
+        }
+        int descriptor = server.context().connections().marks().descriptor().intValue();
+        try (FileChannel marks = FileChannel.open(Path.of("/proc/self/fd/" + descriptor))) {
+            ByteBuffer header = ByteBuffer.allocate(16).order(ByteOrder.nativeOrder());
+            assertEquals(16, marks.read(header));
+            // One for the header, and a few for those whose end was not known yet when the next one came.
+            assertTrue(header.getLong(8) <= 5 * 64, () -> "bytes of marks: " + header.getLong(8));
+        }
     }
 
     private static EscrowException failure(ServerHandoverBuilder builder) {

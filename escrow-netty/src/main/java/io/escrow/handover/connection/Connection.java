@@ -222,7 +222,6 @@ public class Connection implements ProtocolContext {
                 tls().resume();
             }
             deferred.fireKept(ctx);
-            mark().end();
             owner.ended(this).thenAccept(ended::complete);
         }
     }

@@ -64,14 +64,6 @@ final class CrashMark {
         }
     }
 
-    /** Is called when the connection has ended. */
-    void end() {
-        if (mark != null) {
-            mark.free();
-            mark = null;
-        }
-    }
-
     /** Is called when something was read. */
     void read() {
         inRead = true;

@@ -115,8 +115,9 @@ public final class CrashMarks implements AutoCloseable {
     }
 
     /**
-     * Adds a connection, which is at rest.
+     * Adds a connection, which is at rest. Its place is another one's when its channel is closed.
      *
+     * @param channel an open channel
      * @return where its mark is; {@code null} if there is no room: then the process behind a crash takes it for marked
      */
     Mark add(Channel channel) {
@@ -127,11 +128,18 @@ public final class CrashMarks implements AutoCloseable {
             mark.set(true);
             LONG.setRelease(memory, mark.position, cookie);
             mark.set(false);
+            // However it ends: also before its pipeline is built.
+            channel.closeFuture().addListener(f -> free(mark.position));
             return mark;
         } catch (IOException e) {
             logger.debug("{} can't be marked: {}", channel, e.getMessage());
             return null;
         }
+    }
+
+    /** Lets another connection have a place: no other socket has the cookie in it. */
+    private synchronized void free(int position) {
+        free.push(position);
     }
 
     private synchronized int take() throws IOException {
@@ -160,12 +168,16 @@ public final class CrashMarks implements AutoCloseable {
         return taken;
     }
 
+    /** Returns how many bytes of the file were ever used. */
+    synchronized int length() {
+        return end;
+    }
+
     /** Closes the file; those who have marks may go on setting them. The escrow's descriptor stays. */
     @Override
     public void close() {
-        try {
+        try (file) {
             descriptor.close();
-            file.close();
         } catch (IOException e) {
             logger.debug("the file of marks was not closed: {}", e.getMessage());
         }
@@ -183,13 +195,6 @@ public final class CrashMarks implements AutoCloseable {
         /** Marks the connection, or takes its mark away. By its event loop. */
         void set(boolean inTheMiddle) {
             LONG.setRelease(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
-        }
-
-        /** Gives the place to another connection, when this one has ended. No other socket has its cookie. */
-        void free() {
-            synchronized (CrashMarks.this) {
-                free.push(position);
-            }
         }
     }
 }

@@ -4,7 +4,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.UnixChannel;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -13,6 +12,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads which connections other processes have left in the middle of something: the {@link CrashMarks} that are in the escrow. May be
@@ -21,6 +22,8 @@ import java.util.Map;
 public final class FoundMarks implements AutoCloseable {
 
     private static final String IN_THE_MIDDLE = "its process was in the middle of a message, or owed an answer";
+
+    private static final Logger logger = LoggerFactory.getLogger(FoundMarks.class);
 
     private final List<FileDescriptor> files = new ArrayList<>();
     private Map<Long, Long> states;
@@ -90,7 +93,8 @@ public final class FoundMarks implements AutoCloseable {
             try {
                 file.close();
             } catch (IOException e) {
-                throw new UncheckedIOException(e);
+                // The server that has started goes on all the same.
+                logger.debug("a file of marks was not closed: {}", e.getMessage());
             }
         }
         files.clear();

@@ -12,7 +12,7 @@ import java.util.Set;
 /** Seals the sections of records, each for itself, so that their names and sizes can still be read. May be used by any thread. */
 public final class RecordSeal {
 
-    /** Tells what the sections of a record belong to. Asked only if there is something to seal or to open. */
+    /** Names what the sections of a record are bound to. Asked only if there is something to seal or to open. */
     @FunctionalInterface
     public interface Binding {
 

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.handover.connection.CrashMarks.Mark;
 import io.netty.channel.Channel;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -16,6 +18,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -86,15 +89,22 @@ class CrashMarksTest {
     }
 
     @Test
+    @SuppressWarnings("deprecation") // Netty 4.1 has no other group
     void aPlaceIsUsedAgain() throws Exception {
         CrashMarks marks = make();
         Channel gone = socket();
-        Mark mark = marks.add(gone);
-        mark.set(true);
-        mark.free();
+        marks.add(gone).set(true);
+        EventLoopGroup group = new EpollEventLoopGroup(1);
+        try {
+            group.register(gone).sync();
+            gone.close().sync();
+        } finally {
+            group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        }
         Channel next = socket();
         marks.add(next);
         assertNull(found.whyNotResumable(next));
+        assertEquals(2 * CrashMarks.ENTRY, marks.length());
     }
 
     @Test

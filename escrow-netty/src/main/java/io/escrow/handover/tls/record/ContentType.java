@@ -1,6 +1,6 @@
 package io.escrow.handover.tls.record;
 
-/** Says what is in a record (RFC 8446, 5.1). */
+/** Lists the types of records (RFC 8446, 5.1). */
 public final class ContentType {
 
     /** In TLS 1.2, and in the handshake of 1.3. */

@@ -26,7 +26,7 @@ final class TlsConnection {
     private final RecordCipher reads;
     private final RecordCipher writes;
     private final boolean halfClose;
-    /** What is to be sent before any data: the type of the record, then the content. */
+    /** Holds what goes out before any data: the type of the record, then the content. */
     private final Deque<byte[]> control = new ArrayDeque<>();
 
     /** A KeyUpdate is to be sent before the next data. */
@@ -122,7 +122,7 @@ final class TlsConnection {
         }
     }
 
-    /** Says close_notify, unless that was said. */
+    /** Sends close_notify, unless it was sent before. */
     void closeOutbound() {
         if (!outboundClosed) {
             outboundClosed = true;

@@ -127,7 +127,7 @@ public record TlsState(
         Arrays.fill(writes.secret, (byte) 0);
     }
 
-    /** Tells nothing that is secret. */
+    /** Describes the state without its secrets. */
     @Override
     public String toString() {
         return suite + " reads[" + reads + "] writes[" + writes + "] message=" + message.length + " " + session;

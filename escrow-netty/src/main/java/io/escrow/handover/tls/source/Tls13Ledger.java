@@ -30,7 +30,7 @@ final class Tls13Ledger extends RecordLedger {
     private static final int KEY_UPDATE_LENGTH = 5;
 
     private static final byte[] ANSWER = {KEY_UPDATE, 0, 0, 1, 0};
-    /** What is behind the header of the record of an answer. */
+    /** Is the length of an answer's record, without the header. */
     private static final int ANSWER_LENGTH = ANSWER.length + 1 + 16;
 
     /** A record that was written while others were handed to BoringSSL. */
@@ -188,7 +188,7 @@ final class Tls13Ledger extends RecordLedger {
         }
     }
 
-    /** What is written when no answer came first: then none is to come. */
+    /** Notes a record that was written when no answer came first: then none is to come. */
     private void settle(byte[] record) {
         Optional<Trial.Content> content = writes.open(record, copyNumber);
         if (content.isEmpty()) {
