@@ -105,11 +105,16 @@ final class BulkRequest<S> implements RequestSource {
         @Override
         void fail(EscrowException cause) {
             unanswered--;
-            if (cause instanceof EscrowConnectionException) {
-                BulkRequest.this.fail(cause);
+            failures.put(key, cause);
+            finishIfDone();
+        }
+
+        @Override
+        void lost(EscrowConnectionException doubtful, boolean goesOn) {
+            if (goesOn) {
+                fail(doubtful);
             } else {
-                failures.put(key, cause);
-                finishIfDone();
+                BulkRequest.this.fail(doubtful);
             }
         }
     }

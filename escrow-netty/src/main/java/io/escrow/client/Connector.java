@@ -41,10 +41,9 @@ final class Connector<T> {
         /**
          * Makes a client, on the event loop of the session.
          *
-         * @param queued how long the client has waited for its turn
-         * @param ownGroup the event loops that end with the session; {@code null} if they are not the client's own
+         * @param ownGroup the event loops that end with the client; {@code null} if they are not its own
          */
-        T make(Channel ch, RequestHandler handler, Frame.Hello daemon, Duration queued, EventLoopGroup ownGroup);
+        T make(Connection session, EventLoopGroup ownGroup);
     }
 
     private static final int EACCES = -13;
@@ -54,8 +53,12 @@ final class Connector<T> {
     private final ConnectOptions options;
     private final ClientFactory<T> clients;
     private final Path path;
+    private final Duration limit;
     private final EventLoopGroup ownGroup;
     private final EventLoop loop;
+    /** Whether there was a session before: then a daemon is expected, also if none listens just now. */
+    private final boolean again;
+
     private final CompletableFuture<T> result = new CompletableFuture<>();
     private boolean launched;
     private final Patience patience;
@@ -66,20 +69,33 @@ final class Connector<T> {
     private long busyMillis = RETRY_MILLIS;
     private long queuedSince;
     private boolean queued;
+    private String problem = "no answer";
 
-    private Connector(ConnectOptions options, ClientFactory<T> clients, EventLoopGroup ownGroup) {
+    private Connector(
+            ConnectOptions options, ClientFactory<T> clients, Duration limit, EventLoopGroup ownGroup, EventLoop loop) {
         this.options = options;
         this.clients = clients;
         this.path = options.path();
-        this.patience = new Patience(options.timeout(), options.queueCounts(), System::nanoTime);
+        this.limit = limit;
+        this.patience = new Patience(limit, options.queueCounts(), System::nanoTime);
         this.ownGroup = ownGroup;
-        this.loop = (ownGroup == null ? options.group() : ownGroup).next();
+        this.again = loop != null;
+        this.loop = again ? loop : (ownGroup == null ? options.group() : ownGroup).next();
     }
 
     static <T> CompletableFuture<T> connect(ConnectOptions options, ClientFactory<T> clients) throws EscrowException {
         checkPlatform();
         Wire.keepsFlags(); // Here, because the first call loads a library, and an event loop must not wait for that.
-        Connector<T> connector = new Connector<>(options, clients, options.group() == null ? newGroup() : null);
+        EventLoopGroup ownGroup = options.group() == null ? newGroup() : null;
+        Connector<T> connector = new Connector<>(options, clients, options.timeout(), ownGroup, null);
+        connector.start();
+        return connector.result;
+    }
+
+    /** Connects after a session was lost, on its event loop, on which the future succeeds. */
+    static CompletableFuture<Connection> connectAgain(ConnectOptions options, EventLoop loop) {
+        Connector<Connection> connector = new Connector<>(
+                options, (session, group) -> session, options.reconnect().within(), null, loop);
         connector.start();
         return connector.result;
     }
@@ -147,7 +163,7 @@ final class Connector<T> {
         if (isErrno(cause, Errors.ERRNO_EAGAIN_NEGATIVE)) {
             queued();
             reportWaiting();
-            retryWhenThereIsRoom();
+            retryLater();
             return;
         }
         leftQueue();
@@ -161,11 +177,17 @@ final class Connector<T> {
         } else if (options.launch() != null) {
             launched = true;
             launch();
+        } else if (again) {
+            problem = nobodyListens();
+            retryLater();
         } else {
-            String what = Files.exists(path) ? "no process listens on \"" + path + "\"" : "no socket \"" + path + "\"";
             result.completeExceptionally(new EscrowException(
-                    Status.ECONNREFUSED, what + ": start escrowd, or let the client launch it", cause));
+                    Status.ECONNREFUSED, nobodyListens() + ": start escrowd, or let the client launch it", cause));
         }
+    }
+
+    private String nobodyListens() {
+        return Files.exists(path) ? "no process listens on \"" + path + "\"" : "no socket \"" + path + "\"";
     }
 
     /** Compares the text of strerror(3), which depends on the language: Netty's exception keeps nothing else. */
@@ -193,6 +215,9 @@ final class Connector<T> {
                     // failed.
                     if (failure == null || SocketPath.isServed(path)) {
                         attempt();
+                    } else if (again) {
+                        problem = failure.getMessage();
+                        retryLater();
                     } else {
                         result.completeExceptionally(failure);
                     }
@@ -204,8 +229,8 @@ final class Connector<T> {
         loop.schedule(this::attempt, RETRY_MILLIS, TimeUnit.MILLISECONDS);
     }
 
-    /** Tries again at growing, random intervals: the queue may be full for hours, and many clients may wait. */
-    private void retryWhenThereIsRoom() {
+    /** Tries again at growing, random intervals: it may take hours, and many clients may wait. */
+    private void retryLater() {
         long millis = ThreadLocalRandom.current().nextLong(busyMillis / 2, busyMillis) + 1;
         busyMillis = Math.min(2 * busyMillis, LONGEST_RETRY_MILLIS);
         loop.schedule(this::attempt, millis, TimeUnit.MILLISECONDS);
@@ -213,6 +238,7 @@ final class Connector<T> {
 
     /** Notes when this client joined the queue. When it joins again, the first time counts. */
     void queued() {
+        problem = "no answer";
         patience.joined();
         if (!queued) {
             queued = true;
@@ -247,10 +273,8 @@ final class Connector<T> {
     }
 
     void opened(Channel ch, Frame.Hello daemon) {
-        RequestHandler handler = new RequestHandler(ch, daemon.limits());
-        ch.pipeline().addLast(handler);
         Duration waited = Duration.ofNanos(System.nanoTime() - queuedSince);
-        if (!result.complete(clients.make(ch, handler, daemon, waited, ownGroup))) {
+        if (!result.complete(clients.make(new Connection(ch, daemon, waited), ownGroup))) {
             ch.close();
         }
     }
@@ -287,9 +311,9 @@ final class Connector<T> {
             result.whenComplete((client, failure) -> check.cancel(false));
             return;
         }
-        String why = waitingReported ? Waiting.on(path).toString() : "no answer";
-        result.completeExceptionally(new EscrowException(
-                Status.ETIMEDOUT, "not connected within " + options.timeout().toMillis() + " ms: " + why));
+        String why = waitingReported ? Waiting.on(path).toString() : problem;
+        result.completeExceptionally(
+                new EscrowException(Status.ETIMEDOUT, "not connected within " + limit.toMillis() + " ms: " + why));
     }
 
     private void abandon() {

@@ -3,7 +3,6 @@ package io.escrow.client;
 import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.OwnedDescriptor;
-import io.escrow.Status;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Wire;
@@ -15,17 +14,13 @@ final class Conversions {
 
     private Conversions() {}
 
-    /** Makes a request, or a {@link Frame.Invalid} if storing would damage the descriptor. */
-    static Frame addFrame(Deposit deposit, boolean daemonKeepsFlags) {
+    static Frame addFrame(Deposit deposit) {
         FileDescriptor descriptor = deposit.descriptor();
-        String loss = descriptor == null ? null : Wire.flagsLost(descriptor);
-        if (loss != null && !daemonKeepsFlags) {
-            return new Frame.Invalid(Status.EOPNOTSUPP, loss + ": escrowd can't use io_uring, which keeps the flags");
-        }
+        boolean keepFlags = descriptor != null && Wire.flagsLost(descriptor) != null;
         FileDescriptor borrowed = descriptor == null ? null : new BorrowedDescriptor(descriptor);
         int number = descriptor == null ? -1 : descriptor.intValue();
         return new Frame.Add(
-                deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), loss != null, borrowed);
+                deposit.tag(), deposit.index(), number, deposit.payload(), deposit.farewell(), keepFlags, borrowed);
     }
 
     /** Gives the entry of an answer to its new owner; closes it if the owner throws. */

@@ -12,7 +12,6 @@ import io.escrow.SlotKey;
 import io.escrow.TagInfo;
 import io.escrow.codec.Frame;
 import io.escrow.internal.Futures;
-import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.unix.FileDescriptor;
@@ -21,7 +20,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -37,6 +35,9 @@ import java.util.function.Function;
  * whether the request may have been carried out. When a callback that was given to a bulk request throws, the future fails
  * with {@link io.escrow.Status#EIO} and that exception as its cause.
  *
+ * <p>A client may connect again by itself ({@link EscrowClientBuilder#reconnect}). Then only the requests that were sent
+ * fail, and the others wait for the next session.
+ *
  * <p>Cancelling a future ends the interest in the answer. A request that was not sent yet is never sent. One that was sent
  * is carried out, its answer is dropped, and a descriptor in the answer is closed. A bulk request sends no more of its
  * requests. Other requests and the session go on.
@@ -46,30 +47,15 @@ import java.util.function.Function;
  */
 public final class EscrowClient implements AutoCloseable {
 
-    private final Channel channel;
-    private final RequestHandler handler;
-    private final Limits limits;
-    private final boolean daemonKeepsFlags;
-    private final Duration queued;
-    private final CompletableFuture<Void> closed = new CompletableFuture<>();
+    private final ClientSession session;
 
-    /**
-     * Makes a client for an open session, on its event loop. Shuts the group down on close unless it is {@code null}.
-     */
-    EscrowClient(
-            Channel channel, RequestHandler handler, Frame.Hello daemon, Duration queued, EventLoopGroup ownGroup) {
-        this.channel = channel;
-        this.handler = handler;
-        this.limits = daemon.limits();
-        this.daemonKeepsFlags = daemon.keepsFlags();
-        this.queued = queued;
-        // Registered now: once its event loop is shut down, a future of Netty calls no listener any more.
-        channel.closeFuture().addListener(f -> {
-            closed.complete(null);
-            if (ownGroup != null) {
-                ownGroup.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-            }
-        });
+    EscrowClient(ClientSession session) {
+        this.session = session;
+    }
+
+    /** Makes a client with its first session. */
+    static EscrowClient of(ConnectOptions options, Connection first, EventLoopGroup ownGroup) {
+        return new EscrowClient(new ClientSession(options, first, ownGroup));
     }
 
     /**
@@ -93,7 +79,7 @@ public final class EscrowClient implements AutoCloseable {
      *     daemon can't receive the descriptor without changing the flags of its open file
      */
     public CompletableFuture<Void> add(int tag, int index, FileDescriptor descriptor, byte[] payload) {
-        return submit(addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
+        return submit(Conversions.addFrame(new Deposit(tag, index, requireNonNull(descriptor, "descriptor"), payload)));
     }
 
     /**
@@ -105,7 +91,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(int tag, int index, byte[] payload) {
-        return submit(addFrame(new Deposit(tag, index, null, payload)));
+        return submit(Conversions.addFrame(new Deposit(tag, index, null, payload)));
     }
 
     /**
@@ -115,7 +101,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit) {
-        return submit(addFrame(deposit));
+        return submit(Conversions.addFrame(deposit));
     }
 
     /**
@@ -128,8 +114,8 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
-        return submit(
-                new SingleRequest<>(addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
+        return submit(new SingleRequest<>(
+                Conversions.addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
     }
 
     /**
@@ -202,7 +188,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the slots, by ascending index
      */
     public CompletableFuture<List<SlotInfo>> list(int tag) {
-        return Listing.begin(handler, tag, true);
+        return Listing.begin(session, tag, true);
     }
 
     /**
@@ -212,7 +198,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future of the result; done when all requests are answered
      */
     public CompletableFuture<BulkResult> addAll(Iterator<Deposit> deposits) {
-        return submit(new BulkRequest<>(deposits, Deposit::key, this::addFrame, EscrowClient::ignore));
+        return submit(new BulkRequest<>(deposits, Deposit::key, Conversions::addFrame, EscrowClient::ignore));
     }
 
     /**
@@ -236,7 +222,7 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<BulkResult> getAll(int tag, Consumer<Entry> sink) {
         return Futures.then(
-                Listing.begin(handler, tag, false),
+                Listing.begin(session, tag, false),
                 slots -> getAll(slots.stream().map(SlotInfo::key).iterator(), sink));
     }
 
@@ -257,7 +243,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return the number, 1 to 65,536
      */
     public int tags() {
-        return limits.tags();
+        return limits().tags();
     }
 
     /**
@@ -266,7 +252,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return the limit in bytes
      */
     public int maxPayload() {
-        return limits.payload();
+        return limits().payload();
     }
 
     /**
@@ -275,16 +261,16 @@ public final class EscrowClient implements AutoCloseable {
      * @return the limit in bytes; 0 if the daemon keeps none
      */
     public int maxFarewell() {
-        return limits.farewell();
+        return limits().farewell();
     }
 
     /**
-     * Returns how long this client waited for its turn.
+     * Returns how long this client waited for its turn, the last time that it had to.
      *
      * @return the time in the daemon's queue, from the connection to the answer to the greeting
      */
     public Duration queued() {
-        return queued;
+        return session.connection().queued();
     }
 
     /**
@@ -293,7 +279,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return the event loop
      */
     public EventLoop eventLoop() {
-        return channel.eventLoop();
+        return session.queue().loop();
     }
 
     /**
@@ -307,13 +293,13 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
-     * Returns a stage that completes when the session ends, for whatever reason. It never fails, and users can't cancel
-     * it.
+     * Returns a stage that completes when the session ends, for whatever reason, and none is made again. It never fails, and
+     * users can't cancel it.
      *
-     * @return a stage that completes when the connection is closed
+     * @return a stage that completes when the client has ended
      */
     public CompletionStage<Void> closed() {
-        return closed.minimalCompletionStage();
+        return session.closed().minimalCompletionStage();
     }
 
     /**
@@ -322,11 +308,11 @@ public final class EscrowClient implements AutoCloseable {
      */
     @Override
     public void close() {
-        channel.close();
+        session.close();
     }
 
-    private Frame addFrame(Deposit deposit) {
-        return Conversions.addFrame(deposit, daemonKeepsFlags);
+    private Limits limits() {
+        return session.connection().daemon().limits();
     }
 
     private static void ignore(Frame answer) {}
@@ -340,12 +326,12 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     private <T> CompletableFuture<T> submit(SingleRequest<T> request) {
-        handler.submit(request);
+        session.queue().submit(request);
         return request.future();
     }
 
     private CompletableFuture<BulkResult> submit(BulkRequest<?> request) {
-        handler.submit(request);
+        session.queue().submit(request);
         return request.future();
     }
 }

@@ -38,6 +38,7 @@ public final class EscrowClientBuilder {
     private Consumer<Waiting> onWaiting = waiting -> logger.info("{}", waiting);
     private DaemonLaunch launch;
     private boolean verbose;
+    private ReconnectOptions reconnect = ReconnectOptions.OFF;
 
     EscrowClientBuilder() {}
 
@@ -54,6 +55,7 @@ public final class EscrowClientBuilder {
         copy.onWaiting = onWaiting;
         copy.launch = launch;
         copy.verbose = verbose;
+        copy.reconnect = reconnect;
         return copy;
     }
 
@@ -133,6 +135,42 @@ public final class EscrowClientBuilder {
     }
 
     /**
+     * Lets the client connect again by itself when its session is lost: because the daemon has ended, or an operator has
+     * ended the session. It waits for its turn again. Without this, the client ends with its session.
+     *
+     * <p>Requests that were sent and not answered are in doubt. Their futures fail with an {@link
+     * io.escrow.EscrowConnectionException} whose {@code maybeCarriedOut()} is {@code true}; a bulk call has that as the
+     * failure of each such slot, and goes on. Requests that were not sent wait, and are sent in the new session, in order.
+     * They are checked against the limits that the daemon tells then. Descriptors stay the caller's, and open, until their
+     * futures are done.
+     *
+     * <p>The client ends, as if its session had ended for good, when it has not connected in time, when as many sessions
+     * were lost as are allowed, and when the daemon and the client do not understand each other.
+     *
+     * @param within how long connecting may take each time, without the time in the queue if {@link #awaitTurn()} does not
+     *     count that; and the time in which lost sessions are counted
+     * @param times the most sessions that are made again in that time, 0 to 1,000; 0, the default, to make none again
+     * @return this builder
+     * @throws IllegalArgumentException if a value is out of range
+     */
+    public EscrowClientBuilder reconnect(Duration within, int times) {
+        this.reconnect = new ReconnectOptions(within, times, reconnect.listener());
+        return this;
+    }
+
+    /**
+     * Sets who is told that a session is lost, and that there is a new one, whose escrow may be empty.
+     *
+     * @param listener called on the event loop, if {@link #reconnect} is on
+     * @return this builder
+     */
+    public EscrowClientBuilder sessionListener(SessionListener listener) {
+        this.reconnect =
+                new ReconnectOptions(reconnect.within(), reconnect.times(), requireNonNull(listener, "listener"));
+        return this;
+    }
+
+    /**
      * Prints every message on stderr. A daemon that is started prints there, too.
      *
      * @param verbose whether to print them; {@code false} by default
@@ -177,17 +215,17 @@ public final class EscrowClientBuilder {
             throw new IllegalStateException("group: its event loops are shut down (expected: running)");
         }
         try {
-            return Connector.connect(
-                    new ConnectOptions(
-                            SocketPath.check(path),
-                            group,
-                            timeout(),
-                            queueCounts,
-                            reportInterval,
-                            onWaiting,
-                            launch,
-                            verbose),
-                    EscrowClient::new);
+            ConnectOptions options = new ConnectOptions(
+                    SocketPath.check(path),
+                    group,
+                    timeout(),
+                    queueCounts,
+                    reportInterval,
+                    onWaiting,
+                    launch,
+                    verbose,
+                    reconnect);
+            return Connector.connect(options, (first, ownGroup) -> EscrowClient.of(options, first, ownGroup));
         } catch (EscrowException e) {
             return CompletableFuture.failedFuture(e);
         }

@@ -1,5 +1,6 @@
 package io.escrow.client;
 
+import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.escrow.codec.Frame;
 import io.netty.util.ReferenceCountUtil;
@@ -53,6 +54,15 @@ abstract class Request {
     abstract void succeed(Frame answer);
 
     abstract void fail(EscrowException cause);
+
+    /**
+     * Fails because the connection ended after this request was sent, and before it was answered.
+     *
+     * @param goesOn whether requests that were not sent wait for another connection
+     */
+    void lost(EscrowConnectionException doubtful, boolean goesOn) {
+        fail(doubtful);
+    }
 
     /** Releases an answer that no caller waits for. */
     static void discard(Frame answer) {

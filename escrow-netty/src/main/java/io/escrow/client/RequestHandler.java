@@ -1,5 +1,7 @@
 package io.escrow.client;
 
+import static java.util.Objects.requireNonNullElse;
+
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.escrow.Limits;
@@ -8,6 +10,7 @@ import io.escrow.codec.Frame;
 import io.escrow.codec.FrameCodec;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
+import io.escrow.codec.Wire;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -17,70 +20,46 @@ import io.netty.channel.unix.UnixChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Packs waiting requests into packets, keeps a few packets in flight, and gives each answer to its request, in order.
- *
- * <p>Any thread may call {@link #submit}. Everything else happens on the channel's event loop.
+ * Belongs to one connection, and runs on its event loop.
  */
 final class RequestHandler extends ChannelInboundHandlerAdapter {
 
+    /** Is told that the connection has ended. */
+    interface EndListener {
+
+        /**
+         * Called before the requests fail that were sent.
+         *
+         * @param cause why it has ended; {@code null} if that is not known
+         * @return whether those that were not sent wait for another connection
+         */
+        boolean lost(Throwable cause);
+
+        /** Called after the requests have failed that were sent and not answered, so many of them. */
+        void ended(String text, Throwable cause, int inDoubt);
+    }
+
     private final Channel channel;
     private final Limits limits;
-    private final Queue<RequestSource> submitted = new ConcurrentLinkedQueue<>();
-    private final AtomicBoolean scheduled = new AtomicBoolean();
-
-    private final Queue<RequestSource> waiting = new ArrayDeque<>();
+    private final boolean daemonKeepsFlags;
+    private final RequestQueue queue;
+    private final EndListener listener;
     private final Queue<Request> sent = new ArrayDeque<>();
-    private Request nextRequest;
     private int packetsInFlight;
-    private volatile EscrowConnectionException closed;
     private Throwable closeCause;
 
-    RequestHandler(Channel channel, Limits limits) {
+    RequestHandler(Channel channel, Frame.Hello daemon, RequestQueue queue, EndListener listener) {
         this.channel = channel;
-        this.limits = limits;
+        this.limits = daemon.limits();
+        this.daemonKeepsFlags = daemon.keepsFlags();
+        this.queue = queue;
+        this.listener = listener;
     }
 
-    /** Queues requests. Requests that are submitted while packets are under way go into the next one. */
-    void submit(RequestSource source) {
-        submitted.add(source);
-        if (scheduled.compareAndSet(false, true)) {
-            try {
-                channel.eventLoop().execute(this::takeSubmitted);
-            } catch (RejectedExecutionException e) {
-                scheduled.set(false);
-                EscrowConnectionException ended = closed;
-                failSubmitted(
-                        ended == null
-                                ? new EscrowConnectionException("the event loop was shut down", false, e)
-                                : ended);
-            }
-        }
-    }
-
-    private void takeSubmitted() {
-        scheduled.set(false);
-        if (closed != null) {
-            failSubmitted(closed);
-            return;
-        }
-        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
-            waiting.add(source);
-        }
-        sendPackets();
-    }
-
-    private void failSubmitted(EscrowException cause) {
-        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
-            source.fail(cause);
-        }
-    }
-
-    private void sendPackets() {
+    void sendPackets() {
         // A channel is closed some time before channelInactive: what is not sent by then is certainly never sent.
         while (channel.isActive() && packetsInFlight < limits.packetsInFlight() && fillPacket()) {
             packetsInFlight++;
@@ -101,7 +80,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             if (bytes + length > limits.packetBytes() || (descriptor && withDescriptor == limits.packetDescriptors())) {
                 break;
             }
-            nextRequest = null;
+            queue.take();
             frames++;
             bytes += length;
             withDescriptor += descriptor ? 1 : 0;
@@ -130,39 +109,35 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
 
     /** Returns the next request to send without taking it, or {@code null}. */
     private Request peek() {
-        if (nextRequest != null && nextRequest.isAbandoned()) {
-            nextRequest = null;
-        }
-        while (nextRequest == null && !waiting.isEmpty()) {
-            Request request = waiting.element().next();
-            if (request == null) {
-                waiting.remove();
-                continue;
-            }
+        for (Request request = queue.peek(); request != null; request = queue.peek()) {
             EscrowException refusal = refusal(request.frame());
             if (refusal == null) {
-                nextRequest = request;
-            } else {
-                request.fail(refusal);
+                return request;
             }
+            queue.take();
+            request.fail(refusal);
         }
-        return nextRequest;
+        return null;
     }
 
     /** Returns why a request can't be sent; {@code null} if it can. */
     private EscrowException refusal(Frame request) {
-        if (request instanceof Frame.Invalid invalid) {
-            return new EscrowException(invalid.status(), invalid.text());
-        }
         int tag = request.tag();
         if (tag < 0 || tag >= Limits.MAX_TAGS) {
             // On the wire it would become another tag.
             return new EscrowException(Status.EINVAL, "tag: " + tag + " (expected: 0.." + (limits.tags() - 1) + ")");
         }
-        if (request instanceof Frame.Add add && add.descriptor() != null && isOwn(add.descriptor())) {
-            return new EscrowException(
-                    Status.EINVAL,
-                    "descriptor " + add.descriptor().intValue() + " is the connection to escrowd itself");
+        if (request instanceof Frame.Add add && add.descriptor() != null) {
+            if (isOwn(add.descriptor())) {
+                return new EscrowException(
+                        Status.EINVAL,
+                        "descriptor " + add.descriptor().intValue() + " is the connection to escrowd itself");
+            } else if (add.keepFlags() && !daemonKeepsFlags) {
+                return new EscrowException(
+                        Status.EOPNOTSUPP,
+                        requireNonNullElse(Wire.flagsLost(add.descriptor()), "a descriptor that was closed meanwhile")
+                                + ": escrowd can't use io_uring, which keeps the flags");
+            }
         }
         EscrowException problem = tooLong("payload", request.payload(), limits.payload());
         return problem == null ? tooLong("farewell", request.farewell(), limits.farewell()) : problem;
@@ -231,18 +206,12 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
         String text = "the connection to escrowd ended" + (closeCause == null ? "" : ": " + closeCause.getMessage());
-        closed = new EscrowConnectionException(text, false, closeCause);
+        boolean goesOn = listener.lost(closeCause);
+        int inDoubt = sent.size();
         EscrowConnectionException doubtful = new EscrowConnectionException(text, true, closeCause);
         for (Request request = sent.poll(); request != null; request = sent.poll()) {
-            request.fail(doubtful);
+            request.lost(doubtful, goesOn);
         }
-        if (nextRequest != null) {
-            nextRequest.fail(closed);
-            nextRequest = null;
-        }
-        for (RequestSource source = waiting.poll(); source != null; source = waiting.poll()) {
-            source.fail(closed);
-        }
-        failSubmitted(closed);
+        listener.ended(text, closeCause, inDoubt);
     }
 }

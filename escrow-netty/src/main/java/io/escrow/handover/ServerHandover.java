@@ -52,7 +52,8 @@ public final class ServerHandover implements AutoCloseable {
     /**
      * Starts to describe a server.
      *
-     * @param escrow how to connect to the escrow; copied. The client is made and closed by the server
+     * @param escrow how to connect to the escrow; copied. The client is made and closed by the server, and made again when
+     *     its session is lost, whatever {@link EscrowClientBuilder#reconnect} says
      * @return a builder
      */
     public static ServerHandoverBuilder with(EscrowClientBuilder escrow) {

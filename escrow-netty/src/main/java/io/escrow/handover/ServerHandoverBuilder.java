@@ -69,7 +69,8 @@ public final class ServerHandoverBuilder {
     private HandoverObserver observer = new HandoverObserver() {};
 
     ServerHandoverBuilder(EscrowClientBuilder escrow) {
-        this.escrow = escrow.copy();
+        // It makes its session again itself: what it stores anew then, no client knows.
+        this.escrow = escrow.copy().reconnect(Duration.ofSeconds(1), 0);
     }
 
     /**

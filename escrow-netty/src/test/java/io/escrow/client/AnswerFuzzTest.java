@@ -10,12 +10,10 @@ import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.SlotKey;
-import io.escrow.codec.Frame;
 import io.escrow.codec.PacketFeeder;
 import io.escrow.codec.ProtocolException;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -30,11 +28,8 @@ class AnswerFuzzTest {
     @FuzzTest
     void answers(byte[] input) throws IOException {
         EmbeddedChannel channel = PacketFeeder.channel(false, LIMITS);
-        RequestHandler handler = new RequestHandler(channel, LIMITS);
-        channel.pipeline().addLast(handler);
+        EscrowClient client = EmbeddedClient.on(channel, LIMITS);
         PacketFeeder feeder = new PacketFeeder(channel);
-        EscrowClient client =
-                new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
         CompletableFuture<Entry> abandoned = client.get(1, 3);
         List<CompletableFuture<?>> asked = List.of(
                 client.get(1, 1).thenAccept(Entry::close),

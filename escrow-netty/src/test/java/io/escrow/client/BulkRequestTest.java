@@ -21,7 +21,6 @@ import io.escrow.testing.TestFile;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -42,9 +41,7 @@ class BulkRequestTest {
     private static final Limits LIMITS = new Limits(32, 64, 192, 3, 3, 2, 0);
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
-    private final RequestHandler handler = new RequestHandler(channel, LIMITS);
-    private final EscrowClient client =
-            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
+    private final EscrowClient client = EmbeddedClient.on(channel, LIMITS);
     private int pulled;
 
     @TempDir
@@ -54,7 +51,6 @@ class BulkRequestTest {
 
     @BeforeEach
     void open() throws IOException {
-        channel.pipeline().addLast(handler);
         file = new TestFile(directory, "a");
     }
 

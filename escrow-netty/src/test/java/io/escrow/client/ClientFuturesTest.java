@@ -59,9 +59,7 @@ class ClientFuturesTest {
     private static final String AWAIT_TURN = "EscrowClientBuilder.awaitTurn";
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
-    private final RequestHandler handler = new RequestHandler(channel, Limits.DEFAULT);
-    private final EscrowClient client =
-            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, Limits.DEFAULT), Duration.ZERO, null);
+    private final EscrowClient client = EmbeddedClient.on(channel, Limits.DEFAULT);
 
     @TempDir
     Path directory;
@@ -71,7 +69,6 @@ class ClientFuturesTest {
 
     @BeforeEach
     void open() throws IOException {
-        channel.pipeline().addLast(handler);
         file = new TestFile(directory, "a");
         own = file.open();
     }

@@ -15,6 +15,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.ChannelMatchers;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -61,6 +62,14 @@ final class FakeDaemon implements AutoCloseable {
     /** Returns what was received from all clients. */
     Queue<Frame> received() {
         return received;
+    }
+
+    /** Closes the connections of all clients. */
+    void hangUp() {
+        // Not all at once: the group would then close those that come later, too.
+        channels.stream()
+                .filter(ChannelMatchers.isNonServerChannel()::matches)
+                .forEach(channel -> channel.close().syncUninterruptibly());
     }
 
     @Override

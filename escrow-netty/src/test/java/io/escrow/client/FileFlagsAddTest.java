@@ -18,7 +18,6 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -34,13 +33,11 @@ class FileFlagsAddTest {
     private static final FileDescriptor CLOSED = new FileDescriptor(1_000_000);
 
     private final EmbeddedChannel channel = new EmbeddedChannel();
-    private final RequestHandler handler = new RequestHandler(channel, Limits.DEFAULT);
     private FileDescriptor device;
 
     @BeforeEach
     void open() throws IOException {
         Epoll.ensureAvailability();
-        channel.pipeline().addLast(handler);
         device = FileDescriptor.from("/dev/null");
     }
 
@@ -51,8 +48,7 @@ class FileFlagsAddTest {
     }
 
     private EscrowClient client(boolean daemonKeepsFlags) {
-        Frame.Hello daemon = new Frame.Hello(Frame.VERSION, daemonKeepsFlags, Limits.DEFAULT);
-        return new EscrowClient(channel, handler, daemon, Duration.ZERO, null);
+        return EmbeddedClient.on(channel, new Frame.Hello(Frame.VERSION, daemonKeepsFlags, Limits.DEFAULT));
     }
 
     private void answer(Frame... answers) {

@@ -25,7 +25,6 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -51,9 +50,7 @@ class RequestHandlerTest {
     private final List<List<Frame>> packets = new ArrayList<>();
     private final List<ChannelPromise> promises = new ArrayList<>();
     private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
-    private final RequestHandler handler = new RequestHandler(channel, LIMITS);
-    private final EscrowClient client =
-            new EscrowClient(channel, handler, new Frame.Hello(Frame.VERSION, LIMITS), Duration.ZERO, null);
+    private final EscrowClient client = EmbeddedClient.on(channel, LIMITS);
 
     @TempDir
     Path directory;
@@ -62,7 +59,6 @@ class RequestHandlerTest {
 
     @BeforeEach
     void open() throws IOException {
-        channel.pipeline().addLast(handler);
         file = new TestFile(directory, "a");
     }
 

@@ -1,0 +1,13 @@
+package io.escrow.client;
+
+import io.escrow.codec.Frame;
+import io.netty.channel.Channel;
+import java.time.Duration;
+
+/**
+ * Is one session of a client with a daemon.
+ *
+ * @param daemon the daemon's greeting, with its limits
+ * @param queued how long the client has waited for its turn
+ */
+record Connection(Channel channel, Frame.Hello daemon, Duration queued) {}

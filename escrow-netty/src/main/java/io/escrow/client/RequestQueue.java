@@ -1,0 +1,116 @@
+package io.escrow.client;
+
+import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
+import io.netty.channel.EventLoop;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Keeps the requests of a client, in order, until they are sent. Outlives its connections.
+ *
+ * <p>Any thread may call {@link #submit}. Everything else happens on the event loop.
+ */
+final class RequestQueue {
+
+    private final EventLoop loop;
+    private final Queue<RequestSource> submitted = new ConcurrentLinkedQueue<>();
+    private final AtomicBoolean scheduled = new AtomicBoolean();
+
+    private final Queue<RequestSource> waiting = new ArrayDeque<>();
+    private Request next;
+    /** Sends what waits; {@code null} between two connections. */
+    private Runnable sender;
+
+    private volatile EscrowConnectionException ended;
+
+    RequestQueue(EventLoop loop) {
+        this.loop = loop;
+    }
+
+    EventLoop loop() {
+        return loop;
+    }
+
+    /** Adds requests to the end. Requests that are submitted while packets are under way go into the next one. */
+    void submit(RequestSource source) {
+        submitted.add(source);
+        if (scheduled.compareAndSet(false, true)) {
+            try {
+                loop.execute(this::takeSubmitted);
+            } catch (RejectedExecutionException e) {
+                scheduled.set(false);
+                EscrowConnectionException why = ended;
+                failSubmitted(
+                        why == null ? new EscrowConnectionException("the event loop was shut down", false, e) : why);
+            }
+        }
+    }
+
+    private void takeSubmitted() {
+        scheduled.set(false);
+        if (ended != null) {
+            failSubmitted(ended);
+            return;
+        }
+        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
+            waiting.add(source);
+        }
+        if (sender != null) {
+            sender.run();
+        }
+    }
+
+    /** Lets a connection send what waits, and what will be submitted. */
+    void sendBy(Runnable sendPackets) {
+        sender = sendPackets;
+        sendPackets.run();
+    }
+
+    /** Keeps everything until there is another connection. */
+    void hold() {
+        sender = null;
+    }
+
+    /** Returns the next request without taking it, or {@code null}. */
+    Request peek() {
+        if (next != null && next.isAbandoned()) {
+            next = null;
+        }
+        while (next == null && !waiting.isEmpty()) {
+            next = waiting.element().next();
+            if (next == null) {
+                waiting.remove();
+            }
+        }
+        return next;
+    }
+
+    /** Takes the request that {@link #peek} has returned. */
+    void take() {
+        next = null;
+    }
+
+    /** Fails everything that is not sent, and what will be submitted. */
+    void end(EscrowConnectionException why) {
+        sender = null;
+        ended = why;
+        if (next != null) {
+            next.fail(why);
+            next = null;
+        }
+        for (RequestSource source = waiting.poll(); source != null; source = waiting.poll()) {
+            source.fail(why);
+        }
+        failSubmitted(why);
+    }
+
+    private void failSubmitted(EscrowException why) {
+        for (RequestSource source = submitted.poll(); source != null; source = submitted.poll()) {
+            source.fail(why);
+        }
+    }
+}

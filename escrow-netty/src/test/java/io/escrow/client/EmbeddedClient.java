@@ -1,0 +1,24 @@
+package io.escrow.client;
+
+import io.escrow.Limits;
+import io.escrow.codec.Frame;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/** Makes clients of daemons that tests play by hand. */
+final class EmbeddedClient {
+
+    private EmbeddedClient() {}
+
+    static EscrowClient on(EmbeddedChannel channel, Limits limits) {
+        return on(channel, new Frame.Hello(Frame.VERSION, limits));
+    }
+
+    static EscrowClient on(EmbeddedChannel channel, Frame.Hello daemon) {
+        Duration time = Duration.ofSeconds(1);
+        ConnectOptions options = new ConnectOptions(
+                Path.of("s"), null, time, true, time, waiting -> {}, null, false, ReconnectOptions.OFF);
+        return EscrowClient.of(options, new Connection(channel, daemon, Duration.ZERO), null);
+    }
+}
