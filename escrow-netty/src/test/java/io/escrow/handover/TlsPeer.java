@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.escrow.handover.tls.record.NonceRecord;
+import io.escrow.handover.tls.source.ClientNonces;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -18,7 +20,10 @@ import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
 
-/** A client of TLS that has its records in its hands. Each step blocks. */
+/**
+ * A client of TLS that has its records in its hands. Each step blocks. Fails if two records that it gets were sealed with the same
+ * key and number.
+ */
 final class TlsPeer implements AutoCloseable {
 
     private static final int TIMEOUT_MILLIS = 10_000;
@@ -30,6 +35,7 @@ final class TlsPeer implements AutoCloseable {
     private final ByteBuffer received = ByteBuffer.allocate(1 << 17).limit(0);
     private final ByteBuffer plain = ByteBuffer.allocate(1 << 18).limit(0);
     private boolean ended;
+    private NonceRecord nonces;
 
     /** Connects, and does the handshake. */
     TlsPeer(InetSocketAddress address, SSLEngine engine) throws IOException {
@@ -44,6 +50,8 @@ final class TlsPeer implements AutoCloseable {
         engine.setUseClientMode(true);
         engine.beginHandshake();
         shakeHands();
+        nonces = ClientNonces.of(engine);
+        note(received.duplicate());
     }
 
     SSLEngine engine() {
@@ -156,9 +164,32 @@ final class TlsPeer implements AutoCloseable {
 
     private boolean read() throws IOException {
         received.compact();
+        int before = received.position();
         int read = readable.read(received);
         received.flip();
+        if (read > 0) {
+            note(received.duplicate().position(before));
+        }
         return read >= 0;
+    }
+
+    private void note(ByteBuffer came) {
+        if (nonces != null) {
+            byte[] bytes = new byte[came.remaining()];
+            came.get(bytes);
+            nonces.note(bytes);
+        }
+    }
+
+    /** Reads whatever still comes, until the connection has ended, also if what was to be sent can't be. */
+    void readToEnd() {
+        try {
+            do {
+                received.clear().limit(0);
+            } while (read());
+        } catch (IOException e) {
+            // Nothing more comes.
+        }
     }
 
     private void runTasks() {

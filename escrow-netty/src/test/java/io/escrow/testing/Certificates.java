@@ -2,6 +2,7 @@ package io.escrow.testing;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -49,11 +50,7 @@ public final class Certificates {
                 if (keytool.waitFor() != 0) {
                     throw new IllegalStateException("keytool failed with " + keytool.exitValue());
                 }
-                KeyStore keys = KeyStore.getInstance("PKCS12");
-                try (InputStream in = Files.newInputStream(file)) {
-                    keys.load(in, PASSWORD.toCharArray());
-                }
-                return keys;
+                return load(file);
             } finally {
                 Files.deleteIfExists(file);
                 Files.delete(directory);
@@ -75,5 +72,25 @@ public final class Certificates {
         TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
         trusted.init(of(name));
         return trusted;
+    }
+
+    /** Writes the key and certificate of a name to a file, for another process. */
+    public static void write(String name, Path file) throws IOException, GeneralSecurityException {
+        try (OutputStream out = Files.newOutputStream(file)) {
+            of(name).store(out, PASSWORD.toCharArray());
+        }
+    }
+
+    /** Has a name mean what another process has written. */
+    public static void read(String name, Path file) throws IOException, GeneralSecurityException {
+        made.put(name, load(file));
+    }
+
+    private static KeyStore load(Path file) throws IOException, GeneralSecurityException {
+        KeyStore keys = KeyStore.getInstance("PKCS12");
+        try (InputStream in = Files.newInputStream(file)) {
+            keys.load(in, PASSWORD.toCharArray());
+        }
+        return keys;
     }
 }

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.escrow.Limits;
 import io.escrow.SocketPath;
+import io.escrow.codec.Frame;
 import io.escrow.codec.Wire;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -24,6 +25,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 
 /**
  * Serves clients as an escrow daemon does, in the process of a test: one session at a time, on a socket in the UNIX
@@ -46,8 +48,19 @@ public final class InMemoryEscrow implements AutoCloseable {
         public static final Capacity LARGE = new Capacity(1_000_000, 1L << 30, 10_000);
     }
 
+    /** What becomes of a request that is not just answered. */
+    public enum Fault {
+        /** Is not carried out; the answer says so. */
+        REFUSED,
+        /** Is not carried out, and the session ends. */
+        REQUEST_LOST,
+        /** Is carried out like the rest of its packet, and the session ends without an answer to any of them. */
+        ANSWER_LOST
+    }
+
     private final Path path;
     private final InMemorySlots slots;
+    private volatile Function<Frame, Fault> faults = request -> null;
     private final EventLoopGroup group = EventLoopGroups.epoll(1, "in-memory-escrow");
     private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final Channel server;
@@ -95,6 +108,15 @@ public final class InMemoryEscrow implements AutoCloseable {
         return new InMemoryEscrow(path, capacity);
     }
 
+    /**
+     * Lets requests fail from now on.
+     *
+     * @param which gets each request, and returns what becomes of it; {@code null} if it is to be answered
+     */
+    public void faults(Function<Frame, Fault> which) {
+        faults = which;
+    }
+
     private void beginSession(EpollDomainSocketChannel channel) throws IOException {
         sessions.add(channel);
         noteSession(channel.peerCredentials().pid());
@@ -106,7 +128,7 @@ public final class InMemoryEscrow implements AutoCloseable {
         channel.config().setAutoClose(false);
         channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1, 1));
         Wire.install(channel, true, Limits.DEFAULT);
-        channel.pipeline().addLast(new InMemorySession(slots, Limits.DEFAULT));
+        channel.pipeline().addLast(new InMemorySession(slots, Limits.DEFAULT, request -> faults.apply(request)));
     }
 
     /** Writes the process of the client to the lock file, where waiting clients look for it. */

@@ -6,11 +6,13 @@ import io.escrow.Status;
 import io.escrow.codec.Frame;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.ProtocolException;
+import io.escrow.testing.InMemoryEscrow.Fault;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
+import java.util.function.Function;
 
 /** Carries out the requests of one client in order, and sends the answers to a packet together. */
 final class InMemorySession extends ChannelInboundHandlerAdapter {
@@ -19,12 +21,15 @@ final class InMemorySession extends ChannelInboundHandlerAdapter {
 
     private final InMemorySlots slots;
     private final Limits limits;
+    private final Function<Frame, Fault> faults;
     private Frame.Hello client;
     private boolean ending;
+    private boolean mute;
 
-    InMemorySession(InMemorySlots slots, Limits limits) {
+    InMemorySession(InMemorySlots slots, Limits limits, Function<Frame, Fault> faults) {
         this.slots = slots;
         this.limits = limits;
+        this.faults = faults;
     }
 
     @Override
@@ -34,7 +39,7 @@ final class InMemorySession extends ChannelInboundHandlerAdapter {
         } else if (ending) {
             discard(msg);
         } else if (client != null) {
-            ctx.write(answer((Frame) msg), ctx.voidPromise());
+            carryOut(ctx, (Frame) msg);
         } else if (msg instanceof Frame.Hello hello && hello.version() == Frame.VERSION) {
             client = hello;
             ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
@@ -44,7 +49,30 @@ final class InMemorySession extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private static void endPacket(ChannelHandlerContext ctx) {
+    private void carryOut(ChannelHandlerContext ctx, Frame request) {
+        Fault fault = faults.apply(request);
+        if (fault == Fault.REFUSED) {
+            discard(request);
+            ctx.write(new Frame.Reply(Status.EINVAL, "refused by the test"), ctx.voidPromise());
+        } else if (fault == Fault.REQUEST_LOST) {
+            discard(request);
+            ending = true;
+            ctx.close();
+        } else {
+            mute |= fault == Fault.ANSWER_LOST;
+            Frame answer = answer(request);
+            if (!mute) {
+                ctx.write(answer, ctx.voidPromise());
+            }
+        }
+    }
+
+    private void endPacket(ChannelHandlerContext ctx) {
+        if (mute) {
+            ending = true;
+            ctx.close();
+            return;
+        }
         ctx.flush();
         if (!ctx.channel().isWritable()) {
             ctx.channel().config().setAutoRead(false);

@@ -28,6 +28,8 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.EOFException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -46,6 +48,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -185,11 +188,7 @@ class ReactorNettyHandoverTest {
                 .build();
         SSLContext trusting = SSLContext.getInstance("TLS");
         trusting.init(null, Certificates.trusting("server").getTrustManagers(), null);
-        HttpClient client = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .sslContext(trusting)
-                .build();
-        String before = null;
+        SSLSocket client = null;
         for (int i = 0; i < 3; i++) {
             String version = Integer.toString(i);
             Running running = start(
@@ -201,18 +200,45 @@ class ReactorNettyHandoverTest {
                             secured.addSniMapping("example.org", other -> other.sslContext(context));
                         }
                     }));
-            HttpRequest request = HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + port + "/"))
-                    .build();
-            assertEquals(version, client.send(request, BodyHandlers.ofString()).body());
-            if (before != null) {
+            if (client == null) {
+                // Not a client that would connect again by itself.
+                client = (SSLSocket) trusting.getSocketFactory().createSocket("127.0.0.1", port);
+                client.setSoTimeout((int) TIME.toMillis());
+            } else {
                 assertEquals(1, running.handover().startReport().adopted());
             }
-            before = version;
+            assertEquals(version, get(client));
             if (i < 2) {
                 HandoverReport report = running.transport().handOver(TIME).join();
                 assertEquals(List.of(), report.staying());
+                assertEquals(1, report.connections());
             }
         }
+        client.close();
+    }
+
+    /** Asks for the version over a connection that is kept. */
+    private static String get(SSLSocket connection) throws IOException {
+        connection.getOutputStream().write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(US_ASCII));
+        InputStream in = connection.getInputStream();
+        StringBuilder answer = new StringBuilder();
+        while (answer.indexOf("\r\n\r\n") < 0) {
+            answer.append(next(in));
+        }
+        int head = answer.indexOf("\r\n\r\n") + 4;
+        String length = answer.substring(0, head).replaceAll("(?is).*\r\ncontent-length: *(\\d+)\r\n.*", "$1");
+        while (answer.length() < head + Integer.parseInt(length)) {
+            answer.append(next(in));
+        }
+        return answer.substring(head);
+    }
+
+    private static char next(InputStream in) throws IOException {
+        int next = in.read();
+        if (next < 0) {
+            throw new EOFException("the connection has ended");
+        }
+        return (char) next;
     }
 
     @Test

@@ -2,70 +2,82 @@ package io.escrow.handover.tls.record;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
 
-/** Keeps a record of every key and nonce that a server has sealed with, whichever process it was. */
-final class NonceRecord {
+/**
+ * Opens every record that a server has sent on one connection, whichever process has sealed it, and notes its key and its number:
+ * each number must be the one behind that of the record before, and each key the one behind the last.
+ */
+public final class NonceRecord {
 
     private final List<Trial> keys = new ArrayList<>();
-    private final List<Set<Long>> used = new ArrayList<>();
     private final boolean updates;
     private final long first;
+    private long next;
+    private byte[] begun = {};
+    private int records;
 
     /** Begins with the first key, whose numbers begin there. */
-    NonceRecord(TlsState state) {
+    public NonceRecord(TlsState state) {
         updates = state.suite().isTls13();
         first = state.writes().sequence();
-        add(new Trial(state.suite(), state.writes().secret()));
+        next = first;
+        keys.add(new Trial(state.suite(), state.writes().secret()));
     }
 
-    private void add(Trial key) {
-        keys.add(key);
-        used.add(new HashSet<>());
-    }
-
-    /** Notes all records of these bytes; fails if one was sealed with what another was. Returns how many there are. */
-    int note(byte[] sent) {
-        int records = 0;
-        ByteBuffer bytes = ByteBuffer.wrap(sent);
-        while (bytes.hasRemaining()) {
+    /**
+     * Notes what comes next of the stream, which may end in the middle of a record.
+     *
+     * @return how many records there were until now
+     * @throws AssertionError if one was sealed with what another was, or is out of order
+     */
+    public int note(byte[] sent) {
+        byte[] all = Arrays.copyOf(begun, begun.length + sent.length);
+        System.arraycopy(sent, 0, all, begun.length, sent.length);
+        ByteBuffer bytes = ByteBuffer.wrap(all);
+        while (bytes.remaining() >= RecordFormat.HEADER) {
             int end = bytes.position() + RecordFormat.HEADER + (bytes.getShort(bytes.position() + 3) & 0xffff);
+            if (end > bytes.limit()) {
+                break;
+            }
             noteRecord(bytes.duplicate().limit(end));
             bytes.position(end);
             records++;
         }
+        begun = Arrays.copyOfRange(all, bytes.position(), all.length);
         return records;
     }
 
     private void noteRecord(ByteBuffer record) {
-        for (int key = keys.size() - 1; key >= 0; key--) {
-            if (isOf(key, record)) {
-                return;
-            }
+        Trial key = keys.get(keys.size() - 1);
+        if (key.opens(record, next)) {
+            next++;
+            return;
         }
         if (updates) {
-            add(keys.get(keys.size() - 1).next());
-            if (isOf(keys.size() - 1, record)) {
+            Trial behind = key.next();
+            if (behind.opens(record, 0)) {
+                keys.add(behind);
+                next = 1;
                 return;
             }
         }
-        throw new AssertionError("a record that was sealed with no key of this connection, or out of order");
+        throw new AssertionError("record " + records + ": " + whatIsWrong(record));
     }
 
-    private boolean isOf(int key, ByteBuffer record) {
-        long begin = key == 0 ? first : 0;
-        long next = begin + used.get(key).size();
-        // Backwards: the next number is the likely one, and each before it would be a second use.
-        for (long number = next; number >= begin; number--) {
-            if (keys.get(key).opens(record, number)) {
-                if (!used.get(key).add(number)) {
-                    throw new AssertionError("key " + key + " has sealed two records with the number " + number);
+    private String whatIsWrong(ByteBuffer record) {
+        for (int key = 0; key < keys.size(); key++) {
+            long begin = key == 0 ? first : 0;
+            // Those before the last key have sealed fewer than it could count: all of them would be a second use.
+            long end = key == keys.size() - 1 ? next : begin + records;
+            for (long number = begin; number < end; number++) {
+                if (keys.get(key).opens(record, number)) {
+                    return "key " + key + " has sealed two records with the number " + number;
                 }
-                return true;
             }
         }
-        return false;
+        return "sealed with no key of this connection, or out of order; expected number " + next + " of key "
+                + (keys.size() - 1);
     }
 }
