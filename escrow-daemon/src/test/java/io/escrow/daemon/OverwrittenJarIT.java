@@ -39,6 +39,34 @@ class OverwrittenJarIT {
         return ctl.lines();
     }
 
+    /** Asks what operators ask, and what they should not. */
+    private static void askEverything(Path socket) throws IOException {
+        for (String request :
+                List.of("GET /status", "GET /slots", "GET /slots?tag=1", "GET /slots/1/0", "GET /metrics")) {
+            assertEquals(200, Operator.ask(socket, request).status(), request);
+        }
+        for (String request :
+                List.of("GET /slots?tag=x", "GET /none", "GET /%zz", "POST /status", "DELETE /slots/1/x")) {
+            assertEquals(400, Operator.ask(socket, request).status(), request);
+        }
+        for (String wrong : List.of("\0 nonsense", "GET /status HTTP/1.1\r\nA: " + "a".repeat(20_000))) {
+            try (Operator operator = Operator.connect(socket)) {
+                operator.send(wrong + "\r\n\r\n");
+                assertEquals(400, operator.answer().status());
+            }
+        }
+        try (Operator watching = Operator.begin(socket, "GET /events")) {
+            watching.awaitChunks();
+        }
+    }
+
+    /** Returns the classes that a JVM has loaded from a jar, in order, with the log of that. */
+    private static List<String> loadedFrom(Path jar, Path log) throws IOException {
+        try (Stream<String> lines = Files.lines(log)) {
+            return lines.filter(line -> line.contains("source: file:" + jar)).toList();
+        }
+    }
+
     private void expect(String text) {
         daemon.awaitLine(line -> line.contains(text), text);
     }
@@ -49,7 +77,9 @@ class OverwrittenJarIT {
         Files.copy(Path.of(TestDaemon.JAR), jar);
         Path socket = directory.resolve("s");
         String path = socket.toString();
+        Path log = directory.resolve("classes.log");
         List<String> command = TestProcess.java(
+                "-Xlog:class+load:file=" + log,
                 "-jar",
                 jar.toString(),
                 "--metrics=0",
@@ -62,6 +92,8 @@ class OverwrittenJarIT {
         try (TestFiles files = new TestFiles(directory.resolve("files"), 3);
                 TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(TestProcess.withHangup(command)))) {
             daemon = started;
+            List<String> before = loadedFrom(jar, log);
+            assertTrue(before.size() > 1_000, "classes from the jar: " + before.size());
             byte[] other = new byte[1 << 20];
             new Random(1).nextBytes(other);
             Files.write(jar, other);
@@ -82,6 +114,7 @@ class OverwrittenJarIT {
                 assertEquals(Set.of(0, 1, 2), TestDaemon.used(escrow, TAG));
                 assertEquals(3, escrow.tag(TAG).used());
                 escrow.delete(TAG, 2);
+                askEverything(socket);
                 ctl(0, "ls", path);
                 ctl(0, "show", path, "1", "0");
                 ctl(0, "del", "--yes", path, "1", "1");
@@ -107,6 +140,8 @@ class OverwrittenJarIT {
             await().atMost(TestDaemon.TIMEOUT).until(() -> daemon.used(TAG).isEmpty());
             daemon.terminate();
             assertEquals(128 + 15, daemon.awaitExit());
+            List<String> all = loadedFrom(jar, log);
+            assertEquals(List.of(), all.subList(before.size(), all.size()));
             assertTrue(
                     daemon.lines().stream()
                             .noneMatch(line -> line.contains("NoClassDefFound") || line.contains(" ERROR ")),
