@@ -202,16 +202,20 @@ public final class BlockingEscrow implements AutoCloseable {
         }
     }
 
-    /** Waits for a future, and cancels it when the time has passed. */
+    /** Waits for a future, and cancels it when the time has passed; a result that comes in that moment is not lost. */
     static <T> T await(CompletableFuture<T> future, Duration timeout) throws EscrowException {
         try {
             return future.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
         } catch (TimeoutException e) {
-            future.cancel(false);
+            if (hasCome(future)) {
+                return future.join();
+            }
             throw new EscrowException(Status.ETIMEDOUT, "no answer within " + timeout.toMillis() + " ms", e);
         } catch (InterruptedException e) {
-            future.cancel(false);
             Thread.currentThread().interrupt();
+            if (hasCome(future)) {
+                return future.join();
+            }
             throw new EscrowException(Status.ETIMEDOUT, "interrupted while waiting for the answer", e);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof EscrowException cause) {
@@ -221,5 +225,9 @@ public final class BlockingEscrow implements AutoCloseable {
             }
             throw Futures.toEscrowException(e);
         }
+    }
+
+    private static boolean hasCome(CompletableFuture<?> future) {
+        return !future.cancel(false) && !future.isCompletedExceptionally();
     }
 }

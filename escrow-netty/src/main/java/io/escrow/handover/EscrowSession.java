@@ -20,6 +20,7 @@ final class EscrowSession {
     private final HandoverConfiguration configuration;
     private final EscrowTable table;
     private final CrashStore crashStore;
+    private CompletableFuture<EscrowClient> connecting = CompletableFuture.failedFuture(notWanted());
     private CompletableFuture<Void> regained = CompletableFuture.completedFuture(null);
     private boolean wanted = true;
     private boolean lost;
@@ -49,14 +50,30 @@ final class EscrowSession {
         return client().closed().toCompletableFuture().isDone();
     }
 
-    /** Gives the session up, for the next process. */
+    /** Gives the session up, for the next process; one that is being made, too, however far that has come. */
     CompletableFuture<Void> end() {
+        CompletableFuture<EscrowClient> attempt;
+        CompletableFuture<Void> begun;
         synchronized (this) {
             wanted = false;
-            regained.cancel(false);
+            attempt = connecting;
+            begun = regained;
         }
-        client().close();
-        return client().closed().toCompletableFuture();
+        CompletableFuture<Void> attemptEnded = giveUp(attempt);
+        EscrowClient current = client();
+        current.close();
+        return CompletableFuture.allOf(
+                current.closed().toCompletableFuture(), attemptEnded, begun.handle((nothing, failure) -> null));
+    }
+
+    /** Ends an attempt to connect, and its client if it has just got one: cancelling comes too late then. */
+    static CompletableFuture<Void> giveUp(CompletableFuture<EscrowClient> attempt) {
+        attempt.cancel(false);
+        return attempt.thenCompose(client -> {
+                    client.close();
+                    return client.closed();
+                })
+                .exceptionally(cancelled -> null);
     }
 
     /** Makes the session again if it is lost. */
@@ -65,15 +82,15 @@ final class EscrowSession {
     }
 
     /** Makes the session again, with a connection that is being made; a crash-safe server tries until it succeeds. */
-    synchronized CompletableFuture<Void> regain(CompletableFuture<EscrowClient> connecting) {
+    synchronized CompletableFuture<Void> regain(CompletableFuture<EscrowClient> attempt) {
         wanted = true;
-        regained = connecting.thenCompose(this::beginAgain);
+        connecting = attempt;
+        regained = attempt.thenCompose(this::beginAgain);
         regained.whenComplete((nothing, failure) -> {
-            connecting.cancel(false);
             if (failure == null) {
                 // It may have been lost while it was being made.
                 lost();
-            } else if (configuration.crashSafe()) {
+            } else if (configuration.crashSafe() && isWanted()) {
                 logger.atLevel(failures.getAndIncrement() == 0 ? Level.WARN : Level.DEBUG)
                         .log("no session with the escrow, trying again: {}", failure.getMessage());
                 CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS)
@@ -84,11 +101,9 @@ final class EscrowSession {
     }
 
     private CompletableFuture<Void> beginAgain(EscrowClient client) {
-        synchronized (this) {
-            if (!wanted) {
-                client.close();
-                return CompletableFuture.failedFuture(new CancellationException("the session is not wanted any more"));
-            }
+        if (!isWanted()) {
+            client.close();
+            return CompletableFuture.failedFuture(notWanted());
         }
         return begin(client).thenCompose(nothing -> storeMarks(client)).thenRun(() -> {
             failures.set(0);
@@ -102,6 +117,14 @@ final class EscrowSession {
                 configuration.observer().sessionRegained();
             }
         });
+    }
+
+    private static CancellationException notWanted() {
+        return new CancellationException("the session is not wanted any more");
+    }
+
+    private synchronized boolean isWanted() {
+        return wanted;
     }
 
     /** Stores the marks before anything that they are about; without them, the session is made anew. */

@@ -42,8 +42,9 @@ final class WaveHandover {
     private final EventLoop loop;
     private final BlockingQueue<Object> comers = new LinkedBlockingQueue<>();
     private final List<ChannelSlot> gone = new ArrayList<>();
+    private CompletableFuture<HandoverEndpoint> endpoint;
     private CompletableFuture<EscrowClient> back;
-    private HandoverEndpoint endpoint;
+    private CompletableFuture<Void> regained;
     private ProcessLink current;
     private boolean over;
     private int moved;
@@ -115,15 +116,17 @@ final class WaveHandover {
      * @return whether there was one; if not, this process has the session again
      */
     boolean run() throws EscrowException {
-        endpoint = deadline.await(HandoverEndpoint.open(loop, server.table().newListenerSlot(), this::arrived));
+        endpoint = HandoverEndpoint.open(loop, server.table().newListenerSlot(), this::arrived);
+        deadline.await(endpoint);
         server.connections().setSuccessor(this::gone);
-        deadline.await(server.session().end());
+        CompletableFuture<Void> ended = server.session().end();
         back = server.configuration()
                 .escrow()
                 .copy()
                 .onWaiting(waiting -> {})
                 .connectTimeout(Duration.ofDays(1))
                 .connect();
+        deadline.await(ended);
         back.whenComplete((client, failure) -> comers.add(failure == null ? client : failure));
         while (true) {
             Phase.Span meeting = Phase.MEETING.begin();
@@ -216,8 +219,8 @@ final class WaveHandover {
     }
 
     private void leave() {
-        back.cancel(false);
-        endpoint.close();
+        EscrowSession.giveUp(back);
+        endpoint.thenAccept(HandoverEndpoint::close);
     }
 
     /** Gives the handover up. */
@@ -225,12 +228,15 @@ final class WaveHandover {
         if (back != null) {
             regain();
         } else if (endpoint != null) {
-            endpoint.remove();
+            endpoint.thenAccept(HandoverEndpoint::remove);
         }
     }
 
     /** Makes the session again as soon as no other process has one; sends away those that come until then. */
     private CompletableFuture<Void> regain() {
+        if (regained != null) {
+            return regained;
+        }
         synchronized (this) {
             over = true;
         }
@@ -239,12 +245,14 @@ final class WaveHandover {
                 arrived(link);
             }
         });
-        return server.session().regain(back).thenRun(() -> {
+        // Without a session, too: nobody is to come to a server that was closed meanwhile.
+        regained = server.session().regain(back).whenComplete((nothing, failure) -> {
             server.connections().setSuccessor(null);
-            endpoint.remove();
+            endpoint.thenAccept(HandoverEndpoint::remove);
             synchronized (this) {
                 gone.forEach(ChannelSlot::remove);
             }
         });
+        return regained;
     }
 }

@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.client.EscrowClient;
 import io.escrow.handover.protocol.PendingWork;
 import io.escrow.testing.PublicFutures;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -87,6 +89,23 @@ class CloseDuringHandoverTest extends HostedHarness {
         closed.join();
         peer.assertEnds();
         assertEquals(0, start(hosted, builder(hosted, inWaves)).startReport().adopted());
+    }
+
+    /** The handover fails while another client has the session, and the server is closed before it has the session back. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void nobodyMeetsAServerThatIsClosedWithoutASession(boolean crashSafe) throws Exception {
+        this.crashSafe = crashSafe;
+        ServerHandover server = start(builder(false, true));
+        CompletableFuture<EscrowClient> queued = queue(escrow()::connect);
+        CompletableFuture<HandoverReport> handover = server.handOver(new Deadline(Duration.ofSeconds(1), clock::get));
+        EscrowClient other = queued.join();
+        clock.addAndGet(Duration.ofMinutes(1).toNanos());
+        await().until(handover::isDone);
+        assertEquals(Status.ETIMEDOUT, PublicFutures.failureOf(handover).status());
+        server.close();
+        other.close();
+        assertEquals(List.of("echo"), start(builder(false, true)).startReport().adoptedListeners());
     }
 
     @Test
