@@ -5,6 +5,7 @@ import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.handover.connection.AdoptedConnection;
+import io.escrow.handover.connection.CrashedTls;
 import io.escrow.handover.connection.FoundMarks;
 import io.escrow.handover.connection.PipelineExecutors;
 import io.escrow.handover.connection.SocketCookie;
@@ -78,6 +79,7 @@ final class ConnectionAdopter {
     private final HandoverContext server;
     private final StartNotes notes;
     private final FoundMarks marks;
+    private final CrashedTls crashedTls;
     private final Set<SlotKey> left = ConcurrentHashMap.newKeySet();
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
@@ -90,6 +92,7 @@ final class ConnectionAdopter {
         this.server = server;
         this.notes = notes;
         this.marks = marks;
+        this.crashedTls = new CrashedTls(marks);
     }
 
     /** Returns how many connections go on that were handed over. */
@@ -141,7 +144,7 @@ final class ConnectionAdopter {
                 ChannelRecord record;
                 AdoptedConnection connection;
                 try {
-                    record = server.seal().open(stored, () -> SocketCookie.of(descriptor));
+                    record = examined(server.seal().open(stored, () -> SocketCookie.of(descriptor)), descriptor);
                     connection = new AdoptedConnection(
                             server.connections(), server.configuration().rules(), record.listener(), slot, record);
                 } catch (EscrowException sealed) {
@@ -169,6 +172,11 @@ final class ConnectionAdopter {
         entry.close();
         refuse(entry.key(), new IOException(reason));
         return slot.free().handle((nothing, failure) -> null);
+    }
+
+    private ChannelRecord examined(ChannelRecord record, FileDescriptor descriptor) {
+        // Who knows nothing of TLS finds that the connection is immovable.
+        return server.configuration().rules().tls() == null ? record : crashedTls.examine(record, descriptor);
     }
 
     /** Gives a channel to its listener as if it had just been accepted. */

@@ -54,6 +54,7 @@ public final class ServerHandoverBuilder {
     private ImmovableHandlers immovable = ImmovableHandlers.DEFAULT;
     private MovedAttributes attributes = MovedAttributes.NONE;
     private TlsSources tls;
+    private boolean crashKeys;
     private TicketContexts tickets;
     private boolean crashSafe;
     private Path marksDirectory = CrashMarks.defaultDirectory();
@@ -187,7 +188,8 @@ public final class ServerHandoverBuilder {
      * version must say so, too: it has the connections in {@code SslHandler}s of its own, with the keys that were agreed on. Without
      * this call they are drained.
      *
-     * <p>To be called before the first handshake. The module {@code netty-handler} must be there.
+     * <p>To be called before the first handshake. The module {@code netty-handler} must be there. Of a {@linkplain #crashSafe crash-safe}
+     * server, TLS connections that are in the middle of nothing also outlive a crash, unless {@link MovableTls#withoutCrashKeys} is said.
      *
      * @param tls the contexts of the server; replaces those that were given before
      * @return this builder
@@ -195,6 +197,7 @@ public final class ServerHandoverBuilder {
      */
     public ServerHandoverBuilder tls(MovableTls tls) {
         this.tls = TlsSources.of(tls.contexts());
+        this.crashKeys = tls.keepsCrashKeys();
         TicketContexts shared =
                 tls.ticketAge() == null ? null : TicketContexts.of(tls.contexts(), tls.ticketAge(), tls.ticketGrace());
         this.tickets = shared == null || shared.isEmpty() ? null : shared;
@@ -455,7 +458,8 @@ public final class ServerHandoverBuilder {
         if (tls != null && seal == null) {
             HandoverLog.LOGGER.warn(
                     "the keys of TLS connections are not sealed: who can read what is in the escrow can read"
-                            + " and forge these connections. Give the builder a key: seal(SealKeys.file(path))");
+                            + " and forge these connections{}. Give the builder a key: seal(SealKeys.file(path))",
+                    crashSafe && crashKeys ? ", now and as long as the server runs" : "");
         }
         return new HandoverConfiguration(
                 escrow.copy(),
@@ -480,6 +484,7 @@ public final class ServerHandoverBuilder {
                         attributes,
                         readPause,
                         tls,
+                        crashKeys,
                         seal == null ? RecordSeal.NONE : seal.toRecordSeal()));
     }
 }

@@ -313,7 +313,7 @@ class TlsHandoverTest extends TlsHarness {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void connectionIsResetAfterACrash(boolean moved) throws Exception {
+    void connectionIsResetWhoseProcessMayLive(boolean moved) throws Exception {
         crashSafe = true;
         useVersion("TLSv1.3");
         ServerHandover server = start(moving());
@@ -328,10 +328,29 @@ class TlsHandoverTest extends TlsHarness {
         crash(server);
         ServerHandover next = start(moving());
         assertEquals(0, next.startReport().foundAfterCrash());
+        // It is this one.
+        assertTrue(
+                next.startReport().refused().get(0).contains("nobody can tell whether its process has died"),
+                () -> next.startReport().refused().toString());
+        assertThrows(IOException.class, () -> peer.assertEchoes("three"));
+    }
+
+    @Test
+    void connectionIsResetWhoseKeysAreNotKept() throws Exception {
+        crashSafe = true;
+        useVersion("TLSv1.3");
+        ServerHandover server =
+                start(tlsServer(context).tls(MovableTls.of(context).withoutCrashKeys()));
+        TlsPeer peer = tlsClient();
+        peer.assertEchoes("one");
+        awaitEscrowed(server, 1);
+        checkpointOnly(server);
+        crash(server);
+        ServerHandover next = start(moving());
         assertTrue(
                 next.startReport().refused().get(0).contains("TLS, whose keys are in no record"),
                 () -> next.startReport().refused().toString());
-        assertThrows(IOException.class, () -> peer.assertEchoes("three"));
+        assertThrows(IOException.class, () -> peer.assertEchoes("two"));
     }
 
     /** Notes what TLS tells the handlers. */

@@ -69,11 +69,17 @@ public final class JarProcess extends TestProcess {
 
     /** Runs a class of the tests that needs more than is in the jar: what some other classes come from. */
     public static JarProcess main(List<Class<?>> more, Class<?> main, String... arguments) throws IOException {
+        return main(List.of(), more, main, arguments);
+    }
+
+    /** Runs such a class by way of another command, which becomes the process. */
+    public static JarProcess main(List<String> starter, List<Class<?>> more, Class<?> main, String... arguments)
+            throws IOException {
         StringBuilder path = new StringBuilder(JAR).append(File.pathSeparator).append(location(main));
         more.forEach(type -> path.append(File.pathSeparator).append(location(type)));
         List<String> all = new ArrayList<>(List.of("-cp", path.toString(), main.getName()));
         all.addAll(List.of(arguments));
-        return new JarProcess(List.of(), all);
+        return new JarProcess(starter, all);
     }
 
     private static String location(Class<?> type) {

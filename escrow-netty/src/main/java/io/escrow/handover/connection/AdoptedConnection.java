@@ -164,6 +164,10 @@ public final class AdoptedConnection extends Connection {
         failed(notRestored == null ? notRecognised : notRestored);
         hold();
         byte[] unsent = record.get(ChannelRecord.UNSENT);
+        if (tls() != null) {
+            byte[] undecrypted = record.get(ChannelRecord.UNDECRYPTED);
+            tls().counter().begin(record.get(ChannelRecord.COUNTED), length(undecrypted), length(unsent));
+        }
         if (unsent != null) {
             // Before anything that a handler may write.
             context().write(Unpooled.wrappedBuffer(unsent));
@@ -174,6 +178,10 @@ public final class AdoptedConnection extends Connection {
             failed(finishTls());
         }
         held.complete(null);
+    }
+
+    private static int length(byte[] bytes) {
+        return bytes == null ? 0 : bytes.length;
     }
 
     /** Notes that the connection can't be restored, if something has failed. */

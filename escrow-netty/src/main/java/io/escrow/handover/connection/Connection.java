@@ -233,6 +233,7 @@ public class Connection implements ProtocolContext {
                 to(ConnectionState.SERVING);
                 endDeferral();
                 escrowChange();
+                mark().update();
             }
         });
     }
@@ -272,8 +273,12 @@ public class Connection implements ProtocolContext {
     /** Is called after each read. */
     void readCompleted() {
         mark().readCompleted();
-        if (records.isChangeDue()) {
+        boolean newKeys = parts.keys() != null && parts.keys().takeChanged();
+        if (records.isChangeDue() || newKeys) {
             escrowChange();
+            if (newKeys) {
+                mark().update();
+            }
         }
     }
 
@@ -348,6 +353,8 @@ public class Connection implements ProtocolContext {
         }
         to(ConnectionState.APART);
         if (tls() != null) {
+            // What it says of the keys is another process's from now on.
+            mark().set();
             tls().encryptPending();
         }
         // What could be said in plaintext, the peer would take for an attack.
@@ -412,6 +419,11 @@ public class Connection implements ProtocolContext {
         @Override
         public boolean isSending() {
             return state.isSending();
+        }
+
+        @Override
+        public void beforeSealing() {
+            mark().set();
         }
 
         @Override

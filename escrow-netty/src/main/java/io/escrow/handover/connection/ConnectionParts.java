@@ -22,6 +22,8 @@ final class ConnectionParts {
     private Rest rest;
     private CrashMark mark;
     private CrashMarks.Mark place;
+    private CrashKeys keys;
+    private boolean readsAreMarked;
 
     /**
      * Keeps the parts of a connection that has no pipeline yet.
@@ -39,7 +41,7 @@ final class ConnectionParts {
         ctx = handlerContext;
         tlsOwner = guarded;
         save();
-        mark = new CrashMark(ctx, null, false);
+        mark = new CrashMark(ctx, null, false, null, null);
     }
 
     private Channel channel() {
@@ -72,9 +74,15 @@ final class ConnectionParts {
     private void watch() {
         writes.watch(channel(), rules.immovable());
         save();
-        // A TLS connection does not go on after a crash anyway.
-        mark = new CrashMark(ctx, gate, marks != null && tls == null);
+        if (keys == null && tls != null && marks != null && rules.crashKeys()) {
+            keys = new CrashKeys(tls);
+        }
+        mark = new CrashMark(ctx, gate, marks != null && (tls == null || keys != null), keys, mark);
         mark.keepIn(place);
+        if (mark.isBeforeReads() && !readsAreMarked) {
+            readsAreMarked = true;
+            MarkingReadAllocator.install(channel(), () -> mark.set());
+        }
     }
 
     /** Finds what has come into the pipeline at the end of a TLS handshake, before any message has come or gone. */
@@ -121,6 +129,11 @@ final class ConnectionParts {
     /** Returns the TLS of the connection; {@code null} if it has none, or the server was not told of it. */
     TlsLayer tls() {
         return tls;
+    }
+
+    /** Returns what knows the keys that outlive a crash; {@code null} if none do. */
+    CrashKeys keys() {
+        return keys;
     }
 
     ConnectionSaver saver() {

@@ -32,7 +32,8 @@ final class ConnectionRecords {
 
     /** Returns why no other process can go on with the connection after a crash; {@code null} if one can. */
     private String whyLostInCrash() {
-        String reason = parts.tls() == null ? whyImmovable() : ChannelRecord.TLS_NOT_RESUMED;
+        boolean keysAreLost = parts.tls() != null && parts.keys() == null;
+        String reason = keysAreLost ? ChannelRecord.TLS_NOT_RESUMED : whyImmovable();
         return reason == null ? whyProtocolIsLost() : reason;
     }
 
@@ -50,13 +51,14 @@ final class ConnectionRecords {
      * null} if the escrow has that already.
      */
     ChannelRecord changed() {
-        ChannelRecord changed = crash.change(whyLostInCrash());
+        ChannelRecord changed = crash.change(whyLostInCrash(), parts.keys());
         return changed == null ? null : sealed(changed);
     }
 
     /** Returns what the escrow is to know about the connection after a crash, as it is now. */
     ChannelRecord checkpoint() {
-        return sealed(crash.renew(parts.saver().checkpoint(listener), whyLostInCrash(), whyProtocolIsLost() == null));
+        return sealed(crash.renew(
+                parts.saver().checkpoint(listener), whyLostInCrash(), whyProtocolIsLost() == null, parts.keys()));
     }
 
     /**
@@ -68,7 +70,7 @@ final class ConnectionRecords {
         String reason = whyProtocolIsLost();
         return reason == null
                 ? adopted
-                : crash.renew(ChannelRecord.builder(listener, false).build(), reason, false);
+                : crash.renew(ChannelRecord.builder(listener, false).build(), reason, false, parts.keys());
     }
 
     /** Takes a connection that is at rest apart, see {@link ConnectionSaver#takeApart}. */

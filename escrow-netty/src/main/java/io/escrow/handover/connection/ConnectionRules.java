@@ -12,6 +12,7 @@ import java.time.Duration;
  * @param attributes the attributes that move with a connection
  * @param readPause for how long at a time a handover may stop reading while something is under way
  * @param tls where the state of TLS connections comes from; {@code null} if they don't move
+ * @param crashKeys whether the escrow gets keys of TLS connections for the case of a crash
  * @param seal what seals the state of connections
  */
 public record ConnectionRules(
@@ -20,4 +21,5 @@ public record ConnectionRules(
         MovedAttributes attributes,
         Duration readPause,
         TlsSources tls,
+        boolean crashKeys,
         RecordSeal seal) {}

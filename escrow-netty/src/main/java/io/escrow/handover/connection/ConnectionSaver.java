@@ -181,7 +181,8 @@ final class ConnectionSaver {
         record.put(
                 ChannelRecord.RESTED,
                 ByteBuffer.allocate(Long.BYTES).putLong(restedMillis).array());
-        record.put(ChannelRecord.UNSENT, unsent());
+        byte[] unsent = unsent();
+        record.put(ChannelRecord.UNSENT, unsent);
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
         final int unsentWrites = outbound == null ? 0 : outbound.size();
         if (channel instanceof DuplexChannel duplex && duplex.isOutputShutdown()) {
@@ -206,7 +207,7 @@ final class ConnectionSaver {
         } else {
             ByteBuf undecrypted = Unpooled.buffer(0);
             deferred.copyKept(held, undecrypted);
-            tls.save(record, undecrypted);
+            tls.save(record, undecrypted, unsent.length);
         }
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
         // A farewell in the middle of a message, or behind the end of the stream, would be wrong.

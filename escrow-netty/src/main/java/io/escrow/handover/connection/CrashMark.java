@@ -13,8 +13,9 @@ import org.slf4j.LoggerFactory;
  * Marks a connection that is in the middle of something, for the process that finds it after a crash: see {@link CrashMarks}. Lives on
  * the channel's event loop.
  *
- * <p>When each message has an answer of its own, as in HTTP, the mark is set before a read, so that nothing of what is read
- * can be missed. Otherwise it is set behind a read or a write that has left something half done.
+ * <p>When each message has an answer of its own, as in HTTP, and with TLS, the mark is set before a read, so that nothing of what is
+ * read can be missed. Otherwise it is set behind a read or a write that has left something half done. With TLS it is also set
+ * before anything is encrypted, and taken away when all of that is with the kernel, and counted.
  */
 final class CrashMark {
 
@@ -23,8 +24,8 @@ final class CrashMark {
     private final Channel channel;
     private final ChannelHandlerContext ctx;
     private final MessageGate gate;
-    private final boolean beforeReads;
     private final boolean enabled;
+    private final CrashKeys keys;
     private CrashMarks.Mark mark;
     private boolean set;
     private boolean inRead;
@@ -37,16 +38,27 @@ final class CrashMark {
      *
      * @param gate the gate of the connection; {@code null} if it has none
      * @param enabled whether anything is to be marked
+     * @param keys the keys of a TLS connection; {@code null} if it is none
+     * @param before what has marked it while its pipeline was another one; {@code null} if nothing did
      */
-    CrashMark(ChannelHandlerContext ctx, MessageGate gate, boolean enabled) {
+    CrashMark(ChannelHandlerContext ctx, MessageGate gate, boolean enabled, CrashKeys keys, CrashMark before) {
         this.channel = ctx.channel();
         this.ctx = ctx;
         this.gate = gate;
         this.enabled = enabled;
-        this.beforeReads = enabled && gate != null && gate.marksReads();
-        if (beforeReads) {
-            MarkingReadAllocator.install(channel, this::set);
+        this.keys = keys;
+        // Nobody knows the keys yet.
+        this.set = enabled && keys != null;
+        if (before != null) {
+            this.inRead = before.inRead;
+            // Something may still wait for a flush, and tell it so.
+            before.mark = null;
         }
+    }
+
+    /** Returns whether the mark is to be {@link #set} before each read. */
+    boolean isBeforeReads() {
+        return enabled && (keys != null || (gate != null && gate.marksReads()));
     }
 
     /** Keeps the mark where the next process finds it from now on; not at all if that is {@code null}. */
@@ -67,7 +79,7 @@ final class CrashMark {
     /** Is called when something was read. */
     void read() {
         inRead = true;
-        if (beforeReads) {
+        if (isBeforeReads()) {
             set();
         }
     }
@@ -114,7 +126,7 @@ final class CrashMark {
     /** Sets the mark if something is half done, and takes it away if not. */
     void update() {
         if (!inRead && enabled) {
-            boolean middle = isUnsent() || isHalfRead();
+            boolean middle = isUnsent() || isHalfRead() || (keys != null && !keys.isAtRest());
             if (middle != set) {
                 write(middle);
             }
@@ -145,8 +157,13 @@ final class CrashMark {
     private void write(boolean marked) {
         set = marked;
         // Of a channel that has ended, the last one counts.
-        if (mark != null && channel.isOpen()) {
+        if (mark == null || !channel.isOpen()) {
+            return;
+        }
+        if (keys == null || marked) {
             mark.set(marked);
+        } else {
+            keys.rest(mark);
         }
     }
 }

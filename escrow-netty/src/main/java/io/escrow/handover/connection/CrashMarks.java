@@ -37,8 +37,22 @@ public final class CrashMarks implements AutoCloseable {
     /** Where the header has the length of what is used. */
     static final int LENGTH = Long.BYTES;
 
+    /** Where the header has {@link #LIVING}. */
+    static final int LIFE = 2 * Long.BYTES;
+
+    /** Says that the process has a lock on the first byte for as long as it lives. */
+    static final long LIVING = 1;
+
     /** Where an entry has its state, behind the cookie. */
     static final int STATE = Long.BYTES;
+
+    /** Where an entry of a TLS connection has the number of its keys, and where it is with them: all of it valid at rest only. */
+    static final int GENERATION = 2 * Long.BYTES;
+
+    static final int READS = 3 * Long.BYTES;
+    static final int WRITES = 4 * Long.BYTES;
+    static final int CONSUMED = 5 * Long.BYTES;
+    static final int WRITTEN = 6 * Long.BYTES;
 
     static final long AT_REST = 0;
     static final long IN_THE_MIDDLE = 1;
@@ -62,8 +76,24 @@ public final class CrashMarks implements AutoCloseable {
         this.file = file;
         fill(0);
         this.memory = file.map(FileChannel.MapMode.READ_WRITE, 0, (long) CAPACITY * ENTRY);
+        LONG.setRelease(memory, LIFE, lock() ? LIVING : 0);
         LONG.setRelease(memory, 0, MAGIC);
         LONG.setRelease(memory, LENGTH, (long) end);
+    }
+
+    /**
+     * Locks the file, so that the next process can tell whether this one has died. The lock ends with the process, or when this closes
+     * any descriptor of the file.
+     */
+    private boolean lock() {
+        try {
+            return file.tryLock(0, 1, false) != null;
+        } catch (IOException e) {
+            logger.warn(
+                    "TLS connections end with a reset if the server crashes: the file of marks can't be locked: {}",
+                    e.getMessage());
+            return false;
+        }
     }
 
     /** Returns where the file is made if nobody has said: {@code /dev/shm}, or else the directory of temporary files. */
@@ -126,6 +156,7 @@ public final class CrashMarks implements AutoCloseable {
             Mark mark = new Mark(take());
             // Whatever happens between two of these, the connection is not taken for one at rest.
             mark.set(true);
+            LONG.setRelease(memory, mark.position + GENERATION, 0L);
             LONG.setRelease(memory, mark.position, cookie);
             mark.set(false);
             // However it ends: also before its pipeline is built.
@@ -176,6 +207,8 @@ public final class CrashMarks implements AutoCloseable {
     /** Closes the file; those who have marks may go on setting them. The escrow's descriptor stays. */
     @Override
     public void close() {
+        // From now on nobody can tell whether this process lives.
+        LONG.setVolatile(memory, LIFE, 0L);
         try (file) {
             descriptor.close();
         } catch (IOException e) {
@@ -194,7 +227,17 @@ public final class CrashMarks implements AutoCloseable {
 
         /** Marks the connection, or takes its mark away. By its event loop. */
         void set(boolean inTheMiddle) {
-            LONG.setRelease(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
+            LONG.setVolatile(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
+        }
+
+        /** Takes the mark of a TLS connection away, when it says where the connection is. It must be set. */
+        void rest(long generation, long reads, long writes, long consumed, long written) {
+            LONG.setRelease(memory, position + GENERATION, generation);
+            LONG.setRelease(memory, position + READS, reads);
+            LONG.setRelease(memory, position + WRITES, writes);
+            LONG.setRelease(memory, position + CONSUMED, consumed);
+            LONG.setRelease(memory, position + WRITTEN, written);
+            LONG.setRelease(memory, position + STATE, AT_REST);
         }
     }
 }

@@ -11,6 +11,9 @@ final class CrashRecord {
     private ChannelRecord known;
     private boolean lost;
 
+    /** Which keys of TLS the escrow has, see {@link CrashKeys}; 0 if none. */
+    private long generation;
+
     /** Whether the state of the protocol is not in what is known, so that only another checkpoint can help. */
     private boolean incomplete;
 
@@ -32,12 +35,28 @@ final class CrashRecord {
      * @param checkpoint the state of the handlers
      * @param whyLost why the connection can't go on after a crash; {@code null} if it can
      * @param withProtocol whether the checkpoint has the state of the protocol
+     * @param keys of the TLS of the connection; {@code null} if there are none
      */
-    ChannelRecord renew(ChannelRecord checkpoint, String whyLost, boolean withProtocol) {
+    ChannelRecord renew(ChannelRecord checkpoint, String whyLost, boolean withProtocol, CrashKeys keys) {
         known = checkpoint;
         lost = whyLost != null;
         incomplete = !withProtocol;
-        return lost ? known.immovable(whyLost) : known;
+        generation = generation(keys);
+        if (lost) {
+            return known.immovable(whyLost);
+        }
+        return keys == null ? known : known.withCrashKeys(keys.encode());
+    }
+
+    private long generation(CrashKeys keys) {
+        if (keys == null) {
+            return 0;
+        }
+        if (lost) {
+            keys.lost();
+            return 0;
+        }
+        return keys.generation();
     }
 
     /**
@@ -45,9 +64,11 @@ final class CrashRecord {
      * that already.
      *
      * @param whyLost why the connection can't go on after a crash; {@code null} if it can
+     * @param keys of the TLS of the connection; {@code null} if there are none
      */
-    ChannelRecord change(String whyLost) {
+    ChannelRecord change(String whyLost, CrashKeys keys) {
         boolean same = lost == (whyLost != null) || (lost && incomplete);
-        return same ? null : renew(known, whyLost, !incomplete);
+        boolean sameKeys = keys == null || lost || whyLost != null || generation == keys.generation();
+        return same && sameKeys ? null : renew(known, whyLost, !incomplete, keys);
     }
 }

@@ -40,9 +40,16 @@ public final class SocketCookie {
 
     /** Returns it as a number in the byte order of the machine; never 0. The channel must be open. */
     static long number(UnixChannel channel) throws IOException {
-        return ByteBuffer.wrap(read((Socket) channel.fd()))
-                .order(ByteOrder.nativeOrder())
-                .getLong();
+        return number((Socket) channel.fd());
+    }
+
+    /** Returns it as a number in the byte order of the machine; never 0. */
+    static long number(FileDescriptor descriptor) throws IOException {
+        return number(new Socket(descriptor.intValue()));
+    }
+
+    private static long number(Socket socket) throws IOException {
+        return ByteBuffer.wrap(read(socket)).order(ByteOrder.nativeOrder()).getLong();
     }
 
     private static byte[] read(Socket socket) throws IOException {

@@ -21,6 +21,9 @@ final class TlsGuard extends ChannelDuplexHandler {
         /** Returns whether what the handlers write goes to the peer. */
         boolean isSending();
 
+        /** Is called before anything is encrypted. */
+        void beforeSealing();
+
         /** Returns whether a close has to wait, and sees to it if so. */
         boolean deferClose(ChannelPromise promise);
 
@@ -48,6 +51,7 @@ final class TlsGuard extends ChannelDuplexHandler {
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
         if (isOpen()) {
+            owner.beforeSealing();
             ctx.write(msg, promise);
         } else {
             kept.add(msg, promise);
@@ -63,8 +67,14 @@ final class TlsGuard extends ChannelDuplexHandler {
         }
     }
 
+    /** Returns whether nothing is kept back. */
+    boolean keepsNothing() {
+        return kept.isEmpty();
+    }
+
     /** Encrypts what was kept back. */
     void open(ChannelHandlerContext ctx) {
+        owner.beforeSealing();
         kept.removeAndWriteAll();
         if (flushWanted) {
             flushWanted = false;
@@ -74,6 +84,7 @@ final class TlsGuard extends ChannelDuplexHandler {
 
     @Override
     public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
+        owner.beforeSealing();
         if (!owner.deferClose(promise)) {
             ctx.close(promise);
         }

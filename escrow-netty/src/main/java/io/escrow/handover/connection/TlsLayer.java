@@ -2,6 +2,7 @@ package io.escrow.handover.connection;
 
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.tls.record.CipherSuite;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.source.MovedTls;
 import io.escrow.handover.tls.source.SslInternals;
@@ -40,6 +41,7 @@ final class TlsLayer {
     private final ChannelHandler first;
 
     private final TlsGuard guard;
+    private final TlsCounter counter;
     private final boolean onLoop;
     private List<TlsTracker> trackers;
 
@@ -49,12 +51,17 @@ final class TlsLayer {
     private String serverName;
     private TlsTracker taken;
 
+    /** Whether another process may have the connection. */
+    private boolean away;
+
     private TlsLayer(TlsGuard.Owner owner, ChannelHandlerContext tls, List<TlsTracker> trackers) {
         this.channel = tls.channel();
         this.first = tls.handler();
         this.trackers = trackers;
         this.onLoop = tls.executor() == channel.eventLoop();
         this.guard = new TlsGuard(owner);
+        this.counter = new TlsCounter(owner::beforeSealing);
+        channel.pipeline().addAfter(ConnectionHandler.NAME, TlsCounter.NAME, counter);
         channel.pipeline().addAfter(tls.name(), TlsGuard.NAME, guard);
     }
 
@@ -206,10 +213,51 @@ final class TlsLayer {
         if (tracker == null) {
             return null;
         }
+        return isHandshaking(ssl)
+                ? "TLS is in the middle of a handshake, or has something to send: "
+                        + ssl.engine().getHandshakeStatus()
+                : tracker.whyBusy(ssl);
+    }
+
+    /** Returns what counts the bytes of the connection. */
+    TlsCounter counter() {
+        return counter;
+    }
+
+    /**
+     * Fills in where the connection is.
+     *
+     * @return whether it is between two records in both directions, and nothing is half done or waits to be encrypted
+     */
+    boolean at(TlsPosition position) {
+        SslHandler ssl = ssl();
+        return !away
+                && ssl != null
+                && onLoop
+                && ssl.handshakeFuture().isSuccess()
+                && SslInternals.whyUnknown() == null
+                && !isHandshaking(ssl)
+                && !ssl.engine().isOutboundDone()
+                && !ssl.engine().isInboundDone()
+                && guard.keepsNothing()
+                && !SslInternals.hasPending(ssl)
+                && tracker() != null
+                && tracker().at(ssl, position);
+    }
+
+    /** Fills in which keys a connection has that can be moved, whatever is half done. */
+    void keysAt(TlsPosition position) {
+        tracker().at(ssl(), position);
+    }
+
+    /** Returns a copy of the keys of a connection that can be moved. */
+    TlsState keys() {
+        return tracker().keys(ssl());
+    }
+
+    private static boolean isHandshaking(SslHandler ssl) {
         HandshakeStatus status = ssl.engine().getHandshakeStatus();
-        return status == HandshakeStatus.NOT_HANDSHAKING || status == HandshakeStatus.FINISHED
-                ? tracker.whyBusy(ssl)
-                : "TLS is in the middle of a handshake, or has something to send: " + status;
+        return status != HandshakeStatus.NOT_HANDSHAKING && status != HandshakeStatus.FINISHED;
     }
 
     /** Encrypts what was written, and not flushed: then it is among what is to be sent. */
@@ -224,9 +272,15 @@ final class TlsLayer {
         }
     }
 
-    /** Adds the state of a connection that is at rest and off its loop, and what was received but not decrypted. */
-    void save(ChannelRecord.Builder record, ByteBuf notDecrypted) {
+    /**
+     * Adds the state of a connection that is at rest and off its loop, and what was received but not decrypted.
+     *
+     * @param unsent how many bytes are encrypted, and not with the kernel
+     */
+    void save(ChannelRecord.Builder record, ByteBuf notDecrypted, int unsent) {
         SslHandler ssl = ssl();
+        away = true;
+        record.put(ChannelRecord.COUNTED, counter.encode(notDecrypted.readableBytes(), unsent));
         ByteBuf received =
                 Unpooled.wrappedBuffer(Unpooled.wrappedBuffer(tracker().received(ssl)), notDecrypted);
         byte[] bytes = new byte[received.readableBytes()];
@@ -240,6 +294,7 @@ final class TlsLayer {
 
     /** Goes on with what was taken, if it was. */
     void resume() {
+        away = false;
         if (taken != null) {
             taken.resume();
             taken = null;

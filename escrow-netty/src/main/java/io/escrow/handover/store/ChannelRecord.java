@@ -46,8 +46,14 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static final String IMMOVABLE = "immovable";
     /** The secrets and counters of a TLS connection: see {@link #isSecret}. */
     public static final String TLS = "tls";
+    /** The keys of a TLS connection for the case of a crash, whose numbers are in its mark: see {@link #isSecret}. */
+    public static final String TLS_KEYS = "tls-keys";
+    /** How many bytes of a TLS connection have left the kernel and gone to it. */
+    public static final String COUNTED = "counted";
     /** Why a TLS connection is not resumed after a crash. */
     public static final String TLS_NOT_RESUMED = "TLS, whose keys are in no record for the case of a crash";
+    /** What those say who know nothing of {@link #TLS_KEYS}. */
+    private static final String TLS_ONLY_BY_MARK = "TLS, which goes on only by its keys and its mark";
     /** What was read from the socket of a TLS connection, and not decrypted yet. */
     public static final String UNDECRYPTED = "undecrypted";
     /** The keys of session tickets: see {@link #isSecret}. */
@@ -187,7 +193,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
                 || name.equals(UNDECRYPTED)
                 || name.equals(OUTPUT_SHUT)
                 || name.equals(IMMOVABLE)
-                || isSecret(name)
+                || (isSecret(name) && !name.equals(TLS_KEYS))
                 || name.startsWith(SEALED)
                 || name.startsWith(COLLECTED)
                 || name.startsWith(PROTOCOL);
@@ -195,7 +201,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Returns whether the bytes of a section are keys: they are never printed, and overwritten when they have been used. */
     public static boolean isSecret(String name) {
-        return name.equals(TLS) || name.equals(TICKETS);
+        return name.equals(TLS) || name.equals(TLS_KEYS) || name.equals(TICKETS);
     }
 
     /** Returns whether there is a section of that name. */
@@ -205,7 +211,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Returns whether the keys of a TLS connection are in the record, sealed or not. */
     public boolean hasKeys() {
-        return has(TLS) || has(SEALED + TLS);
+        return has(TLS) || has(SEALED + TLS) || has(TLS_KEYS) || has(SEALED + TLS_KEYS);
     }
 
     /** Returns the bytes of a section, not copied; {@code null} if there is none of that name. */
@@ -255,6 +261,37 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         Map<String, Section> marked = new LinkedHashMap<>(sections);
         marked.put(IMMOVABLE, new Section(reason.getBytes(UTF_8), true));
         return new ChannelRecord(listener, clean, marked, farewell);
+    }
+
+    /**
+     * Returns a copy that has the keys of a TLS connection for the case of a crash. Who does not know that section can't go on with the
+     * connection.
+     */
+    public ChannelRecord withCrashKeys(byte[] keys) {
+        Map<String, Section> with = new LinkedHashMap<>(immovable(TLS_ONLY_BY_MARK).sections);
+        with.put(TLS_KEYS, new Section(keys, isRequired(TLS_KEYS)));
+        return new ChannelRecord(listener, clean, with, farewell);
+    }
+
+    /**
+     * Returns a copy that has the state of a TLS connection in place of the keys that were kept for the case of a crash.
+     *
+     * @param counted how many bytes have left the kernel and gone to it
+     */
+    public ChannelRecord resumed(byte[] tls, byte[] counted) {
+        Map<String, Section> resumed = new LinkedHashMap<>(sections);
+        resumed.remove(IMMOVABLE);
+        resumed.remove(TLS_KEYS);
+        resumed.put(TLS, new Section(tls, isRequired(TLS)));
+        resumed.put(COUNTED, new Section(counted, isRequired(COUNTED)));
+        return new ChannelRecord(listener, clean, resumed, farewell);
+    }
+
+    /** Returns a copy without keys for the case of a crash, which can't be used for some reason. */
+    public ChannelRecord notResumed(String reason) {
+        Map<String, Section> without = new LinkedHashMap<>(immovable(reason).sections);
+        without.remove(TLS_KEYS);
+        return new ChannelRecord(listener, clean, without, farewell);
     }
 
     /** Returns why no other process can go on with the connection; {@code null} if nothing is known against it. */

@@ -29,15 +29,18 @@ public final class MovableTls {
     private final List<SslContext> contexts;
     private final Duration ticketAge;
     private final Duration ticketGrace;
+    private final boolean crashKeys;
 
-    private MovableTls(Collection<? extends SslContext> contexts, Duration ticketAge, Duration ticketGrace) {
+    private MovableTls(
+            Collection<? extends SslContext> contexts, Duration ticketAge, Duration ticketGrace, boolean crashKeys) {
         this.contexts = List.copyOf(contexts);
         this.ticketAge = ticketAge;
         this.ticketGrace = ticketGrace;
+        this.crashKeys = crashKeys;
     }
 
     private MovableTls(Collection<? extends SslContext> contexts) {
-        this(contexts, TICKET_AGE, TICKET_GRACE);
+        this(contexts, TICKET_AGE, TICKET_GRACE, true);
     }
 
     /**
@@ -87,7 +90,10 @@ public final class MovableTls {
      */
     public MovableTls ticketKeys(Duration current, Duration before) {
         return new MovableTls(
-                contexts, checked("age of a ticket key", current), checked("time to accept a ticket key", before));
+                contexts,
+                checked("age of a ticket key", current),
+                checked("time to accept a ticket key", before),
+                crashKeys);
     }
 
     private static Duration checked(String what, Duration time) {
@@ -103,7 +109,27 @@ public final class MovableTls {
      * @return a copy that does so
      */
     public MovableTls withoutTicketKeys() {
-        return new MovableTls(contexts, null, null);
+        return new MovableTls(contexts, null, null, crashKeys);
+    }
+
+    /**
+     * Has the escrow keep no keys of live connections for the case of a crash: each TLS connection of a crash-safe server then ends with
+     * a reset when its process dies. By default those go on that are in the middle of nothing. Servers that are not crash-safe keep
+     * none anyway.
+     *
+     * @return a copy that does so
+     */
+    public MovableTls withoutCrashKeys() {
+        return new MovableTls(contexts, ticketAge, ticketGrace, false);
+    }
+
+    /**
+     * Returns whether the escrow of a crash-safe server has the keys of live connections.
+     *
+     * @return true unless {@link #withoutCrashKeys} was called
+     */
+    public boolean keepsCrashKeys() {
+        return crashKeys;
     }
 
     /**

@@ -38,6 +38,20 @@ public final class MovedEngine extends SettledEngine {
     }
 
     /**
+     * Fills in where the connection is.
+     *
+     * @return whether it is between two records in both directions, and nothing is half done
+     */
+    public boolean at(TlsPosition position) {
+        return connection.at(position) && !taken;
+    }
+
+    /** Returns a copy of the state as it is; the engine goes on, so that nothing else may. */
+    public TlsState keys() {
+        return connection.state(info());
+    }
+
+    /**
      * Freezes the engine, and returns what another process needs to go on. Until {@link #resume()}, nothing is sealed or
      * opened: {@code wrap} says that the engine is closed, {@code unwrap} fails.
      *

@@ -321,6 +321,18 @@ final class TlsConnection {
         outboundClosed = true;
     }
 
+    /** Returns whether nothing is half done in either direction, and fills in where the connection is. */
+    boolean at(TlsPosition position) {
+        position.set(reads.sequence(), writes.sequence(), reads.secret(), writes.secret());
+        return !failed
+                && !closeReceived
+                && !inboundClosed
+                && !outboundClosed
+                && !owesKeyUpdate
+                && message.length == 0
+                && control.isEmpty();
+    }
+
     /** Returns what another process needs to go on; the secrets are copies. There must be nothing to send, and no failure. */
     TlsState state(SessionInfo session) {
         return new TlsState(

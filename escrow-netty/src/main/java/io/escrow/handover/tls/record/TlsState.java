@@ -110,6 +110,17 @@ public record TlsState(
         return TlsStateCodec.encode(this);
     }
 
+    /** Returns this state between two records: with other numbers, nothing half done, and the same secrets. */
+    public TlsState at(long readsNext, long writesNext) {
+        return new TlsState(
+                suite,
+                new Direction(reads.secret, readsNext, false),
+                new Direction(writes.secret, writesNext, false),
+                halfClose,
+                new byte[0],
+                session);
+    }
+
     /**
      * Decodes a state.
      *

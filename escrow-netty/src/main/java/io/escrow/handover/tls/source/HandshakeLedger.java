@@ -3,6 +3,7 @@ package io.escrow.handover.tls.source;
 import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.ContentType;
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.record.Trial;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
@@ -132,6 +133,12 @@ final class HandshakeLedger extends RecordLedger {
     @Override
     String whyBusy() {
         return "the handshake";
+    }
+
+    @Override
+    boolean at(TlsPosition position) {
+        position.set(0, 0, this, this);
+        return false;
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import java.lang.reflect.Field;
 import java.nio.ByteBuffer;
@@ -70,6 +71,14 @@ final class JdkEngine {
             return "a message of the TLS handshake is not complete";
         }
         return null;
+    }
+
+    /** Fills in where the connection is; returns whether nothing is half done. */
+    boolean at(TlsPosition position) {
+        Object reads = cipher("inputRecord", "readCipher");
+        Object writes = cipher("outputRecord", "writeCipher");
+        position.set(sequence(reads), sequence(writes), reads, writes);
+        return whyBusy() == null && !engine.isInboundDone() && !engine.isOutboundDone();
     }
 
     /** Returns the state of a connection at rest. */

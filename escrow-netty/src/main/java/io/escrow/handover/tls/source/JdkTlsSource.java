@@ -1,5 +1,6 @@
 package io.escrow.handover.tls.source;
 
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.ssl.SslHandler;
@@ -20,11 +21,15 @@ public final class JdkTlsSource implements TlsSource {
         private SslHandler known;
         private JdkEngine engine;
 
+        /** Whether the engine was asked before, and tells. */
+        private boolean telling;
+
         private JdkEngine engine(SslHandler ssl) {
             if (known != ssl) {
                 SSLEngine inner = JdkEngine.of(ssl.engine());
                 engine = inner == null ? null : new JdkEngine(inner);
                 known = ssl;
+                telling = false;
             }
             return engine;
         }
@@ -47,6 +52,17 @@ public final class JdkTlsSource implements TlsSource {
         @Override
         public byte[] received(SslHandler ssl) {
             return SslInternals.collected(ssl);
+        }
+
+        @Override
+        public boolean at(SslHandler ssl, TlsPosition position) {
+            telling = telling || (isOf(ssl) && engine(ssl).whyUnknown() == null);
+            return telling && engine(ssl).at(position) && SslInternals.hasCollectedNothing(ssl);
+        }
+
+        @Override
+        public TlsState keys(SslHandler ssl) {
+            return take(ssl);
         }
 
         @Override

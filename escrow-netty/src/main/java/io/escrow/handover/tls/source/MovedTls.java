@@ -1,6 +1,7 @@
 package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.MovedEngine;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
@@ -57,6 +58,16 @@ public final class MovedTls extends SslHandler implements TlsTracker {
     @Override
     public byte[] received(SslHandler ssl) {
         return ByteBufUtil.getBytes(internalBuffer());
+    }
+
+    @Override
+    public boolean at(SslHandler ssl, TlsPosition position) {
+        return engine.at(position) && actualReadableBytes() == 0;
+    }
+
+    @Override
+    public TlsState keys(SslHandler ssl) {
+        return engine.keys();
     }
 
     @Override

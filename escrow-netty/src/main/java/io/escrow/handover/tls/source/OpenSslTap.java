@@ -57,6 +57,11 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
         return received.part();
     }
 
+    /** Returns whether nothing has come of a record whose end has not. */
+    boolean hasNothingReceived() {
+        return !passing && waiting.isEmpty() && received.isEmpty();
+    }
+
     /** Lets nothing in or out: what is written fails, and what is read waits. */
     void freeze() {
         frozen = true;

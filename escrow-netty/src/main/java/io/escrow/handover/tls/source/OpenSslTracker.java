@@ -1,6 +1,7 @@
 package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
@@ -51,10 +52,21 @@ final class OpenSslTracker implements TlsTracker {
     }
 
     @Override
-    public TlsState take(SslHandler ssl) {
+    public boolean at(SslHandler ssl, TlsPosition position) {
+        boolean settled = tap.ledger(ssl).at(position);
+        return settled && engine(ssl).sslPointer() != 0 && tap.isBetweenRecords() && tap.hasNothingReceived();
+    }
+
+    @Override
+    public TlsState keys(SslHandler ssl) {
         SSLSession session = ssl.engine().getSession();
-        TlsState state = tap.ledger(ssl)
+        return tap.ledger(ssl)
                 .state(engine(ssl), SessionInfo.of(session, ssl.applicationProtocol(), serverName(session)));
+    }
+
+    @Override
+    public TlsState take(SslHandler ssl) {
+        TlsState state = keys(ssl);
         tap.freeze();
         return state;
     }

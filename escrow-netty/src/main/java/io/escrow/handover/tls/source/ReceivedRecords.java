@@ -126,6 +126,11 @@ final class ReceivedRecords {
         return part == null ? NOTHING : ByteBufUtil.getBytes(part);
     }
 
+    /** Returns whether nothing has come of a record whose end has not. */
+    boolean isEmpty() {
+        return part == null;
+    }
+
     void release() {
         if (part != null) {
             part.release();

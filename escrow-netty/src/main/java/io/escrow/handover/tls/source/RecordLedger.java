@@ -1,6 +1,7 @@
 package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 
@@ -33,6 +34,9 @@ abstract class RecordLedger implements RecordStream.Counter {
 
     /** Returns what will be over soon; {@code null} if nothing is half done. */
     abstract String whyBusy();
+
+    /** Fills in where the connection is; returns whether the account is right, and nothing is owed or half done. */
+    abstract boolean at(TlsPosition position);
 
     /** Returns the state, with secrets of its own. */
     abstract TlsState state(ReferenceCountedOpenSslEngine engine, SessionInfo session);

@@ -50,6 +50,11 @@ public final class SslInternals {
         return get(COLLECTED, ssl) instanceof ByteBuf bytes ? ByteBufUtil.getBytes(bytes) : NOTHING;
     }
 
+    /** Returns whether a handler has collected no part of a record. */
+    static boolean hasCollectedNothing(SslHandler ssl) {
+        return !(get(COLLECTED, ssl) instanceof ByteBuf bytes) || !bytes.isReadable();
+    }
+
     /** Returns whether writes wait in a handler to be encrypted. */
     public static boolean hasPending(SslHandler ssl) {
         return get(PENDING, ssl) instanceof AbstractCoalescingBufferQueue queue && !queue.isEmpty();

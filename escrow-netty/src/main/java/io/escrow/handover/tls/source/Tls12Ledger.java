@@ -3,6 +3,7 @@ package io.escrow.handover.tls.source;
 import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.KeyDerivation;
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.internal.tcnative.SSL;
@@ -60,6 +61,12 @@ final class Tls12Ledger extends RecordLedger {
     @Override
     String whyBusy() {
         return null;
+    }
+
+    @Override
+    boolean at(TlsPosition position) {
+        position.set(reads, writes, suite, suite);
+        return trouble() == null;
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.escrow.handover.tls.source;
 import io.escrow.handover.tls.record.CipherSuite;
 import io.escrow.handover.tls.record.ContentType;
 import io.escrow.handover.tls.record.SessionInfo;
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.record.Trial;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
@@ -216,6 +217,12 @@ final class Tls13Ledger extends RecordLedger {
     @Override
     String whyBusy() {
         return unsure ? "a KeyUpdate whose answer is not known to be written" : null;
+    }
+
+    @Override
+    boolean at(TlsPosition position) {
+        position.set(reads.sequence(), writes.sequence(), reads.key(), writes.key());
+        return trouble() == null && !reading && !owing && !unsure && message.length == 0;
     }
 
     @Override

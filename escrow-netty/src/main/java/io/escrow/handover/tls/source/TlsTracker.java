@@ -1,5 +1,6 @@
 package io.escrow.handover.tls.source;
 
+import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
 import io.netty.handler.ssl.SslHandler;
 
@@ -25,6 +26,19 @@ public interface TlsTracker {
 
     /** Returns a copy of what has come in and was not decrypted: part of a record, or nothing. Changes nothing. */
     byte[] received(SslHandler ssl);
+
+    /**
+     * Fills in where a connection is that can be moved, whatever is half done. Asked behind each read and write, so it is to be quick.
+     *
+     * @return whether it is between two records in both directions, and nothing is owed or half done
+     */
+    boolean at(SslHandler ssl, TlsPosition position);
+
+    /**
+     * Returns a copy of the keys of a connection that can be moved, which goes on here. What else the state says, such as numbers, may
+     * be half done.
+     */
+    TlsState keys(SslHandler ssl);
 
     /**
      * Returns the state of a connection that can be moved and is at rest. Nothing goes in or out until {@link #resume} or {@link

@@ -25,6 +25,11 @@ final class TrafficKeys {
         return sequence;
     }
 
+    /** Returns what is another object when the key is another one. */
+    Object key() {
+        return secret;
+    }
+
     void add(long records) {
         sequence += records;
     }
