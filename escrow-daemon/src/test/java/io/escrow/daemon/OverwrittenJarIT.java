@@ -49,11 +49,9 @@ class OverwrittenJarIT {
                 List.of("GET /slots?tag=x", "GET /none", "GET /%zz", "POST /status", "DELETE /slots/1/x")) {
             assertEquals(400, Operator.ask(socket, request).status(), request);
         }
-        for (String wrong : List.of("\0 nonsense", "GET /status HTTP/1.1\r\nA: " + "a".repeat(20_000))) {
-            try (Operator operator = Operator.connect(socket)) {
-                operator.send(wrong + "\r\n\r\n");
-                assertEquals(400, operator.answer().status());
-            }
+        try (Operator operator = Operator.connect(socket)) {
+            operator.send("\0 nonsense\r\n\r\n");
+            assertEquals(400, operator.answer().status());
         }
         try (Operator watching = Operator.begin(socket, "GET /events")) {
             watching.awaitChunks();
