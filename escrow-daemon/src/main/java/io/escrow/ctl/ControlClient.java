@@ -8,6 +8,7 @@ import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.control.ErrorView;
 import io.escrow.control.Json;
+import io.escrow.control.ShortName;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -46,6 +47,8 @@ import java.util.function.Consumer;
  */
 final class ControlClient implements AutoCloseable {
 
+    private static final int END_SECONDS = 30;
+
     private final Path path;
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(
             1, new DefaultThreadFactory("escrowctl", true), EpollIoHandler.newFactory());
@@ -69,9 +72,16 @@ final class ControlClient implements AutoCloseable {
         return ask(HttpMethod.DELETE, what);
     }
 
+    /** Sends a POST request for an upgrade, and returns the answer when the daemon has ended. */
+    String upgrade(String what) throws EscrowException {
+        StringBuilder answer = new StringBuilder();
+        stream(HttpMethod.POST, what, line -> answer.append(line).append('\n'), true);
+        return answer.toString();
+    }
+
     private String ask(HttpMethod method, String what) throws EscrowException {
         StringBuilder answer = new StringBuilder();
-        stream(method, what, line -> answer.append(line).append('\n'));
+        stream(method, what, line -> answer.append(line).append('\n'), false);
         return answer.toString();
     }
 
@@ -81,10 +91,11 @@ final class ControlClient implements AutoCloseable {
      * @param lines called for each line, on an event loop; the daemon waits while it runs
      */
     void lines(String what, Consumer<String> lines) throws EscrowException {
-        stream(HttpMethod.GET, what, lines);
+        stream(HttpMethod.GET, what, lines, false);
     }
 
-    private void stream(HttpMethod method, String what, Consumer<String> lines) throws EscrowException {
+    private void stream(HttpMethod method, String what, Consumer<String> lines, boolean toTheEnd)
+            throws EscrowException {
         Answer answer = new Answer(lines);
         Channel channel = connect(answer);
         DefaultFullHttpRequest request = new DefaultFullHttpRequest(HttpVersion.HTTP_1_1, method, what);
@@ -92,6 +103,10 @@ final class ControlClient implements AutoCloseable {
         channel.writeAndFlush(request);
         try {
             answer.done.get();
+            if (toTheEnd && !channel.closeFuture().await(END_SECONDS, TimeUnit.SECONDS)) {
+                throw new EscrowException(
+                        Status.ETIMEDOUT, "another escrowd serves, but the one before has not ended yet");
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new EscrowException(Status.ECONNRESET, "interrupted while escrowd answered", e);

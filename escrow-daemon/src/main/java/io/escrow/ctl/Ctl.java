@@ -13,6 +13,7 @@ import picocli.CommandLine.Option;
             ListCommand.class,
             ShowCommand.class,
             EvictCommand.class,
+            UpgradeCommand.class,
             DeleteCommand.class,
             WatchCommand.class,
             MetricsCommand.class

@@ -15,7 +15,9 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import java.util.ArrayDeque;
+import java.util.Collection;
 import java.util.Deque;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -38,6 +40,7 @@ final class Acceptor {
     private final Deque<EpollServerDomainSocketChannel> retired = new ArrayDeque<>();
     private EpollServerDomainSocketChannel listener;
     private boolean serving;
+    private boolean paused;
 
     /**
      * Creates an acceptor.
@@ -68,7 +71,7 @@ final class Acceptor {
                 .channelFactory(channel::get)
                 .option(ChannelOption.AUTO_READ, false)
                 .handler(new Retry())
-                .childHandler(new Initializer());
+                .childHandler(new Initializer(session));
     }
 
     /** Accepts from a socket from now on. */
@@ -84,14 +87,56 @@ final class Acceptor {
         }));
     }
 
+    /**
+     * Takes the sockets of another daemon over, all of them {@linkplain #adopt adopted}. Does not accept before {@link
+     * #resume}.
+     *
+     * @param current the socket that new clients find
+     * @param earlier sockets at which clients may still wait
+     */
+    void use(Channel current, List<Channel> earlier) {
+        paused = true;
+        listener = (EpollServerDomainSocketChannel) current;
+        earlier.forEach(socket -> retired.add((EpollServerDomainSocketChannel) socket));
+    }
+
+    /** Returns the socket that new clients find. */
+    EpollServerDomainSocketChannel current() {
+        return listener;
+    }
+
+    /** Returns the sockets at which clients may still wait. */
+    Collection<EpollServerDomainSocketChannel> earlier() {
+        return retired;
+    }
+
+    /** Accepts no more. Called on the event loop, as are the next methods. */
+    ChannelFuture pause() {
+        paused = true;
+        // Only this change takes back a read that was asked for.
+        listener.config().setAutoRead(true);
+        listener.config().setAutoRead(false);
+        return listener.deregister();
+    }
+
+    /** Accepts again, when there is no session. */
+    void resume() {
+        paused = false;
+        if (listener.isRegistered()) {
+            next();
+        } else {
+            loop.register(listener).addListener(f -> next());
+        }
+    }
+
     private void next() {
-        if (serving || !listener.isOpen()) {
+        if (serving || paused || !listener.isOpen()) {
             return;
         }
         while (!retired.isEmpty()) {
             int client = accept(retired.element());
             if (client >= 0) {
-                serve(new EpollDomainSocketChannel(client));
+                serve(new EpollDomainSocketChannel(client), session);
                 return;
             }
             retired.remove().close();
@@ -109,8 +154,13 @@ final class Acceptor {
         }
     }
 
-    private void serve(EpollDomainSocketChannel client) {
-        client.pipeline().addLast(new Initializer());
+    /**
+     * Serves a connection that is accepted already.
+     *
+     * @param begin begins the session on it
+     */
+    void serve(EpollDomainSocketChannel client, Consumer<EpollDomainSocketChannel> begin) {
+        client.pipeline().addLast(new Initializer(begin));
         loop.register(client);
     }
 
@@ -124,6 +174,13 @@ final class Acceptor {
     }
 
     private final class Initializer extends ChannelInitializer<EpollDomainSocketChannel> {
+
+        private final Consumer<EpollDomainSocketChannel> begin;
+
+        Initializer(Consumer<EpollDomainSocketChannel> begin) {
+            this.begin = begin;
+        }
+
         @Override
         protected void initChannel(EpollDomainSocketChannel client) {
             serving = true;
@@ -133,7 +190,7 @@ final class Acceptor {
                         serving = false;
                         next();
                     })));
-            session.accept(client);
+            begin.accept(client);
         }
 
         @Override

@@ -1,9 +1,6 @@
 package io.escrow.daemon;
 
 import io.escrow.EscrowException;
-import io.escrow.Status;
-import io.escrow.codec.Frame;
-import io.escrow.codec.Tracer;
 import io.escrow.codec.Wire;
 import io.escrow.daemon.config.Access;
 import io.escrow.daemon.config.DaemonOptions;
@@ -11,13 +8,9 @@ import io.escrow.daemon.control.ControlServer;
 import io.escrow.daemon.control.ControlService;
 import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
-import io.escrow.daemon.events.SessionRecord;
-import io.escrow.daemon.events.Statistics;
 import io.escrow.daemon.kernel.DescriptorCloser;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.NativeTransport;
-import io.escrow.daemon.kernel.OwnConnections;
-import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.daemon.socket.SocketFile;
@@ -28,22 +21,17 @@ import io.escrow.daemon.store.UnclaimedSlots;
 import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
-import io.netty.channel.group.ChannelGroup;
-import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.FileDescriptor;
-import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -60,6 +48,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
     private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
+    private static final Duration NEXT_PATIENCE = Duration.ofSeconds(1);
     private static final long LAST_SECONDS = 10;
 
     private final DaemonOptions options;
@@ -69,7 +58,6 @@ public final class EscrowDaemon implements AutoCloseable {
     private final FailureDetector failures = new FailureDetector();
     private final EventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, failures.threads("escrowd"), EpollIoHandler.newFactory());
-    private final ChannelGroup sessions = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final AtomicBoolean closed = new AtomicBoolean();
     private final HangupDetector hangups = new HangupDetector();
     private final DescriptorCloser closer = new DescriptorCloser(group.next());
@@ -77,8 +65,10 @@ public final class EscrowDaemon implements AutoCloseable {
     private final UnclaimedSlots unclaimed;
     private final ControlService service;
     private final ControlServer control;
+    private final Sessions sessions;
     private final Acceptor acceptor;
     private final SocketWatch watch;
+    private final Succession succession;
     private final CompletableFuture<Throwable> end = new CompletableFuture<>();
     private volatile String address;
 
@@ -97,10 +87,28 @@ public final class EscrowDaemon implements AutoCloseable {
                 eventLog,
                 failures);
         this.service = new ControlService(group.next(), options, store, eventLog, failures, version());
-        this.control = new ControlServer(options, this.access, group, failures);
-        this.acceptor = new Acceptor(group.next(), failures, this::beginSession);
+        this.control = new ControlServer(options, this.access, group, failures, closer);
+        this.sessions = new Sessions(
+                options, this.access, socketFile, store, unclaimed, service, eventLog, hangups, closer, failures);
+        this.acceptor = new Acceptor(group.next(), failures, sessions::begin);
         this.watch = new SocketWatch(List.of(new MainSocket(), control));
+        this.succession = new Succession(
+                group.next(),
+                store,
+                acceptor,
+                sessions,
+                new Pause(group.next(), acceptor, sessions, unclaimed, service, control, watch, failures),
+                socketFile,
+                service,
+                control,
+                eventLog,
+                failures,
+                options,
+                () -> address,
+                version(),
+                EscrowDaemon::runInBackground);
         failures.failure().thenAccept(this::fail);
+        succession.successor().thenAccept(pid -> end.complete(null));
     }
 
     /**
@@ -124,6 +132,60 @@ public final class EscrowDaemon implements AutoCloseable {
                 daemon.close();
                 throw e;
             }
+        }
+    }
+
+    /**
+     * Starts a daemon that takes the place of the one that serves the path: with all its slots, its sockets, and the
+     * session that is on, whose client notices a pause. That daemon ends. If this method fails, that daemon goes on.
+     *
+     * @param options the configuration; at least with the limits that the client of the session was told, and with room for
+     *     all slots. Those about the socket itself have no effect
+     * @return the daemon; it serves when this method returns
+     * @throws EscrowException if no daemon serves the path, if that one can't be replaced, or if this one can't take
+     *     everything over
+     */
+    public static EscrowDaemon takeOver(DaemonOptions options) throws EscrowException {
+        NativeTransport.require();
+        SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
+        occupyStandardDescriptors();
+        Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
+        EscrowDaemon daemon =
+                new EscrowDaemon(options, options.access(), SocketFile.next(options.path(), NEXT_PATIENCE));
+        try {
+            daemon.listenInPlaceOfAnother();
+            return daemon;
+        } catch (EscrowException | RuntimeException e) {
+            daemon.close();
+            throw e;
+        }
+    }
+
+    private void listenInPlaceOfAnother() throws EscrowException {
+        TakeOver other = new TakeOver(options, group, closer, socketFile, eventLog, store, version());
+        try {
+            other.prepare(acceptor, service);
+            address = other.address();
+            other.serve(acceptor, sessions, () -> unclaimed.start(Duration.ofMillis(other.millisWithoutSession())));
+            listenToOperators(other);
+            watch.start();
+        } finally {
+            other.close();
+        }
+    }
+
+    private void listenToOperators(TakeOver other) {
+        try {
+            control.adopt(
+                    service,
+                    () -> address,
+                    succession,
+                    other.operators().descriptor(),
+                    other.operators().listening().published(),
+                    other.metrics());
+        } catch (EscrowException e) {
+            // What is held must not be lost for it.
+            logger.atError().setCause(e).log("operators or monitoring systems can't be served");
         }
     }
 
@@ -159,7 +221,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private void listen(InheritedListener bound) throws EscrowException {
         Channel socket = bound.isPresent() ? adopt(bound) : bind();
-        control.listen(service, () -> address);
+        control.listen(service, () -> address, succession);
         socketFile.publish(access);
         eventLoop().execute(failures.guard(unclaimed::start));
         acceptor.use(socket);
@@ -191,59 +253,28 @@ public final class EscrowDaemon implements AutoCloseable {
         return socket.channel();
     }
 
-    private void beginSession(EpollDomainSocketChannel channel) {
-        sessions.add(channel);
-        // Bounds the answers that are not sent, which may hold the last reference to a descriptor, to those of one
-        // packet.
-        channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(1, 1));
-        // When a client has gone, its requests are still carried out, although they can't be answered.
-        channel.config().setAutoClose(false);
-        Wire wire = Wire.install(channel, true, options.limits(), closer);
-        if (options.verbose()) {
-            channel.pipeline().addLast(new Tracer(System.err));
-        }
-        PeerIdentity peer = PeerIdentity.of(channel);
-        if (!access.allows(peer)) {
-            // At once, without reading anything: a client without access must not delay the others.
-            channel.config().setAutoRead(false);
-            channel.eventLoop().execute(() -> refuse(channel, peer));
-            return;
-        }
-        unclaimed.stop();
-        SessionRecord sessionRecord = new SessionRecord(eventLog, channel, peer);
-        service.setSession(sessionRecord);
-        channel.closeFuture()
-                .addListener(f -> failures.guard(() -> {
-                            socketFile.holder(0);
-                            service.setSession(null);
-                            sessionRecord.ended();
-                            unclaimed.start();
-                        })
-                        .run());
-        channel.pipeline()
-                .addLast(
-                        new SessionWatchdog(options.timeouts(), wire::received),
-                        new ClosingPace(store, options.storeLimits().descriptors(), closer),
-                        new Session(
-                                store,
-                                options.limits(),
-                                hangups,
-                                new OwnConnections(channel),
-                                sessionRecord,
-                                failures));
-        socketFile.holder(peer.pid());
-    }
-
-    private void refuse(Channel channel, PeerIdentity peer) {
-        eventLog.statistics().happened(Statistics.Incident.REFUSED, 1);
-        eventLog.warn("client refused", peer.details());
-        channel.writeAndFlush(new Frame.Reply(
-                        Status.EACCES, peer + ": no access; see --allow-user and --allow-group of escrowd"))
-                .addListener(ChannelFutureListener.CLOSE);
+    /**
+     * Allows that another daemon takes the place of this one, when an operator wants it to. By default it is refused: a
+     * daemon that is part of another program ends only with that program.
+     *
+     * @param starter starts another daemon
+     */
+    public void allowSuccessor(SuccessorStarter starter) {
+        succession.allow(starter);
     }
 
     /**
-     * Waits until the daemon is closed.
+     * Returns the process that has taken the place of this daemon.
+     *
+     * @return its number, 0 if it is in another container; empty if no process has taken the place of this daemon
+     */
+    public OptionalInt successor() {
+        Integer pid = succession.successor().getNow(null);
+        return pid == null ? OptionalInt.empty() : OptionalInt.of(pid);
+    }
+
+    /**
+     * Waits until the daemon is closed, or another one has taken its place: then it must still be closed.
      *
      * @throws IllegalStateException if it can't go on, because an event loop has ended or code can't be loaded any more;
      *     nobody can connect to it then, and it must still be closed
@@ -300,16 +331,20 @@ public final class EscrowDaemon implements AutoCloseable {
         }
         failures.ending();
         watch.close();
-        if (!end.isDone()) {
+        if (successor().isPresent()) {
+            control.drain();
+            socketFile.forget();
+            sessions.forget();
+            acceptor.close();
+        } else if (!end.isDone()) {
             acceptor.close();
             control.close();
-            // An event loop group that is shut down without a quiet period may leave its channels open.
-            sessions.close().syncUninterruptibly();
+            sessions.close();
         }
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LAST_SECONDS, TimeUnit.SECONDS);
         // After the end of the session, which is noted in the lock file.
         socketFile.close();
-        if (store.slots() > 0) {
+        if (store.slots() > 0 && successor().isEmpty()) {
             logger.atWarn().addKeyValue("slots", store.slots()).log("slots dropped");
         }
         store.close();

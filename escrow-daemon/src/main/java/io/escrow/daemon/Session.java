@@ -50,6 +50,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final FailureDetector failures;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
+    private boolean pausing;
     private int checks;
 
     /**
@@ -106,7 +107,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private void endPacket(ChannelHandlerContext ctx) {
         checks = 0;
         ctx.flush();
-        if (!ctx.channel().isWritable()) {
+        if (pausing || !ctx.channel().isWritable()) {
             // The client does not read its answers. It has to read them before it can send more requests.
             ctx.channel().config().setAutoRead(false);
         }
@@ -114,10 +115,33 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        if (ctx.channel().isWritable() && state != State.ENDING) {
+        if (ctx.channel().isWritable() && !pausing && state != State.ENDING) {
             ctx.channel().config().setAutoRead(true);
         }
         ctx.fireChannelWritabilityChanged();
+    }
+
+    /** Goes on with a session that another daemon has begun. */
+    void resumed(boolean greeted, boolean keepsFlags) {
+        state = greeted ? State.SERVING : State.GREETING;
+        clientKeepsFlags = keepsFlags;
+    }
+
+    /** Sets whether nothing is to be read behind the packet that is under way. */
+    void pause(boolean pause) {
+        pausing = pause;
+    }
+
+    boolean isGreeted() {
+        return state == State.SERVING;
+    }
+
+    boolean isEnding() {
+        return state == State.ENDING;
+    }
+
+    boolean keepsFlags() {
+        return clientKeepsFlags;
     }
 
     private Frame answer(Frame request) {

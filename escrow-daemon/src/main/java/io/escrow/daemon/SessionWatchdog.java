@@ -45,6 +45,7 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
     private final long stepNanos;
     private Future<?> ticking;
     private boolean greeted;
+    private boolean paused;
     private long packets;
     private Progress last = Progress.GREETING;
     private int stepsWithoutProgress;
@@ -81,9 +82,21 @@ final class SessionWatchdog extends ChannelInboundHandlerAdapter {
         ctx.fireChannelRead(msg);
     }
 
+    /** Goes on with a session that another daemon has begun. */
+    void resumed(boolean hasGreeted) {
+        greeted = hasGreeted;
+    }
+
+    /** Sets whether the session is paused: the client can do nothing then. */
+    void pause(boolean pause) {
+        paused = pause;
+    }
+
     private void tick(ChannelHandlerContext ctx) {
         try {
-            step(ctx);
+            if (!paused) {
+                step(ctx);
+            }
         } catch (Error e) {
             ctx.fireExceptionCaught(e); // Otherwise nobody would notice.
         }

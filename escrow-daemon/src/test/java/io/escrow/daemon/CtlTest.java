@@ -259,7 +259,7 @@ class CtlTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
-            nonsense S    | 2 | escrowd ctl: 'nonsense' is no command (expected: status, ls, show, evict, del, watch, metrics)
+            nonsense S    | 2 | escrowd ctl: 'nonsense' is no command (expected: status, ls, show, evict, upgrade, del, watch, metrics)
             status S 1    | 2 | arguments after PATH: 1 (expected: none)
             ls S 1 2      | 2 | arguments after PATH: 2 (expected: [TAG])
             ls S x        | 2 | 'x' is not a number (expected: [TAG])

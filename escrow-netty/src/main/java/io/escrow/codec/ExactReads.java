@@ -40,11 +40,14 @@ final class ExactReads implements RecvByteBufAllocator {
     private static final int EPERM = -1;
 
     private static final int LARGEST_READ = 256 * 1024;
+    private static final int PLAIN_READ = 2 * 1024;
     private static final int READS_PER_LOOP = 256;
 
     private final EpollDomainSocketChannel channel;
-    private final PacketDecoder packets;
     private final Executor closer;
+    /** What the reads are for; {@code null} while plain bytes are read. */
+    private PacketDecoder packets;
+
     private DescriptorRing ring;
 
     private ExactReads(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
@@ -58,17 +61,25 @@ final class ExactReads implements RecvByteBufAllocator {
      * be level-triggered ({@link io.escrow.internal.EventLoops#levelTriggered}).
      *
      * @param channel the channel
-     * @param packets the decoder that the reads are for; the first handler of the channel's pipeline
+     * @param packets the decoder that the reads are for; the first handler of the channel's pipeline. {@code null} to read
+     *     plain bytes until {@link #beginPackets}
      * @param closer closes the descriptors that are received
      */
     @SuppressWarnings("deprecation") // Netty 4.2 has one mode of epoll only
-    static void install(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
+    static ExactReads install(EpollDomainSocketChannel channel, PacketDecoder packets, Executor closer) {
         if (channel.config().getEpollMode() != EpollMode.LEVEL_TRIGGERED) {
             // What a turn leaves unread would never be read.
             throw new IllegalStateException("EPOLL_MODE: " + channel.config().getEpollMode() + " (expected: "
                     + EpollMode.LEVEL_TRIGGERED + ", set before the channel is registered)");
         }
-        channel.config().setRecvByteBufAllocator(new ExactReads(channel, packets, closer));
+        ExactReads reads = new ExactReads(channel, packets, closer);
+        channel.config().setRecvByteBufAllocator(reads);
+        return reads;
+    }
+
+    /** Reads packets from now on. The other side has sent nothing but plain bytes that are read already. */
+    void beginPackets(PacketDecoder decoder) {
+        packets = decoder;
     }
 
     @Override
@@ -86,6 +97,9 @@ final class ExactReads implements RecvByteBufAllocator {
 
         @Override
         public ByteBuf allocate(ByteBufAllocator alloc) {
+            if (packets == null) {
+                return alloc.ioBuffer(PLAIN_READ, PLAIN_READ);
+            }
             while (packets.descriptorsDue() > 0) {
                 if (!receiveDescriptor()) {
                     // The end of the stream, in place of a descriptor: let the read find it.
@@ -158,7 +172,7 @@ final class ExactReads implements RecvByteBufAllocator {
 
         @Override
         public int guess() {
-            return packets.bytesDue();
+            return packets == null ? PLAIN_READ : packets.bytesDue();
         }
 
         @Override

@@ -1,7 +1,9 @@
 package io.escrow.daemon.control;
 
 import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
 import io.escrow.SocketPath;
+import io.escrow.codec.PacketUpgrade;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
 import io.escrow.daemon.events.FailureDetector;
@@ -21,6 +23,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannelRecvByteBufAllocator;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -33,10 +36,13 @@ import io.netty.handler.timeout.WriteTimeoutHandler;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,32 +54,42 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(ControlServer.class);
     private static final int MAX_REQUEST = 4_096;
+    private static final int DRAIN_SECONDS = 2;
 
     private final DaemonOptions options;
     private final AccessCheck access;
     private final EventLoopGroup listeners;
     private final Path path;
     private final FailureDetector failures;
+    private final Executor closer;
     private final EventLoopGroup operators;
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private SocketPublication publication;
     private ControlService service;
     private Supplier<String> mainSocket;
+    private Successors successors;
     private Channel socket;
+    private Channel metricsPort;
 
     /**
      * Creates a server that does not listen yet.
      *
      * @param listeners the event loops that accept connections
      * @param failures is told of errors that the daemon can't survive
+     * @param closer closes descriptors that come over a link
      */
     public ControlServer(
-            DaemonOptions options, AccessCheck access, EventLoopGroup listeners, FailureDetector failures) {
+            DaemonOptions options,
+            AccessCheck access,
+            EventLoopGroup listeners,
+            FailureDetector failures,
+            Executor closer) {
         this.options = options;
         this.access = access;
         this.listeners = listeners;
         this.failures = failures;
+        this.closer = closer;
         this.operators =
                 new MultiThreadIoEventLoopGroup(1, failures.threads("escrowd-ctl"), EpollIoHandler.newFactory());
         this.path = SocketPath.control(options.path());
@@ -85,42 +101,152 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
      *
      * @param service carries out the requests
      * @param mainSocket returns the address to which the clients' socket is bound
+     * @param successors lets another daemon take the place of this one
      * @throws EscrowException if one of the two sockets can't be bound
      */
-    public void listen(ControlService service, Supplier<String> mainSocket) throws EscrowException {
-        this.service = service;
-        this.mainSocket = mainSocket;
+    public void listen(ControlService service, Supplier<String> mainSocket, Successors successors)
+            throws EscrowException {
+        use(service, mainSocket, successors);
         checkPath(path);
         bindAndPublish();
-        InetSocketAddress metrics = options.operators().metrics();
-        if (metrics != null) {
-            Channel port = bind(
-                    new ServerBootstrap().channelFactory(EpollServerSocketChannel::new),
-                    metrics,
-                    new ConnectionLimiter(ConnectionLimiter.FEW, child -> true),
-                    new Initializer() {
-                        @Override
-                        ChannelHandler handler(PeerIdentity peer) {
-                            return new MetricsHandler(service, mainSocket.get());
-                        }
-                    });
-            logger.atInfo().addKeyValue("address", port.localAddress()).log("serving metrics");
+        bindMetrics();
+    }
+
+    private void use(ControlService service, Supplier<String> mainSocket, Successors successors) {
+        this.service = service;
+        this.mainSocket = mainSocket;
+        this.successors = successors;
+    }
+
+    /**
+     * Begins to listen at the sockets of another daemon.
+     *
+     * @param operators the operators' socket, which this object closes
+     * @param isPublished whether the operators' socket is at its path
+     * @param metrics the socket for monitoring systems, which this object closes; {@code null} if there is none
+     * @throws EscrowException if there is none, and none can be bound
+     */
+    public void adopt(
+            ControlService service,
+            Supplier<String> mainSocket,
+            Successors successors,
+            OwnedDescriptor operators,
+            boolean isPublished,
+            OwnedDescriptor metrics)
+            throws EscrowException {
+        use(service, mainSocket, successors);
+        publication.adopt(isPublished);
+        int number = operators.detach().intValue();
+        socket = begun(
+                operatorsBootstrap(new ServerBootstrap()
+                                .channelFactory(() -> new EpollServerDomainSocketChannel(number, true)))
+                        .register(),
+                path);
+        if (metrics != null && options.operators().metrics() != null) {
+            int port = metrics.detach().intValue();
+            Channel adopted = begun(
+                    metricsBootstrap(new ServerBootstrap().channelFactory(() -> new EpollServerSocketChannel(port)))
+                            .register(),
+                    "the metrics port");
+            if (isWanted((InetSocketAddress) adopted.localAddress())) {
+                metricsPort = adopted;
+                return;
+            }
+            adopted.close();
+        } else if (metrics != null) {
+            metrics.release();
+        }
+        bindMetrics();
+    }
+
+    private boolean isWanted(InetSocketAddress address) {
+        InetSocketAddress wanted = options.operators().metrics();
+        return (wanted.getPort() == 0 || wanted.getPort() == address.getPort())
+                && wanted.getAddress().equals(address.getAddress());
+    }
+
+    private void bindMetrics() throws EscrowException {
+        InetSocketAddress address = options.operators().metrics();
+        if (address != null) {
+            metricsPort = begun(
+                    metricsBootstrap(new ServerBootstrap().channelFactory(EpollServerSocketChannel::new))
+                            .bind(address),
+                    address);
+            logger.atInfo().addKeyValue("address", metricsPort.localAddress()).log("serving metrics");
         }
     }
 
-    private void bindAndPublish() throws EscrowException {
-        socket = bind(
-                new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new),
-                new DomainSocketAddress(publication.bindAddress()),
+    private ServerBootstrap metricsBootstrap(ServerBootstrap bootstrap) {
+        return bootstrap(bootstrap, new ConnectionLimiter(ConnectionLimiter.FEW, child -> true), new Initializer() {
+            @Override
+            ChannelHandler handler(Channel channel) {
+                return new MetricsHandler(service, mainSocket.get());
+            }
+        });
+    }
+
+    private ServerBootstrap operatorsBootstrap(ServerBootstrap bootstrap) {
+        return bootstrap(
+                bootstrap,
                 new ConnectionLimiter(
                         options.operators().connections(), child -> access.allows(PeerIdentity.of(child))),
                 new Initializer() {
                     @Override
-                    ChannelHandler handler(PeerIdentity peer) {
-                        return new ControlHandler(service, mainSocket.get(), access, peer);
+                    ChannelHandler handler(Channel channel) {
+                        return new ControlHandler(
+                                service,
+                                mainSocket.get(),
+                                access,
+                                PeerIdentity.of(channel),
+                                new PacketUpgrade((EpollDomainSocketChannel) channel, closer),
+                                successors,
+                                connections::remove);
                     }
                 });
+    }
+
+    private void bindAndPublish() throws EscrowException {
+        DomainSocketAddress address = new DomainSocketAddress(publication.bindAddress());
+        socket = begun(
+                operatorsBootstrap(new ServerBootstrap().channelFactory(EpollServerDomainSocketChannel::new))
+                        .bind(address),
+                address);
         publication.publish(access.access());
+    }
+
+    /** Returns the operators' socket. */
+    public EpollServerDomainSocketChannel socket() {
+        return (EpollServerDomainSocketChannel) socket;
+    }
+
+    /** Returns the socket for monitoring systems; {@code null} if there is none. */
+    public EpollServerSocketChannel metricsPort() {
+        return (EpollServerSocketChannel) metricsPort;
+    }
+
+    /** Accepts no more, so that another daemon can. */
+    public void pause() {
+        listening().forEach(Channel::deregister);
+    }
+
+    /** Accepts again. */
+    public void resume() {
+        listening().filter(channel -> !channel.isRegistered()).forEach(listeners::register);
+    }
+
+    private Stream<Channel> listening() {
+        return Stream.of(socket, metricsPort).filter(Objects::nonNull);
+    }
+
+    /**
+     * Lets the answers that are under way be read, but not for long. Another daemon serves already, and has the sockets.
+     */
+    public void drain() {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(DRAIN_SECONDS);
+        while (!connections.isEmpty() && System.nanoTime() < end) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+        }
+        operators.shutdownGracefully(0, 1, TimeUnit.SECONDS);
     }
 
     @Override
@@ -154,17 +280,17 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
         }
     }
 
-    private Channel bind(
-            ServerBootstrap bootstrap, SocketAddress address, ConnectionLimiter gate, Initializer initializer)
-            throws EscrowException {
-        ChannelFuture bound = bootstrap
+    private ServerBootstrap bootstrap(ServerBootstrap bootstrap, ConnectionLimiter gate, Initializer initializer) {
+        return bootstrap
                 .group(listeners, operators)
                 // Accepts one operator at a time, so that clients are served in between.
                 .option(ChannelOption.RECVBUF_ALLOCATOR, new ServerChannelRecvByteBufAllocator())
                 .handler(gate)
-                .childHandler(initializer)
-                .bind(address)
-                .awaitUninterruptibly();
+                .childHandler(initializer);
+    }
+
+    private Channel begun(ChannelFuture bound, Object address) throws EscrowException {
+        bound.awaitUninterruptibly();
         if (!bound.isSuccess()) {
             throw new EscrowException(
                     Futures.statusOf(bound.cause()),
@@ -196,7 +322,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
 
     private abstract class Initializer extends ChannelInitializer<Channel> {
 
-        abstract ChannelHandler handler(PeerIdentity peer);
+        abstract ChannelHandler handler(Channel channel);
 
         @Override
         protected void initChannel(Channel channel) {
@@ -205,10 +331,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
             channel.pipeline()
                     .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_REQUEST))
                     .addLast(new WriteTimeoutHandler(timeouts.write().toMillis(), TimeUnit.MILLISECONDS))
-                    .addLast(
-                            new OneRequestHandler(timeouts.hello()),
-                            handler(PeerIdentity.of(channel)),
-                            new LastHandler());
+                    .addLast(new OneRequestHandler(timeouts.hello()), handler(channel), new LastHandler());
         }
 
         @Override

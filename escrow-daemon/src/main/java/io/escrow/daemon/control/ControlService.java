@@ -3,6 +3,7 @@ package io.escrow.daemon.control;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
 import io.escrow.Status;
+import io.escrow.control.Json;
 import io.escrow.control.SessionView;
 import io.escrow.control.StatusView;
 import io.escrow.daemon.config.DaemonOptions;
@@ -74,6 +75,8 @@ public final class ControlService {
     private final Instant started = Instant.now();
     private final long startedNanos = System.nanoTime();
     private SessionRecord session;
+    private boolean paused;
+    private boolean over;
     /** Done when no slots are retained. */
     private CompletableFuture<Void> turn = CompletableFuture.completedFuture(null);
 
@@ -95,6 +98,32 @@ public final class ControlService {
     /** Sets the current session, {@code null} for none. Called on the daemon's event loop. */
     public void setSession(SessionRecord current) {
         session = current;
+    }
+
+    /** Sets whether operators may change anything: not while another daemon takes over. Called on the event loop. */
+    public void pause(boolean pause) {
+        paused = pause;
+    }
+
+    /** Notes that another daemon serves now. Called on the event loop. */
+    public void handedOver() {
+        over = true;
+    }
+
+    /** Adds what another daemon has counted, when this one goes on in its place. Called on the event loop. */
+    public void restore(String statistics) {
+        eventLog.statistics().restore(Json.read(statistics, Statistics.Saved.class));
+    }
+
+    /** Returns all counters as JSON. Called on the event loop. */
+    public String save() {
+        return Json.write(eventLog.statistics().save());
+    }
+
+    private void checkChangeable() throws EscrowException {
+        if (paused) {
+            throw new EscrowException(Status.ECONNRESET, "another escrowd is taking over: try again");
+        }
     }
 
     /**
@@ -250,6 +279,7 @@ public final class ControlService {
      */
     CompletableFuture<SlotKey> remove(SlotKey key, long filling, PeerIdentity operator) {
         return call(() -> {
+            checkChangeable();
             long held = filled(key).filling();
             if (filling != 0 && filling != held) {
                 throw new EscrowException(
@@ -271,6 +301,7 @@ public final class ControlService {
     /** Ends the current session. */
     CompletableFuture<SessionView> evict(PeerIdentity operator) {
         return call(() -> {
+            checkChangeable();
             if (session == null) {
                 throw new EscrowException(Status.ENOENT, "there is no session");
             }
@@ -288,8 +319,15 @@ public final class ControlService {
 
     /** Returns what has happened since the event with a number. */
     CompletableFuture<News> news(long since) {
-        return call(() -> new News(
-                eventLog.since(since), eventLog.last(), eventLog.statistics().changes()));
+        return call(() -> {
+            if (over) {
+                throw new EscrowException(Status.ECONNRESET, "another escrowd has taken over: ask it");
+            }
+            return new News(
+                    eventLog.since(since),
+                    eventLog.last(),
+                    eventLog.statistics().changes());
+        });
     }
 
     /** Returns the highest tag. */

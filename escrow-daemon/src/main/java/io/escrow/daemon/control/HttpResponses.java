@@ -42,6 +42,16 @@ final class HttpResponses {
         send(ctx, HttpResponseStatus.OK, JSON, line(view));
     }
 
+    /** Sends a record as JSON, and leaves the connection open, to be closed by the end of this process. */
+    static void sendLast(ChannelHandlerContext ctx, Object view, Runnable sent) {
+        byte[] body = line(view);
+        DefaultFullHttpResponse response =
+                new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK, Unpooled.wrappedBuffer(body));
+        describe(response, JSON);
+        response.headers().setInt(HttpHeaderNames.CONTENT_LENGTH, body.length);
+        ctx.writeAndFlush(response).addListener(f -> sent.run());
+    }
+
     /** Sends the reason why a request failed. */
     static void fail(ChannelHandlerContext ctx, Throwable failure) {
         Throwable cause = Futures.unwrap(failure);

@@ -26,6 +26,14 @@ public final class DurationHistogram {
         sum += seconds;
     }
 
+    /** Adds what another daemon has counted, bucket by bucket. */
+    void add(long[] otherCounts, double otherSum) {
+        for (int i = 0; i < Math.min(counts.length, otherCounts.length); i++) {
+            counts[i] += otherCounts[i];
+        }
+        sum += otherSum;
+    }
+
     Counted counted() {
         double[] bounds = Arrays.copyOf(BOUNDS, counts.length);
         bounds[BOUNDS.length] = Double.POSITIVE_INFINITY;

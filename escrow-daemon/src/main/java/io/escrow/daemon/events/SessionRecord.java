@@ -21,7 +21,7 @@ public final class SessionRecord {
     private final Channel channel;
     private final PeerIdentity peer;
     private final String program;
-    private final long beganNanos = System.nanoTime();
+    private long beganNanos = System.nanoTime();
     private Duration queued;
     private boolean greeted;
     private long requests;
@@ -55,6 +55,21 @@ public final class SessionRecord {
             details.put("queued_seconds", seconds(queued));
         }
         eventLog.info("session began", details);
+    }
+
+    /**
+     * Goes on with the record of a session that another daemon has begun.
+     *
+     * @param hasGreeted whether the client has greeted
+     * @param lasted how long the session has lasted
+     * @param waited how long the client had waited for it; {@code null} if unknown
+     * @param answered the number of its requests
+     */
+    public void resumed(boolean hasGreeted, Duration lasted, Duration waited, long answered) {
+        greeted = hasGreeted;
+        beganNanos = System.nanoTime() - lasted.toNanos();
+        queued = waited;
+        requests = answered;
     }
 
     /** Counts a request that was carried out or refused. */

@@ -64,6 +64,27 @@ public final class Statistics {
         }
     }
 
+    /**
+     * Holds all counters, for another daemon that goes on counting.
+     *
+     * @param requests how often each kind of request has had each outcome
+     * @param incidents how often each incident has happened
+     * @param changes the changes of each tag
+     * @param queued the buckets of the time that clients have waited
+     * @param queuedSum the sum of these times in seconds
+     * @param lasted the buckets of the durations of sessions
+     * @param lastedSum the sum of these durations in seconds
+     */
+    @SuppressWarnings("ArrayRecordComponent") // records are not compared
+    public record Saved(
+            Map<String, Map<String, Long>> requests,
+            Map<String, Long> incidents,
+            Map<Integer, Changes> changes,
+            long[] queued,
+            double queuedSum,
+            long[] lasted,
+            double lastedSum) {}
+
     private static final class Count {
         long value;
     }
@@ -84,9 +105,7 @@ public final class Statistics {
     void answered(Frame frame, Frame answer) {
         Request request = Request.of(frame);
         Status status = answer instanceof Frame.Reply reply ? reply.status() : Status.OK;
-        requests.computeIfAbsent(request, r -> new EnumMap<>(Status.class))
-                .computeIfAbsent(status, s -> new Count())
-                .value++;
+        count(request, status).value++;
         if (status == Status.OK) {
             switch (request) {
                 case ADD -> changesOf(frame).added++;
@@ -116,6 +135,52 @@ public final class Statistics {
         lasted.add(seconds);
     }
 
+    /** Returns all counters. */
+    public Saved save() {
+        Map<String, Long> happened = new LinkedHashMap<>();
+        incidents.forEach((incident, count) -> happened.put(incident.name(), count.value));
+        DurationHistogram.Counted waits = queued.counted();
+        DurationHistogram.Counted durations = lasted.counted();
+        return new Saved(
+                requests(), happened, changes(), waits.counts(), waits.sum(), durations.counts(), durations.sum());
+    }
+
+    /** Adds what another daemon has counted. What this version does not know is left out. */
+    public void restore(Saved saved) {
+        for (Request request : Request.values()) {
+            Map<String, Long> outcomes = saved.requests().getOrDefault(name(request), Map.of());
+            for (Status status : Status.values()) {
+                Long times = outcomes.get(status.name());
+                if (times != null) {
+                    count(request, status).value += times;
+                }
+            }
+        }
+        for (Incident incident : Incident.values()) {
+            long times = saved.incidents().getOrDefault(incident.name(), 0L);
+            if (times > 0) {
+                incidents.computeIfAbsent(incident, i -> new Count()).value += times;
+            }
+        }
+        saved.changes().forEach((tag, more) -> {
+            ChangeCounts counts = changes.computeIfAbsent(tag, t -> new ChangeCounts());
+            counts.added += more.added();
+            counts.fetched += more.fetched();
+            counts.deleted += more.deleted();
+        });
+        queued.add(saved.queued(), saved.queuedSum());
+        lasted.add(saved.lasted(), saved.lastedSum());
+    }
+
+    private Count count(Request request, Status status) {
+        return requests.computeIfAbsent(request, r -> new EnumMap<>(Status.class))
+                .computeIfAbsent(status, s -> new Count());
+    }
+
+    private static String name(Request request) {
+        return request.name().toLowerCase(Locale.ROOT);
+    }
+
     /** Returns how often an incident has happened. */
     public long count(Incident incident) {
         Count count = incidents.get(incident);
@@ -128,7 +193,7 @@ public final class Statistics {
         requests.forEach((request, outcomes) -> {
             Map<String, Long> named = new LinkedHashMap<>();
             outcomes.forEach((status, count) -> named.put(status.name(), count.value));
-            counts.put(request.name().toLowerCase(Locale.ROOT), named);
+            counts.put(name(request), named);
         });
         return counts;
     }

@@ -12,6 +12,7 @@ import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.OperatorOptions;
 import io.escrow.daemon.config.SessionTimeouts;
 import io.escrow.daemon.config.UnclaimedOptions;
+import io.escrow.daemon.follow.Steps;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.internal.DaemonProcess;
 import java.net.InetSocketAddress;
@@ -38,7 +39,7 @@ import picocli.CommandLine.Parameters;
         versionProvider = Escrowd.Version.class,
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {
-            " 0:runs in the background (--daemonise)",
+            " 0:runs in the background (--daemonise), or another escrowd serves in its place",
             " 1:could not start",
             " 2:bad usage",
             " 3:could not go on; the log says why",
@@ -62,6 +63,13 @@ public final class Escrowd implements Callable<Integer> {
             names = {"-f", "--force"},
             description = "replace the socket of a daemon that has ended")
     private boolean force;
+
+    @Option(
+            names = "--takeover",
+            description =
+                    "take the place of the escrowd that serves PATH, with all that it holds; that one ends. If this is"
+                            + " not possible, that one goes on. escrowctl upgrade does it with the options of that one")
+    private boolean takeover;
 
     @Option(
             names = {"-v", "--verbose"},
@@ -239,12 +247,22 @@ public final class Escrowd implements Callable<Integer> {
         PreloadedClasses.load();
         SystemdNotifier notifier =
                 SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
-        EscrowDaemon daemon = EscrowDaemon.start(options);
+        EscrowDaemon daemon;
+        if (takeover) {
+            Rehearsal.hold(options);
+            Steps.begin();
+            daemon = EscrowDaemon.takeOver(options);
+        } else {
+            Steps.begin();
+            daemon = EscrowDaemon.start(options);
+        }
+        daemon.allowSuccessor(new SuccessorProcess(args.length, options.path()));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         log.tellListening(options.path());
         notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
         try {
             daemon.join();
+            daemon.successor().ifPresent(pid -> notifier.handOver(daemon.eventLoop(), pid));
         } catch (IllegalStateException e) {
             // It is logged. No shutdown hook runs: what does not work any more must not keep this process alive.
             log.end();
@@ -253,7 +271,9 @@ public final class Escrowd implements Callable<Integer> {
     }
 
     private void end(EscrowDaemon daemon, SystemdNotifier notifier) {
-        notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
+        if (daemon.successor().isEmpty()) {
+            notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
+        }
         daemon.close();
         log.end();
     }

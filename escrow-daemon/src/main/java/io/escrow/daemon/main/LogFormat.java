@@ -29,6 +29,13 @@ enum LogFormat {
         return lines -> "log lines dropped: " + lines;
     }
 
+    /** Sets whether nothing but errors is logged. Another SLF4J provider on the class path keeps its own settings. */
+    static void mute(boolean mute) {
+        if (LoggerFactory.getILoggerFactory().getClass().getName().equals(LOGBACK)) {
+            LogSetup.mute(mute);
+        }
+    }
+
     /**
      * Announces that clients can connect. As text, this is a line without time and level, for processes that wait for
      * it.

@@ -36,6 +36,12 @@ final class LogSetup {
         return missing(encoder);
     }
 
+    /** Sets whether nothing but errors is logged. */
+    static void mute(boolean mute) {
+        LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+        context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(mute ? Level.ERROR : Level.INFO);
+    }
+
     private static LongFunction<String> missing(LineEncoder encoder) {
         Logger logger = (Logger) LoggerFactory.getLogger(LogSetup.class);
         return lines -> {

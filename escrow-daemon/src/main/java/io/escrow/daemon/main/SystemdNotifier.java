@@ -120,6 +120,15 @@ final class SystemdNotifier {
         }
     }
 
+    /** Reports that another process is the service now. Must not be called by the event loop. */
+    void handOver(EventExecutor loop, int pid) {
+        if (address != null && pid > 0) {
+            // With a message for the watchdog: systemd drops those of the other process until it has read this one.
+            loop.submit(() -> send("MAINPID=" + pid + "\nREADY=1\nWATCHDOG=1"))
+                    .awaitUninterruptibly(END_SECONDS, TimeUnit.SECONDS);
+        }
+    }
+
     private void send(String state, String status) {
         lastStatus = status;
         send(state + "STATUS=" + status);

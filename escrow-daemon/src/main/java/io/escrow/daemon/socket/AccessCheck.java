@@ -24,6 +24,11 @@ public record AccessCheck(Access access) {
                         || access.groups().contains(client.gid()));
     }
 
+    /** Returns whether a process may take the place of the daemon: it runs as the daemon's user, or as root. */
+    public boolean isOwner(PeerIdentity process) {
+        return process.isKnown() && (process.uid() == 0 || process.uid() == Accounts.ownUser());
+    }
+
     /** Returns whether a group may write to the directory of the socket. */
     boolean trustsGroup(int gid) {
         return gid == 0 || gid == Accounts.ownGroup() || access.groups().contains(gid);

@@ -7,8 +7,10 @@ import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.internal.Futures;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -42,8 +44,16 @@ public final class SocketFile implements AutoCloseable {
     private static final int OTHERS_WRITE = 02;
     private static final long LOCK_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+    /**
+     * The first byte that the claim does not include. Whoever is about to claim the path locks it: so no other daemon comes
+     * between one that releases the claim and its successor.
+     */
+    private static final long NEXT = 1L << 62;
+
     private final Path path;
     private FileChannel lockFile;
+    private FileLock claim;
+    private FileLock next;
     private Object lockKey;
     private long holder;
     private SocketPublication publication;
@@ -52,6 +62,84 @@ public final class SocketFile implements AutoCloseable {
         this.path = path;
         this.lockFile = lockFile;
         this.lockKey = lockKey(path);
+    }
+
+    /**
+     * Makes this process the one that claims a path next: no other one can, until this one is closed.
+     *
+     * @param patience how long to wait while another process is the next one, because that process may only be starting
+     * @throws EscrowException if another process is the next one already
+     */
+    public static SocketFile next(Path path, Duration patience) throws EscrowException {
+        FileChannel lockFile = open(path);
+        SocketFile waiting = new SocketFile(path, lockFile);
+        long start = System.nanoTime();
+        waiting.next = tryLock(lockFile, NEXT, 1);
+        while (waiting.next == null && System.nanoTime() - start < patience.toNanos()) {
+            LockSupport.parkNanos(LOCK_RETRY_NANOS);
+            waiting.next = tryLock(lockFile, NEXT, 1);
+        }
+        if (waiting.next == null) {
+            closeQuietly(lockFile);
+            throw new EscrowException(
+                    Status.EADDRINUSE, "another escrowd starts for \"" + path + "\", or takes it over: try again");
+        }
+        return waiting;
+    }
+
+    /** Claims the path if no other process has the claim. Returns whether this process has it. */
+    public synchronized boolean tryClaim() {
+        if (claim == null) {
+            claim = tryLock(lockFile, 0, NEXT);
+        }
+        return claim != null;
+    }
+
+    /** Lets another process be the next one. */
+    public synchronized void releaseNext() {
+        release(next);
+        next = null;
+    }
+
+    /** Gives up the claim, and nothing else. */
+    public synchronized void release() {
+        release(claim);
+        claim = null;
+    }
+
+    private static void release(FileLock lock) {
+        try {
+            if (lock != null) {
+                lock.release();
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException("a lock can't be released", e);
+        }
+    }
+
+    /** Returns whether the lock file names another process than this one as the one that serves. */
+    public synchronized boolean isHolderAnother() {
+        return !firstLine(lockFile).equals(Long.toString(ProcessHandle.current().pid()));
+    }
+
+    /** Forgets the socket at the path: it belongs to another process now. */
+    public synchronized void forget() {
+        publication = null;
+    }
+
+    /**
+     * Goes on with a socket that another daemon has bound.
+     *
+     * @param isThere whether the socket is at its path
+     */
+    public synchronized void adopt(boolean isThere) {
+        publication = new SocketPublication(path);
+        publication.adopt(isThere);
+    }
+
+    /** Returns whether this process, or one before it, has put the socket at its path, and not systemd. */
+    public synchronized boolean isOwned() {
+        return publication != null;
     }
 
     /**
@@ -88,8 +176,7 @@ public final class SocketFile implements AutoCloseable {
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
     public static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
-        FileChannel lockFile = lock(path, patience, SocketPath::isServed);
-        SocketFile claimed = new SocketFile(path, lockFile);
+        SocketFile claimed = lock(path, patience, SocketPath::isServed);
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
                 if (SocketPath.isServed(path)) {
@@ -117,7 +204,7 @@ public final class SocketFile implements AutoCloseable {
      */
     public static SocketFile claimBound(Path path, Duration patience) throws EscrowException {
         // The socket listens even when no daemon runs.
-        SocketFile claimed = new SocketFile(path, lock(path, patience, socket -> false));
+        SocketFile claimed = lock(path, patience, socket -> false);
         claimed.holder(0);
         return claimed;
     }
@@ -132,10 +219,29 @@ public final class SocketFile implements AutoCloseable {
         }
     }
 
-    private static FileChannel lock(Path path, Duration patience, Predicate<Path> isServed) throws EscrowException {
+    private static SocketFile lock(Path path, Duration patience, Predicate<Path> isServed) throws EscrowException {
+        FileChannel channel = open(path);
+        SocketFile claimed = new SocketFile(path, channel);
+        try {
+            if (claimed.awaitClaim(patience, isServed)) {
+                return claimed;
+            }
+        } catch (UncheckedIOException e) {
+            closeQuietly(channel);
+            throw new EscrowException(
+                    Futures.statusOf(e.getCause()),
+                    "\"" + SocketPath.lockFile(path) + "\" can't be locked: " + e.getCause(),
+                    e);
+        }
+        String owner = firstLine(channel);
+        closeQuietly(channel);
+        throw new EscrowException(Status.EADDRINUSE, "escrowd (process " + owner + ") already serves \"" + path + "\"");
+    }
+
+    private static FileChannel open(Path path) throws EscrowException {
         Path name = SocketPath.lockFile(path);
         try {
-            FileChannel channel = FileChannel.open(
+            return FileChannel.open(
                     name,
                     Set.of(
                             StandardOpenOption.CREATE,
@@ -143,27 +249,17 @@ public final class SocketFile implements AutoCloseable {
                             StandardOpenOption.WRITE,
                             LinkOption.NOFOLLOW_LINKS),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(OWNER_ONLY)));
-            if (!lock(channel, path, patience, isServed)) {
-                String owner = firstLine(channel);
-                channel.close();
-                throw new EscrowException(
-                        Status.EADDRINUSE, "escrowd (process " + owner + ") already serves \"" + path + "\"");
-            }
-            return channel;
         } catch (AccessDeniedException e) {
             throw new EscrowException(Status.EACCES, "no permission to create \"" + name + "\"", e);
-        } catch (EscrowException e) {
-            throw e;
         } catch (IOException e) {
             throw new EscrowException(Futures.statusOf(e), "\"" + name + "\" can't be locked: " + e, e);
         }
     }
 
     /** Waits for the lock while no process listens: then its owner is starting, and may still fail, or is ending. */
-    private static boolean lock(FileChannel channel, Path path, Duration patience, Predicate<Path> isServed)
-            throws IOException {
+    private boolean awaitClaim(Duration patience, Predicate<Path> isServed) {
         long start = System.nanoTime();
-        while (!tryLock(channel)) {
+        while (!claimNext()) {
             if (isServed.test(path) || System.nanoTime() - start > patience.toNanos()) {
                 return false;
             }
@@ -172,17 +268,32 @@ public final class SocketFile implements AutoCloseable {
         return true;
     }
 
-    private static boolean tryLock(FileChannel channel) throws IOException {
+    /** Claims the path unless another process has it, or is the next one. */
+    private synchronized boolean claimNext() {
+        next = tryLock(lockFile, NEXT, 1);
+        boolean claimed = next != null && tryClaim();
+        releaseNext();
+        return claimed;
+    }
+
+    /** Returns the lock on some bytes of the lock file; {@code null} if another process has a lock on any of them. */
+    private static FileLock tryLock(FileChannel channel, long from, long length) {
         try {
-            return channel.tryLock() != null;
+            return channel.tryLock(from, length, false);
         } catch (OverlappingFileLockException e) {
-            return false;
+            return null; // Another daemon in this process.
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
-    private static String firstLine(FileChannel channel) throws IOException {
+    private static String firstLine(FileChannel channel) {
         ByteBuffer bytes = ByteBuffer.allocate(32);
-        channel.read(bytes, 0);
+        try {
+            channel.read(bytes, 0);
+        } catch (IOException e) {
+            return "?";
+        }
         return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse("?");
     }
 
@@ -201,8 +312,10 @@ public final class SocketFile implements AutoCloseable {
     public synchronized boolean claimAgain(AccessCheck access) throws EscrowException {
         if (lockKey == null || !lockKey.equals(lockKey(path))) {
             FileChannel lost = lockFile;
-            lockFile = lock(path, Duration.ZERO, socket -> true);
-            lockKey = lockKey(path);
+            SocketFile again = lock(path, Duration.ZERO, socket -> true);
+            lockFile = again.lockFile;
+            claim = again.claim;
+            lockKey = again.lockKey;
             closeQuietly(lost);
             holder(holder);
             permitLockFile(access);
@@ -275,8 +388,8 @@ public final class SocketFile implements AutoCloseable {
     /** Removes the socket if it is still this one, and releases the claim. The lock file stays. */
     @Override
     public synchronized void close() {
-        FileChannel claim = lockFile;
-        try (claim) {
+        FileChannel locked = lockFile;
+        try (locked) {
             if (publication != null) {
                 publication.close();
             }

@@ -92,6 +92,15 @@ public final class SocketPublication implements AutoCloseable {
         }
     }
 
+    /** Goes on with a socket that another daemon has put at its path, if it is still there. */
+    public void adopt(boolean isThere) {
+        try {
+            published = isThere ? fileKey(path) : null;
+        } catch (IOException e) {
+            published = null; // Not to be seen, so nobody finds it.
+        }
+    }
+
     /** Returns whether this socket is at its path. */
     public boolean isPublished() {
         try {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,6 +21,7 @@ public final class SocketWatch implements AutoCloseable {
 
     private final List<WatchedSocket> sockets;
     private final Map<WatchedSocket, String> complaints = new HashMap<>();
+    private final AtomicBoolean paused = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1);
     private final Thread thread = new Thread(this::run, "escrowd-watch");
 
@@ -34,10 +36,17 @@ public final class SocketWatch implements AutoCloseable {
         thread.start();
     }
 
+    /** Sets whether to leave the sockets alone. */
+    public void pause(boolean pause) {
+        paused.set(pause);
+    }
+
     private void run() {
         try {
             while (!closing.await(INTERVAL_MILLIS, TimeUnit.MILLISECONDS)) {
-                sockets.forEach(this::check);
+                if (!paused.get()) {
+                    sockets.forEach(this::check);
+                }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // Nobody interrupts this thread.

@@ -34,6 +34,7 @@ public final class Store implements AutoCloseable {
     private int descriptors;
     private long bytes;
     private long fillings;
+    private StoreListener listener = StoreListener.NONE;
 
     public Store(int tags, StoreLimits limits) {
         this.tags = new TagSlots[tags];
@@ -47,6 +48,19 @@ public final class Store implements AutoCloseable {
      * @throws EscrowException if tag or index are out of range or a limit is reached; then nothing changes
      */
     public void add(int tag, int index, StoredSlot slot) throws EscrowException {
+        put(tag, index, slot.filled(fillings + 1));
+    }
+
+    /**
+     * Fills a slot as another daemon has filled it: with the same number of its filling.
+     *
+     * @throws EscrowException as {@link #add} does
+     */
+    public void restore(int tag, int index, StoredSlot slot) throws EscrowException {
+        put(tag, index, slot);
+    }
+
+    private void put(int tag, int index, StoredSlot slot) throws EscrowException {
         check(tag, index);
         StoredSlot old = find(tag, index);
         int newSlots = slots + (old == null ? 1 : 0);
@@ -64,9 +78,11 @@ public final class Store implements AutoCloseable {
         if (tags[tag] == null) {
             tags[tag] = new TagSlots();
         }
-        tags[tag].slots.put(index, slot.filled(++fillings));
+        tags[tag].slots.put(index, slot);
+        fillings = Math.max(fillings, slot.filling());
         slots = newSlots;
         count(tag, change, moreDescriptors);
+        listener.filled(tag, index, slot);
         close(old);
     }
 
@@ -85,6 +101,7 @@ public final class Store implements AutoCloseable {
         }
         tags[tag].slots.put(index, slot);
         count(tag, change, 0);
+        listener.updated(tag, index, slot);
     }
 
     /**
@@ -106,6 +123,7 @@ public final class Store implements AutoCloseable {
         tags[tag].slots.remove(index);
         slots--;
         count(tag, -old.bytes(), -count(old.descriptor()));
+        listener.emptied(tag, index);
         close(old);
     }
 
@@ -233,12 +251,29 @@ public final class Store implements AutoCloseable {
         slots = 0;
         descriptors = 0;
         bytes = 0;
+        listener.cleared();
+    }
+
+    /** Empties every slot without a farewell, and closes every descriptor. */
+    public void clear() {
+        clear(slot -> {});
+    }
+
+    /** Returns whether a slot is used. */
+    public boolean isUsed(int tag, int index) {
+        return tag < tags.length && find(tag, index) != null;
+    }
+
+    /** Sets who is told of each change; {@link StoreListener#NONE} for nobody. */
+    public void listener(StoreListener told) {
+        listener = told;
     }
 
     /** Closes every descriptor. */
     @Override
     public void close() {
-        clear(slot -> {});
+        listener = StoreListener.NONE;
+        clear();
     }
 
     private void check(int tag, int index) throws EscrowException {

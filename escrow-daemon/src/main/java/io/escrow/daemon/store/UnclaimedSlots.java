@@ -11,6 +11,7 @@ import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.ProcDescriptors;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +41,8 @@ public final class UnclaimedSlots {
     private Future<?> timeout;
     private Future<?> reaping;
     private int count;
+    private long sinceNanos;
+    private boolean followed;
 
     /**
      * Creates an object that is not started.
@@ -68,10 +71,20 @@ public final class UnclaimedSlots {
 
     /** Starts the timers. Called when there is no session. */
     public void start() {
+        start(Duration.ZERO);
+    }
+
+    /**
+     * Starts the timers in the middle of a time without a session.
+     *
+     * @param passed how much of it has passed
+     */
+    public void start(Duration passed) {
         count++;
+        sinceNanos = System.nanoTime() - passed.toNanos();
         if (!options.timeout().isZero()) {
-            timeout = loop.schedule(
-                    failures.guard(this::timeOut), options.timeout().toNanos(), TimeUnit.NANOSECONDS);
+            Duration left = options.timeout().minus(passed);
+            timeout = loop.schedule(failures.guard(this::timeOut), Math.max(0, left.toNanos()), TimeUnit.NANOSECONDS);
         }
         if (!options.reapInterval().isZero()) {
             long interval = options.reapInterval().toNanos();
@@ -80,7 +93,12 @@ public final class UnclaimedSlots {
         }
     }
 
-    /** Stops the timers. Called when a session begins. */
+    /** Returns for how long there has been no session, when there is none. */
+    public Duration passed() {
+        return Duration.ofNanos(System.nanoTime() - sinceNanos);
+    }
+
+    /** Stops the timers. Called when a session begins, and when another daemon is about to take over. */
     public void stop() {
         count++;
         if (timeout != null) {
@@ -91,8 +109,17 @@ public final class UnclaimedSlots {
         }
     }
 
+    /** Sets whether the timeout has to wait: another process that has everything open is no server. */
+    public void followed(boolean follows) {
+        followed = follows;
+    }
+
     private void timeOut() {
         if (store.slots() == 0) {
+            return;
+        }
+        if (followed) {
+            timeout = loop.schedule(failures.guard(this::timeOut), 1, TimeUnit.SECONDS);
             return;
         }
         int begun = count;

@@ -1,5 +1,6 @@
 package io.escrow.daemon.events;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.Status;
@@ -48,6 +49,37 @@ class StatisticsTest {
                         Map.of("EINVAL", 1L)),
                 statistics.requests());
         assertEquals(Map.of(1, new Statistics.Changes(1, 1, 1)), statistics.changes());
+    }
+
+    @Test
+    void goesOnWithWhatAnotherDaemonHasCounted() {
+        statistics.answered(new Frame.Get(1, 3), NOT_FOUND);
+        statistics.answered(new Frame.Delete(1, 2), OK);
+        statistics.happened(Statistics.Incident.SESSION, 3);
+        statistics.queued(0.5);
+        statistics.lasted(7);
+        Statistics next = new Statistics();
+        next.answered(new Frame.Delete(1, 2), OK);
+        next.restore(statistics.save());
+        assertEquals(Map.of("get", Map.of("ENOENT", 1L), "delete", Map.of("OK", 2L)), next.requests());
+        assertEquals(Map.of(1, new Statistics.Changes(0, 0, 2)), next.changes());
+        assertEquals(3, next.count(Statistics.Incident.SESSION));
+        assertEquals(0.5, next.queueTimes().sum());
+        assertArrayEquals(
+                statistics.sessionTimes().counts(), next.sessionTimes().counts());
+    }
+
+    @Test
+    void countersOfALaterVersionAreLeftOut() {
+        statistics.restore(new Statistics.Saved(
+                Map.of("move", Map.of("OK", 1L), "get", Map.of("ENEW", 1L, "OK", 2L)),
+                Map.of("NEW", 5L),
+                Map.of(),
+                new long[50],
+                0,
+                new long[1],
+                0));
+        assertEquals(Map.of("get", Map.of("OK", 2L)), statistics.requests());
     }
 
     @Test

@@ -54,6 +54,21 @@ class SystemdNotifierTest {
         channel.runPendingTasks();
     }
 
+    /** systemd takes another process for the service when the one that is it says so. */
+    @Test
+    void namesTheProcessThatServesInPlaceOfThisOne() throws Exception {
+        SystemdNotifier notifier = SystemdNotifier.of(Map.of("NOTIFY_SOCKET", name), PID);
+        DefaultEventLoop loop = new DefaultEventLoop();
+        try {
+            notifier.handOver(loop, 4711);
+            assertEquals("MAINPID=4711\nREADY=1\nWATCHDOG=1", systemd.poll());
+            notifier.handOver(loop, 0);
+            assertNull(systemd.poll());
+        } finally {
+            loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        }
+    }
+
     private void pass(long seconds) {
         channel.advanceTimeBy(seconds, TimeUnit.SECONDS);
         channel.runScheduledPendingTasks();

@@ -64,6 +64,22 @@ class SocketFileTest {
     }
 
     @Test
+    void nobodyComesBetweenOneThatReleasesTheClaimAndTheNext() throws IOException {
+        try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO);
+                SocketFile next = SocketFile.next(path, Duration.ZERO)) {
+            assertThrows(EscrowException.class, () -> SocketFile.next(path, Duration.ZERO));
+            assertFalse(next.tryClaim());
+            file.release();
+            assertThrows(EscrowException.class, () -> SocketFile.claimBound(path, Duration.ZERO));
+            assertTrue(next.tryClaim());
+            next.releaseNext();
+            assertFalse(file.tryClaim());
+            next.release();
+            assertTrue(file.tryClaim());
+        }
+    }
+
+    @Test
     void showsNothingToOthersBeforeItIsPublished() throws IOException {
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO)) {
             listenOn(file);

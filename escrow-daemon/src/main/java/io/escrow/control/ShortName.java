@@ -1,4 +1,4 @@
-package io.escrow.ctl;
+package io.escrow.control;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -11,12 +11,18 @@ import java.nio.file.Path;
  * Provides a name of a socket that is short enough for an address: its own path, or a link that exists until this is
  * closed. The path of a control socket may be longer than an address can be.
  */
-final class ShortName implements AutoCloseable {
+public final class ShortName implements AutoCloseable {
 
     private final Path name;
     private final Path directory;
 
-    ShortName(Path socket) throws IOException {
+    /**
+     * Creates a name, and a link in the directory for temporary files if the socket's own path is too long.
+     *
+     * @param socket the path of the socket
+     * @throws IOException if no link can be made
+     */
+    public ShortName(Path socket) throws IOException {
         if (socket.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH) {
             name = socket;
             directory = null;

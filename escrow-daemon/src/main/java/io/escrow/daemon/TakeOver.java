@@ -1,0 +1,236 @@
+package io.escrow.daemon;
+
+import io.escrow.EscrowException;
+import io.escrow.Limits;
+import io.escrow.OwnedDescriptor;
+import io.escrow.Status;
+import io.escrow.codec.Wire;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.control.ControlService;
+import io.escrow.daemon.events.EventLog;
+import io.escrow.daemon.follow.Follower;
+import io.escrow.daemon.follow.LinkConnector;
+import io.escrow.daemon.follow.LinkHello;
+import io.escrow.daemon.follow.Listening;
+import io.escrow.daemon.follow.SessionState;
+import io.escrow.daemon.follow.Steps;
+import io.escrow.daemon.kernel.DescriptorCloser;
+import io.escrow.daemon.socket.SocketFile;
+import io.escrow.daemon.store.Store;
+import io.escrow.internal.EventLoops;
+import io.escrow.internal.Futures;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Takes the place of a daemon that serves. Nothing is read from a client before the other daemon knows that this one
+ * serves: if this process ends before, the other one goes on as if nothing had happened.
+ */
+final class TakeOver {
+
+    private static final Duration LOCK_PATIENCE = Duration.ofSeconds(1);
+    private static final long LOCK_RETRY_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
+
+    private final DaemonOptions options;
+    private final EventLoopGroup group;
+    private final DescriptorCloser closer;
+    private final SocketFile socketFile;
+    private final EventLog eventLog;
+    private final Store store;
+    private final Follower follower;
+    private Channel clients;
+    private final List<Channel> earlier = new ArrayList<>();
+    private Listening clientsSocket;
+    private Follower.Socket operators;
+    private OwnedDescriptor metrics;
+
+    TakeOver(
+            DaemonOptions options,
+            EventLoopGroup group,
+            DescriptorCloser closer,
+            SocketFile socketFile,
+            EventLog eventLog,
+            Store store,
+            String version) {
+        this.options = options;
+        this.group = group;
+        this.closer = closer;
+        this.socketFile = socketFile;
+        this.eventLog = eventLog;
+        this.store = store;
+        this.follower = new Follower(store, LinkHello.own(Wire.keepsFlags(), version), this::checkSession);
+    }
+
+    /** Refuses a session whose client was told that more is allowed than this daemon allows. */
+    private void checkSession(SessionState session) throws EscrowException {
+        Limits told = session.limits();
+        Limits own = options.limits();
+        checkLimit("tags", told.tags(), own.tags());
+        checkLimit("max-payload", told.payload(), own.payload());
+        checkLimit("max-farewell", told.farewell(), own.farewell());
+        checkLimit("packet-bytes", told.packetBytes(), own.packetBytes());
+        checkLimit("packet-descriptors", told.packetDescriptors(), own.packetDescriptors());
+        checkLimit("packet-requests", told.packetFrames(), own.packetFrames());
+        checkLimit("packets-in-flight", told.packetsInFlight(), own.packetsInFlight());
+    }
+
+    private static void checkLimit(String option, int told, int own) throws EscrowException {
+        if (own < told) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "--" + option + ": " + own + " (expected: >= " + told
+                            + ", which the client of the current session was told)");
+        }
+    }
+
+    /**
+     * Gets everything from the daemon that serves, and the claim of its path.
+     *
+     * @param acceptor adopts the sockets of the clients
+     * @param service adopts the counters
+     * @throws EscrowException if that daemon goes on serving
+     */
+    void prepare(Acceptor acceptor, ControlService service) throws EscrowException {
+        try {
+            LinkConnector.connect(options.path(), group, closer, follower);
+            await(follower.synced());
+            follower.take();
+            await(follower.committed());
+            call(() -> {
+                adoptSockets(acceptor);
+                service.restore(follower.statistics());
+                return null;
+            });
+            Steps.reached("successor-prepared");
+            follower.prepared();
+            await(follower.released());
+            claim();
+        } catch (EscrowException e) {
+            follower.fail(e.getMessage());
+            throw e;
+        }
+        Steps.reached("successor-locked");
+    }
+
+    private void adoptSockets(Acceptor acceptor) throws EscrowException {
+        for (Follower.Socket socket : follower.sockets()) {
+            switch (socket.listening().role()) {
+                case CLIENTS -> {
+                    clientsSocket = socket.listening();
+                    clients = adopt(acceptor, socket.descriptor());
+                }
+                case EARLIER_CLIENTS -> earlier.add(adopt(acceptor, socket.descriptor()));
+                case OPERATORS -> operators = socket;
+                case METRICS -> metrics = socket.descriptor();
+            }
+        }
+        follower.socketsTaken();
+        if (clients == null || operators == null) {
+            throw new EscrowException(Status.EPROTO, "the other escrowd has sent no listening sockets");
+        }
+    }
+
+    private static Channel adopt(Acceptor acceptor, OwnedDescriptor descriptor) {
+        int number = descriptor.detach().intValue();
+        return acceptor.adopt(() -> new EpollServerDomainSocketChannel(number, true))
+                .channel();
+    }
+
+    private void claim() throws EscrowException {
+        long start = System.nanoTime();
+        while (!socketFile.tryClaim()) {
+            if (System.nanoTime() - start > LOCK_PATIENCE.toNanos()) {
+                throw new EscrowException(Status.ECONNRESET, "not taken over: " + follower.reason());
+            }
+            LockSupport.parkNanos(LOCK_RETRY_NANOS);
+        }
+    }
+
+    /** Returns the address to which the clients' socket was bound. */
+    String address() {
+        return clientsSocket.address();
+    }
+
+    /** Returns the operators' socket. */
+    Follower.Socket operators() {
+        return operators;
+    }
+
+    /** Returns the socket of the metrics; {@code null} if there is none. */
+    OwnedDescriptor metrics() {
+        return metrics;
+    }
+
+    /** Begins to serve. From now on the other daemon does nothing but end. */
+    void serve(Acceptor acceptor, Sessions sessions, Runnable withoutSession) throws EscrowException {
+        SessionState state = follower.session();
+        OwnedDescriptor connection = follower.takeSession();
+        call(() -> {
+            acceptor.use(clients, earlier);
+            return null;
+        });
+        Steps.reached("successor-serving");
+        follower.serving();
+        Steps.reached("successor-served");
+        call(() -> {
+            if (connection == null) {
+                withoutSession.run();
+            } else {
+                acceptor.serve(
+                        new EpollDomainSocketChannel(connection.detach().intValue()),
+                        channel -> sessions.resume(channel, state));
+            }
+            acceptor.resume();
+            CurrentSession current = sessions.current();
+            socketFile.holder(
+                    current == null ? 0 : current.sessionRecord().peer().pid());
+            tell(connection != null);
+            return null;
+        });
+        if (clientsSocket.owned()) {
+            socketFile.adopt(clientsSocket.published());
+        }
+        socketFile.releaseNext();
+    }
+
+    long millisWithoutSession() {
+        return follower.millisWithoutSession();
+    }
+
+    private void tell(boolean session) {
+        Map<String, Object> details = new LinkedHashMap<>();
+        details.put("version", follower.program());
+        details.put("slots", store.slots());
+        details.put("session", session);
+        eventLog.info("serving in place of another escrowd", details);
+    }
+
+    /** Drops the link and what came over it but for the slots. */
+    void close() {
+        group.next().submit(follower::close).awaitUninterruptibly();
+    }
+
+    private <T> T call(Callable<T> task) throws EscrowException {
+        return await(EventLoops.call(group.next(), task));
+    }
+
+    private static <T> T await(CompletableFuture<T> future) throws EscrowException {
+        try {
+            return future.join();
+        } catch (CompletionException e) {
+            throw Futures.toEscrowException(e);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+package io.escrow.daemon.follow;
+
+import io.escrow.EscrowException;
+import io.escrow.OwnedDescriptor;
+import io.escrow.Status;
+import io.escrow.codec.PacketEnd;
+import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.StoredSlot;
+import io.escrow.internal.Futures;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The follower's end of a link: fills the own store with what the primary has, and keeps its sockets. Used on the daemon's
+ * event loop, which the link is on; the futures may be used by any thread.
+ */
+public final class Follower extends ChannelInboundHandlerAdapter implements AutoCloseable {
+
+    /**
+     * A socket of the primary.
+     *
+     * @param listening what it is
+     * @param descriptor its descriptor; this object owns it
+     */
+    public record Socket(Listening listening, OwnedDescriptor descriptor) {}
+
+    private final Store store;
+    private final LinkHello own;
+    private final SessionCheck check;
+    private final CompletableFuture<Void> synced = new CompletableFuture<>();
+    private final CompletableFuture<Void> committed = new CompletableFuture<>();
+    private final CompletableFuture<Void> released = new CompletableFuture<>();
+    private final CompletableFuture<Void> closed = new CompletableFuture<>();
+    private final List<Socket> sockets = new ArrayList<>();
+    private ChannelHandlerContext link;
+    private LinkHello hello;
+    private OwnedDescriptor session;
+    private SessionState state;
+    private long millisWithoutSession;
+    private String statistics;
+    private long received;
+    private String reason = "the other escrowd has closed the link";
+
+    /** Refuses sessions that can't go on in this daemon. */
+    public interface SessionCheck {
+        /**
+         * Checks a session.
+         *
+         * @throws EscrowException if this daemon is not configured for it
+         */
+        void check(SessionState session) throws EscrowException;
+    }
+
+    /**
+     * Creates the end of a link that is not connected.
+     *
+     * @param store the store to fill
+     * @param own what this daemon says of itself
+     */
+    public Follower(Store store, LinkHello own, SessionCheck check) {
+        this.store = store;
+        this.own = own;
+        this.check = check;
+    }
+
+    /** Completed when everything that the primary had at the beginning is here; fails when the link ends before. */
+    public CompletableFuture<Void> synced() {
+        return synced;
+    }
+
+    /** Completed when the primary has stopped, and everything is here; fails when the link ends before. */
+    public CompletableFuture<Void> committed() {
+        return committed;
+    }
+
+    /** Completed when the primary has released the lock, or has ended. */
+    public CompletableFuture<Void> released() {
+        return released;
+    }
+
+    /** Completed when the link has ended. */
+    public CompletableFuture<Void> closed() {
+        return closed;
+    }
+
+    /** Returns the version of the primary's program. */
+    public String program() {
+        return hello.program();
+    }
+
+    /** Returns why the link has ended. */
+    public String reason() {
+        return reason;
+    }
+
+    /** Returns the primary's sockets. */
+    public List<Socket> sockets() {
+        return List.copyOf(sockets);
+    }
+
+    /** Returns the state of the session; {@code null} if there is none. */
+    public SessionState session() {
+        return state;
+    }
+
+    /** Returns the connection of the session, which the caller must release; {@code null} if there is none. */
+    public OwnedDescriptor takeSession() {
+        OwnedDescriptor taken = session;
+        session = null;
+        return taken;
+    }
+
+    /** Returns for how long there has been no session, in milliseconds. */
+    public long millisWithoutSession() {
+        return millisWithoutSession;
+    }
+
+    /** Returns the primary's counters, as JSON. */
+    public String statistics() {
+        return statistics;
+    }
+
+    /** Tells the primary that this process wants to serve. Called by any thread, as are the next methods. */
+    public void take() {
+        tell(LinkFrame.of(LinkKind.TAKE));
+    }
+
+    /** Tells the primary that this process could serve. */
+    public void prepared() {
+        tell(LinkFrame.of(LinkKind.PREPARED));
+    }
+
+    /** Tells the primary that this process serves. When this method returns, the primary will know, if it still lives. */
+    public void serving() {
+        tell(LinkFrame.of(LinkKind.SERVING));
+    }
+
+    /** Tells the primary why this process does not follow any more. */
+    public void fail(String text) {
+        if (link != null) {
+            tell(Fields.write().put(text).frame(LinkKind.FAILED));
+        }
+    }
+
+    private void tell(LinkFrame frame) {
+        link.channel().writeAndFlush(frame).awaitUninterruptibly();
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        link = ctx;
+        ctx.writeAndFlush(own.frame(), ctx.voidPromise());
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
+        if (msg == PacketEnd.INSTANCE) {
+            if (received > 0) {
+                ctx.writeAndFlush(Fields.write().put(received).frame(LinkKind.ACK), ctx.voidPromise());
+            }
+        } else if (msg instanceof LinkFrame frame) {
+            boolean kept = false;
+            try {
+                kept = receive(frame);
+            } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
+                throw new EscrowException(
+                        Status.EPROTO, "a frame of kind " + frame.kind() + " with wrong fields: " + e.getMessage(), e);
+            } finally {
+                if (!kept) {
+                    ReferenceCountUtil.release(frame.descriptor());
+                }
+            }
+        } else {
+            ReferenceCountUtil.release(msg);
+        }
+    }
+
+    /** Returns whether the descriptor of the frame, if there is one, is kept. */
+    private boolean receive(LinkFrame frame) throws EscrowException {
+        if (hello == null && frame.kind() != LinkKind.HELLO && frame.kind() != LinkKind.FAILED) {
+            throw new EscrowException(Status.EPROTO, "the first frame is " + frame.kind());
+        }
+        received += frame.kind() == LinkKind.HELLO ? 0 : 1;
+        Fields in = Fields.read(frame);
+        switch (frame.kind()) {
+            case HELLO -> {
+                hello = LinkHello.of(frame);
+                own.check(hello);
+            }
+            case LISTENERS -> dropSockets();
+            case LISTENER -> {
+                sockets.add(new Socket(Listening.of(frame), (OwnedDescriptor) frame.descriptor()));
+                return true;
+            }
+            case SLOT -> {
+                int tag = in.getInt();
+                int index = in.getInt();
+                StoredSlot slot = SlotBody.slot(in, frame);
+                store.restore(tag, index, slot);
+                return true;
+            }
+            case EMPTIED -> {
+                int tag = in.getInt();
+                int index = in.getInt();
+                if (store.isUsed(tag, index)) {
+                    store.delete(tag, index);
+                }
+            }
+            case UPDATED -> {
+                int tag = in.getInt();
+                int index = in.getInt();
+                if (store.isUsed(tag, index)) {
+                    store.update(tag, index, in.getBytes(), in.getBytes());
+                }
+            }
+            case CLEARED -> store.clear();
+            case SESSION -> {
+                dropSession();
+                SessionState begun = SessionState.of(frame);
+                check.check(begun);
+                session = (OwnedDescriptor) frame.descriptor();
+                state = begun;
+                return true;
+            }
+            case STATE -> state = SessionState.of(frame);
+            case NO_SESSION -> {
+                dropSession();
+                millisWithoutSession = in.getLong();
+            }
+            case STATISTICS -> statistics = in.getText();
+            case SYNCED -> {
+                Steps.reached("synced");
+                synced.complete(null);
+            }
+            case COMMIT -> {
+                if (state != null && session == null) {
+                    throw new EscrowException(Status.ECONNRESET, "the client has gone while its session was moved");
+                }
+                Steps.reached("committed");
+                committed.complete(null);
+            }
+            case RELEASED -> released.complete(null);
+            case FAILED -> {
+                reason = in.getText();
+                link.close();
+            }
+            default ->
+                throw new EscrowException(
+                        Status.EPROTO, "a frame of a follower came from the primary: " + frame.kind());
+        }
+        return false;
+    }
+
+    private void dropSession() {
+        ReferenceCountUtil.release(session);
+        session = null;
+        state = null;
+    }
+
+    private void dropSockets() {
+        sockets.forEach(socket -> socket.descriptor().release());
+        sockets.clear();
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        ended();
+    }
+
+    private void ended() {
+        EscrowException lost = new EscrowException(Status.ECONNRESET, reason);
+        synced.completeExceptionally(lost);
+        committed.completeExceptionally(lost);
+        released.complete(null);
+        closed.complete(null);
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        Throwable failure = Futures.unwrap(cause);
+        reason = failure instanceof EscrowException e ? e.getMessage() : failure.toString();
+        ctx.writeAndFlush(Fields.write().put(reason).frame(LinkKind.FAILED)).addListener(f -> ctx.close());
+    }
+
+    /** Closes the link, and what is held for sockets that are not taken. Called on the event loop. */
+    @Override
+    public void close() {
+        if (link != null) {
+            link.close();
+        }
+        dropSession();
+        dropSockets();
+    }
+
+    /** Forgets the sockets: others own their descriptors now. */
+    public void socketsTaken() {
+        sockets.clear();
+    }
+}

@@ -1,0 +1,54 @@
+package io.escrow.daemon.follow;
+
+import io.escrow.EscrowException;
+import io.escrow.Status;
+
+/**
+ * The first frame of each side. The link speaks the newest version that both know, and uses the features that both have.
+ * What comes behind the fields of this version is ignored, and so are features that are not known.
+ *
+ * @param oldest the oldest version of the link that the sender speaks
+ * @param newest the newest version
+ * @param features the sender's features
+ * @param program the version of the sender's program, for the log
+ */
+public record LinkHello(int oldest, int newest, long features, String program) {
+
+    /** Receives descriptors without changing the flags of their open files. */
+    public static final long KEEPS_FLAGS = 1;
+
+    private static final int VERSION = 1;
+
+    /** Makes the hello of this program. */
+    public static LinkHello own(boolean keepsFlags, String program) {
+        return new LinkHello(VERSION, VERSION, keepsFlags ? KEEPS_FLAGS : 0, program);
+    }
+
+    /** Returns whether the sender has a feature. */
+    boolean has(long feature) {
+        return (features & feature) != 0;
+    }
+
+    /**
+     * Checks that both sides have a version in common.
+     *
+     * @throws EscrowException if they have none
+     */
+    void check(LinkHello other) throws EscrowException {
+        if (Math.min(newest, other.newest) < Math.max(oldest, other.oldest)) {
+            throw new EscrowException(
+                    Status.EPROTO,
+                    "versions of the link: escrowd " + other.program + " speaks " + other.oldest + ".." + other.newest
+                            + " (expected by escrowd " + program + ": " + oldest + ".." + newest + ")");
+        }
+    }
+
+    LinkFrame frame() {
+        return Fields.write().put(oldest).put(newest).put(features).put(program).frame(LinkKind.HELLO);
+    }
+
+    static LinkHello of(LinkFrame frame) {
+        Fields in = Fields.read(frame);
+        return new LinkHello(in.getInt(), in.getInt(), in.getLong(), in.getText());
+    }
+}

@@ -1,0 +1,47 @@
+package io.escrow.daemon.follow;
+
+import io.escrow.OwnedDescriptor;
+import io.escrow.daemon.kernel.PeerIdentity;
+import io.escrow.daemon.store.StoredSlot;
+
+/** Converts slots to frames and back. */
+final class SlotBody {
+
+    private SlotBody() {}
+
+    /** Makes the frame that fills a slot; retains its descriptor. */
+    static LinkFrame filled(int tag, int index, StoredSlot slot) {
+        byte[] body = Fields.write()
+                .put(tag)
+                .put(index)
+                .put(slot.number())
+                .put(slot.owner().pid())
+                .put(slot.owner().uid())
+                .put(slot.owner().gid())
+                .put(slot.storedAt())
+                .put(slot.filling())
+                .put(slot.payload())
+                .put(slot.farewell())
+                .frame(LinkKind.SLOT)
+                .body();
+        OwnedDescriptor descriptor = slot.descriptor();
+        return new LinkFrame(LinkKind.SLOT, body, slot.keepFlags(), descriptor == null ? null : descriptor.retain());
+    }
+
+    /** Reads a slot behind its tag and index. It owns the frame's descriptor. */
+    static StoredSlot slot(Fields in, LinkFrame frame) {
+        int number = in.getInt();
+        PeerIdentity owner = new PeerIdentity(in.getInt(), in.getInt(), in.getInt());
+        long storedAt = in.getLong();
+        long filling = in.getLong();
+        return new StoredSlot(
+                number,
+                in.getBytes(),
+                in.getBytes(),
+                frame.keepFlags(),
+                (OwnedDescriptor) frame.descriptor(),
+                owner,
+                storedAt,
+                filling);
+    }
+}

@@ -1,0 +1,26 @@
+package io.escrow.daemon.follow;
+
+import java.util.concurrent.locks.LockSupport;
+
+/** Stops the process at a step of a takeover, so that a test can kill it there: {@code -Descrow.test.step=STEP}. */
+public final class Steps {
+
+    private static volatile String stopAt;
+
+    private Steps() {}
+
+    /** Begins to look at the property: not before a rehearsal is over. */
+    public static void begin() {
+        stopAt = System.getProperty("escrow.test.step");
+    }
+
+    /** Goes on, unless a test wants the process to stop here. */
+    public static void reached(String step) {
+        if (step.equals(stopAt)) {
+            System.err.println("stopped at " + step);
+            while (true) {
+                LockSupport.park();
+            }
+        }
+    }
+}

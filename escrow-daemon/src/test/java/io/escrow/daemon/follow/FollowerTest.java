@@ -1,0 +1,149 @@
+package io.escrow.daemon.follow;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.EscrowException;
+import io.escrow.Limits;
+import io.escrow.Status;
+import io.escrow.codec.PacketEnd;
+import io.escrow.daemon.config.StoreLimits;
+import io.escrow.daemon.store.Store;
+import io.escrow.daemon.store.StoredSlot;
+import io.netty.channel.embedded.EmbeddedChannel;
+import org.junit.jupiter.api.Test;
+
+class FollowerTest {
+
+    private static final LinkHello OWN = LinkHello.own(true, "1.0");
+    private static final SessionState SESSION = new SessionState(true, true, 7, 2_000, -1, Limits.DEFAULT);
+
+    private final Store store = new Store(4, new StoreLimits(3, 100, 0));
+    private String refusal;
+    private final Follower follower = new Follower(store, OWN, session -> {
+        if (refusal != null) {
+            throw new EscrowException(Status.EINVAL, refusal);
+        }
+    });
+    private final EmbeddedChannel channel = new EmbeddedChannel(follower);
+
+    private void packet(LinkFrame... frames) {
+        for (LinkFrame frame : frames) {
+            channel.writeInbound(frame);
+        }
+        if (channel.isOpen()) {
+            channel.writeInbound(PacketEnd.INSTANCE);
+        }
+    }
+
+    private void greet() {
+        assertEquals(LinkKind.HELLO, ((LinkFrame) channel.readOutbound()).kind());
+        packet(LinkHello.own(true, "1.1").frame());
+    }
+
+    private static LinkFrame slot(int tag, int index, int bytes) {
+        return SlotBody.filled(tag, index, new StoredSlot(-1, new byte[bytes], null));
+    }
+
+    private static LinkFrame longer(LinkFrame frame) {
+        byte[] more = java.util.Arrays.copyOf(frame.body(), frame.body().length + 9);
+        return LinkFrame.of(frame.kind(), more);
+    }
+
+    @Test
+    void fillsItsStoreAndAcknowledges() throws EscrowException {
+        greet();
+        packet(slot(1, 5, 10), slot(1, 6, 10), Fields.write().put(1).put(6).frame(LinkKind.EMPTIED));
+        packet(Fields.write().put(1).put(5).put(new byte[3]).put(new byte[2]).frame(LinkKind.UPDATED));
+        assertEquals(3, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        assertEquals(4, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        assertEquals(1, store.slots());
+        assertArrayEquals(new byte[2], store.get(1, 5).farewell());
+        assertFalse(follower.synced().isDone());
+        packet(LinkFrame.of(LinkKind.CLEARED), LinkFrame.of(LinkKind.SYNCED));
+        assertTrue(follower.synced().isDone());
+        assertEquals(0, store.slots());
+    }
+
+    @Test
+    void changesOfSlotsThatComeLaterAreNoMistake() {
+        greet();
+        packet(
+                Fields.write().put(1).put(6).frame(LinkKind.EMPTIED),
+                Fields.write().put(1).put(6).put(new byte[1]).put(new byte[0]).frame(LinkKind.UPDATED));
+        assertTrue(channel.isOpen());
+    }
+
+    /** What a later version says beyond this one. */
+    @Test
+    void ignoresWhatItDoesNotKnow() {
+        channel.readOutbound();
+        packet(longer(new LinkHello(1, 9, -1, "9.0").frame()));
+        packet(longer(slot(1, 1, 4)), longer(SESSION.frame(LinkKind.STATE)));
+        assertEquals(SESSION, follower.session());
+        assertEquals("9.0", follower.program());
+        assertEquals(1, store.slots());
+    }
+
+    @Test
+    void refusesALinkOfOtherVersions() {
+        channel.readOutbound();
+        packet(new LinkHello(2, 3, 0, "9.0").frame());
+        fails("versions of the link: escrowd 9.0 speaks 2..3 (expected by escrowd 1.0: 1..1)");
+    }
+
+    @Test
+    void refusesASessionThatCanNotGoOnHere() {
+        greet();
+        refusal = "--tags: 4";
+        packet(SESSION.frame(LinkKind.SESSION));
+        fails("--tags: 4");
+    }
+
+    @Test
+    void refusesMoreThanItMayHold() {
+        greet();
+        packet(slot(1, 1, 101));
+        fails("0 of 100 payload bytes held");
+        assertTrue(follower.committed().isCompletedExceptionally());
+    }
+
+    @Test
+    void doesNotServeWithoutTheConnectionOfTheSession() {
+        greet();
+        packet(SESSION.frame(LinkKind.SESSION), LinkFrame.of(LinkKind.COMMIT));
+        fails("the client has gone");
+        assertTrue(follower.committed().isCompletedExceptionally());
+    }
+
+    @Test
+    void wrongFieldsEndTheLink() {
+        greet();
+        packet(LinkFrame.of(LinkKind.EMPTIED, new byte[5]));
+        fails("a frame of kind EMPTIED with wrong fields");
+    }
+
+    /** A follower that was never in step has a part of the slots. */
+    @Test
+    void endOfTheLinkIsNoCommit() {
+        greet();
+        packet(slot(1, 1, 4));
+        channel.close();
+        assertTrue(follower.synced().isCompletedExceptionally());
+        assertTrue(follower.committed().isCompletedExceptionally());
+        assertTrue(follower.closed().isDone());
+    }
+
+    private void fails(String text) {
+        assertFalse(channel.isOpen());
+        LinkFrame last = null;
+        for (LinkFrame next = channel.readOutbound(); next != null; next = channel.readOutbound()) {
+            last = next.kind() == LinkKind.FAILED ? next : last;
+        }
+        String told = Fields.read(last).getText();
+        assertTrue(told.contains(text), told);
+        assertEquals(told, follower.reason());
+    }
+}

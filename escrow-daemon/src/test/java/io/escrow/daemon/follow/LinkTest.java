@@ -1,0 +1,149 @@
+package io.escrow.daemon.follow;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.EscrowException;
+import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.escrow.daemon.EscrowDaemon;
+import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.StoreLimits;
+import io.escrow.daemon.store.Store;
+import io.escrow.testing.TestProcess;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.ExecutionException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A follower of a daemon, over a socket. */
+class LinkTest {
+
+    private static final Duration TIMEOUT = Duration.ofSeconds(TestProcess.PATIENCE_SECONDS);
+
+    @TempDir
+    Path directory;
+
+    @AutoClose("shutdownNow")
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+
+    private final Store store = new Store(32, new StoreLimits(100, 10_000, 10));
+
+    @AutoClose
+    private EscrowDaemon daemon;
+
+    private Path path;
+
+    @BeforeEach
+    void start() throws EscrowException {
+        path = directory.resolve("s");
+        daemon = EscrowDaemon.start(DaemonOptions.of(path.toString()));
+    }
+
+    @AfterEach
+    void drop() throws Exception {
+        group.next().submit(store::close).sync();
+    }
+
+    private Follower follow(LinkHello hello) throws EscrowException {
+        Follower follower = new Follower(store, hello, session -> {});
+        LinkConnector.connect(path, group, Runnable::run, follower);
+        return follower;
+    }
+
+    private BlockingEscrow client() throws EscrowException {
+        return EscrowClient.builder().path(path.toString()).connectBlocking(TIMEOUT);
+    }
+
+    private void allow() {
+        daemon.allowSuccessor(jar -> {
+            throw new IllegalStateException("nobody asks for one");
+        });
+    }
+
+    private void close(Follower follower) throws Exception {
+        group.next().submit(follower::close).sync();
+        follower.closed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+    }
+
+    @Test
+    void followerOfALaterVersionGetsWhatIsThereAndWhatChanges() throws Exception {
+        allow();
+        try (BlockingEscrow escrow = client()) {
+            escrow.add(1, 1, new byte[10]);
+            escrow.add(31, Integer.MAX_VALUE, new byte[20]);
+            Follower follower = follow(new LinkHello(1, 7, -1, "9.0"));
+            follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+            assertEquals(2, group.next().submit(() -> store.slots()).get());
+            escrow.delete(1, 1);
+            escrow.update(31, Integer.MAX_VALUE, new byte[5]);
+            follower.take();
+            follower.committed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+            assertEquals(1, group.next().submit(() -> store.slots()).get());
+            assertEquals(5, group.next().submit(() -> store.bytes(31)).get());
+            assertTrue(follower.session().greeted());
+            close(follower);
+            // The daemon goes on.
+            escrow.delete(31, Integer.MAX_VALUE);
+        }
+    }
+
+    @Test
+    void refusesASecondFollower() throws Exception {
+        allow();
+        Follower first = follow(LinkHello.own(true, "1"));
+        first.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+        refused(follow(LinkHello.own(true, "1")), "another escrowd follows already");
+        close(first);
+    }
+
+    @Test
+    void refusesAnotherVersion() throws Exception {
+        allow();
+        refused(follow(new LinkHello(2, 2, 0, "9.0")), "versions of the link");
+    }
+
+    @Test
+    void refusesAFollowerUnlessItIsAllowed() throws Exception {
+        refused(follow(LinkHello.own(true, "1")), "part of another program");
+    }
+
+    @Test
+    void refusesWhatComesAtTheWrongTime() throws Exception {
+        allow();
+        Follower follower = follow(LinkHello.own(true, "1"));
+        follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+        follower.serving();
+        follower.closed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+        assertTrue(follower.reason().contains("the lock was not released"), follower.reason());
+        try (BlockingEscrow escrow = client()) {
+            assertEquals(0, escrow.tag(1).used());
+        }
+    }
+
+    @Test
+    void saysWhatTheControlSocketRefuses() {
+        EscrowException e = assertThrows(
+                EscrowException.class,
+                () -> LinkConnector.connect(
+                        directory.resolve("none"),
+                        group,
+                        Runnable::run,
+                        new Follower(store, LinkHello.own(true, "1"), s -> {})));
+        assertTrue(e.getMessage().contains("no escrowd answers at"), e.getMessage());
+    }
+
+    private static void refused(Follower follower, String reason) throws Exception {
+        assertThrows(ExecutionException.class, () -> follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS));
+        assertTrue(follower.reason().contains(reason), follower.reason());
+    }
+}
