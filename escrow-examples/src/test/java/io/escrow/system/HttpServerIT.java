@@ -188,6 +188,21 @@ class HttpServerIT {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"openssl", "jdk"})
+    void idleTlsConnectionOutlivesKills(String provider) throws Exception {
+        try (Successors server = new Successors(
+                directory, starter(provider), "http-server", "--tls", "--crash-safe", "--tls-provider=" + provider)) {
+            HttpClient http = tlsClient();
+            echo(http, server, new Random(1));
+            for (int i = 0; i < 2; i++) {
+                String line = server.killThenStart();
+                assertTrue(line.contains("1 found after a crash"), line);
+                echo(http, server, new Random(i));
+            }
+        }
+    }
+
     private void echo(HttpClient http, Successors server, Random random) throws Exception {
         byte[] body = new byte[random.nextInt(3) == 0 ? random.nextInt(200_000) : 10];
         random.nextBytes(body);

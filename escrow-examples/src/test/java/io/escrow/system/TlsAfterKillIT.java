@@ -14,7 +14,10 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.SocketException;
 import java.net.StandardProtocolFamily;
+import java.net.URI;
 import java.net.UnixDomainSocketAddress;
+import java.net.http.HttpClient;
+import java.net.http.WebSocket;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
@@ -24,9 +27,13 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLContext;
@@ -182,6 +189,33 @@ class TlsAfterKillIT {
             client.echo(100);
             assertTrue(client.records() >= 10, () -> client.records() + " records");
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"OPENSSL", "JDK"})
+    void webSocketsGoOn(String provider) throws Exception {
+        String line = start(provider);
+        BlockingQueue<CharSequence> received = new LinkedBlockingQueue<>();
+        WebSocket socket = HttpClient.newBuilder()
+                .sslContext(context)
+                .build()
+                .newWebSocketBuilder()
+                .buildAsync(URI.create("wss://localhost:" + line.split(" ", -1)[2] + "/"), new WebSocket.Listener() {
+                    @Override
+                    public CompletionStage<?> onText(WebSocket of, CharSequence data, boolean last) {
+                        received.add(data.toString());
+                        return WebSocket.Listener.super.onText(of, data, last);
+                    }
+                })
+                .join();
+        for (String text : List.of("one", "two")) {
+            socket.sendText(text, true).join();
+            assertEquals(text, received.poll(60, TimeUnit.SECONDS));
+            assertFound(1, killAtRest(provider));
+        }
+        socket.sendText("three", true).join();
+        assertEquals("three", received.poll(60, TimeUnit.SECONDS));
+        socket.abort();
     }
 
     @ParameterizedTest

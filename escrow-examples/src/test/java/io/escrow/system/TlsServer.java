@@ -13,6 +13,9 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.websocketx.WebSocketServerProtocolHandler;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
@@ -26,7 +29,10 @@ import java.time.Duration;
 import java.util.List;
 import javax.net.ssl.KeyManagerFactory;
 
-/** Echoes messages over TLS, crash-safe, until it is killed or told to end. Arguments: escrow, port, provider, keys, seal. */
+/**
+ * Echoes messages over TLS, and those of WebSockets on a port of their own, crash-safe, until it is killed or told to end. Arguments:
+ * escrow, port, provider, keys, seal.
+ */
 public final class TlsServer {
 
     static final String SERVING = "Serving ";
@@ -84,6 +90,18 @@ public final class TlsServer {
                                 new Echo());
             }
         });
+        ServerBootstrap webSockets = new ServerBootstrap().group(group).childHandler(new ChannelInitializer<Channel>() {
+            @Override
+            protected void initChannel(Channel ch) {
+                ch.pipeline()
+                        .addLast(
+                                context.newHandler(ch.alloc()),
+                                new HttpServerCodec(),
+                                new HttpObjectAggregator(MAX_MESSAGE),
+                                new WebSocketServerProtocolHandler("/"),
+                                new Echo());
+            }
+        });
         ServerHandover server = ServerHandover.with(EscrowClient.builder().path(args[0]))
                 .crashSafe(true)
                 .tls(MovableTls.of(context))
@@ -92,14 +110,17 @@ public final class TlsServer {
                         "tls",
                         bootstrap,
                         new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1])))
+                .listen("web-sockets", webSockets, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .start()
                 .join();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             server.handOver(Duration.ofSeconds(10)).join();
             server.drained().join();
         }));
-        InetSocketAddress address =
-                (InetSocketAddress) server.listeners().get(0).localAddress();
-        System.out.println(SERVING + address.getPort() + " " + server.startReport());
+        System.out.println(SERVING + port(server, 0) + " " + port(server, 1) + " " + server.startReport());
+    }
+
+    private static int port(ServerHandover server, int listener) {
+        return ((InetSocketAddress) server.listeners().get(listener).localAddress()).getPort();
     }
 }

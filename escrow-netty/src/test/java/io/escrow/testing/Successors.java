@@ -89,7 +89,11 @@ public final class Successors implements AutoCloseable {
 
     /** Kills the current process when it has nothing to do, and then starts the next one; returns how it came up. */
     public String killThenStart() throws IOException, InterruptedException {
-        current.awaitAsleep();
+        for (int i = 0; i < 3; i++) {
+            // What the server stores may wait for an answer of the daemon.
+            current.awaitAsleep();
+            escrowd.awaitAsleep();
+        }
         current.kill();
         current = start(port);
         return current.nextWith(READY);
