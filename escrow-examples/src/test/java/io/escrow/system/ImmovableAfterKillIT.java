@@ -139,14 +139,13 @@ class ImmovableAfterKillIT {
     }
 
     @Test
-    void tlsPeersAreResetAndToldNothing() throws Exception {
+    void tlsPeersThatCantGoOnAreToldNothing() throws Exception {
         try (Successors server = new Successors(directory, "http-server", "--crash-safe", "--tls")) {
-            Socket client = connect(server.port());
             // Not even the handshake has begun: it is the pipeline that counts.
-            await().until(() -> slot(0).contains("\"immovable\""));
+            Socket client = connect(server.port());
             String line = server.killThenStart();
             assertTrue(line.contains(" 0 found after a crash"), line);
-            assertThrows(SocketException.class, () -> client.getInputStream().read());
+            assertEquals(-1, client.getInputStream().read());
         }
     }
 

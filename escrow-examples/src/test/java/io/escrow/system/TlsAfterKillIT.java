@@ -12,6 +12,8 @@ import io.escrow.testing.JarProcess;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.URI;
@@ -253,6 +255,23 @@ class TlsAfterKillIT {
         for (TlsClient client : clients) {
             assertThrows(SocketException.class, () -> client.echo(10));
         }
+    }
+
+    /** The escrow does not have them, so that the kernel ends them with their process. */
+    @Test
+    void connectionsThatCantGoOnEndAtOnce() throws Exception {
+        start("OPENSSL");
+        connect(TlsServer.SUITES.get(0)).echo(10);
+        try (Socket shaking = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            shaking.setSoTimeout(60_000);
+            // A record of a handshake begins so.
+            shaking.getOutputStream().write(22);
+            kill();
+            // Nobody is there.
+            assertEquals(-1, shaking.getInputStream().read());
+        }
+        assertFound(1, start("OPENSSL"));
+        clients.get(0).echo(10);
     }
 
     /** It could go on with the keys, and does. */

@@ -4,6 +4,7 @@ import io.escrow.Deposit;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionState;
 import io.escrow.handover.connection.CrashMarks;
+import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.EscrowTable;
 import io.escrow.internal.EventLoops;
@@ -14,6 +15,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 
 /** Keeps the connections of a server, and their slots in the escrow. May be used by any thread. */
@@ -123,16 +125,27 @@ final class Connections implements Connection.Owner {
 
     /** Renews what the escrow knows about a connection. Called on its event loop. */
     static CompletableFuture<Void> storeForCrash(Connection connection) {
+        return store(connection, connection::crashRecord);
+    }
+
+    private static CompletableFuture<Void> store(Connection connection, Supplier<ChannelRecord> record) {
         if (!connection.channel().isOpen()) {
             // The number of its descriptor may be another connection's by now.
             return connection.ended();
         }
         return connection
                 .slot()
-                .store(EventLoops.descriptor(connection.channel()), connection.crashRecord())
+                .store(EventLoops.descriptor(connection.channel()), record.get())
                 // When it ends meanwhile, its descriptor is not stored.
                 .exceptionallyCompose(failure ->
                         connection.channel().isOpen() ? CompletableFuture.failedFuture(failure) : connection.ended());
+    }
+
+    @Override
+    public void store(Connection connection, ChannelRecord record) {
+        if (configuration.crashSafe() && connection.channel().isActive()) {
+            store(connection, () -> record);
+        }
     }
 
     @Override

@@ -39,6 +39,9 @@ public class Connection implements ProtocolContext {
          */
         CompletableFuture<Void> checkpoint(Connection connection);
 
+        /** Stores a connection that the escrow did not have for a while, if the server is crash-safe. */
+        void store(Connection connection, ChannelRecord record);
+
         /** Returns where connections that are in the middle of something are marked; {@code null} if they are not. */
         CrashMarks marks();
 
@@ -55,6 +58,9 @@ public class Connection implements ProtocolContext {
     private final ConnectionRecords records;
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
+
+    /** Whether it was taken out of the escrow, because it could not go on after a crash. */
+    private boolean released;
 
     private volatile ConnectionState state;
 
@@ -142,7 +148,8 @@ public class Connection implements ProtocolContext {
 
     @Override
     public boolean isEscrowed() {
-        return slot.mayBeFilled();
+        // Of one that was taken out, it need not be certain that it is.
+        return slot.mayBeFilled() || released;
     }
 
     @Override
@@ -284,11 +291,22 @@ public class Connection implements ProtocolContext {
 
     /** Updates the crash record in the escrow when the connection can't be moved any more, or can be moved again. */
     private void escrowChange() {
-        if (state == ConnectionState.SERVING && slot.mayBeFilled()) {
-            ChannelRecord changed = records.changed();
-            if (changed != null) {
-                slot.store(null, changed);
-            }
+        if (state != ConnectionState.SERVING || !(slot.mayBeFilled() || released)) {
+            return;
+        }
+        ChannelRecord changed = records.changed();
+        if (changed == null) {
+            return;
+        }
+        if (parts.keys() != null && !changed.hasKeys()) {
+            // Its peer is to notice a crash at once: TLS tells it that this was no proper end.
+            released = true;
+            slot.remove();
+        } else if (released) {
+            released = false;
+            owner.store(this, changed);
+        } else {
+            slot.store(null, changed);
         }
     }
 
