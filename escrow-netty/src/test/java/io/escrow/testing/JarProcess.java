@@ -96,6 +96,16 @@ public final class JarProcess extends TestProcess {
         return daemon;
     }
 
+    /** Lets an operator's command succeed, and returns what it printed. */
+    public static List<String> escrowctl(String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of("-cp", JAR, "io.escrow.daemon.main.Escrowd", "ctl"));
+        all.addAll(List.of(arguments));
+        try (JarProcess command = new JarProcess(List.of(), all)) {
+            assertEquals(0, command.awaitExit(), () -> command.lines().toString());
+            return command.lines();
+        }
+    }
+
     /** Runs an example that ends by itself, and returns what it printed. */
     public static List<String> run(int exitCode, String... arguments) throws IOException {
         try (JarProcess example = JarProcess.start(arguments)) {
