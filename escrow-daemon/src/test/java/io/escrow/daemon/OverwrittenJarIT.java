@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.Entry;
+import io.escrow.SocketPath;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
 import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -25,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 class OverwrittenJarIT {
 
     private static final int TAG = 1;
+    private static final String LOG_OF_CLASSES = "-Xlog:class+load:file=";
 
     @TempDir
     Path directory;
@@ -75,9 +78,8 @@ class OverwrittenJarIT {
         Files.copy(Path.of(TestDaemon.JAR), jar);
         Path socket = directory.resolve("s");
         String path = socket.toString();
-        Path log = directory.resolve("classes.log");
         List<String> command = TestProcess.java(
-                "-Xlog:class+load:file=" + log,
+                LOG_OF_CLASSES + directory.resolve("classes-%p"),
                 "-jar",
                 jar.toString(),
                 "--metrics=0",
@@ -90,6 +92,7 @@ class OverwrittenJarIT {
         try (TestFiles files = new TestFiles(directory.resolve("files"), 3);
                 TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(TestProcess.withHangup(command)))) {
             daemon = started;
+            Path log = directory.resolve("classes-" + daemon.pid());
             List<String> before = loadedFrom(jar, log);
             assertTrue(before.size() > 1_000, "classes from the jar: " + before.size());
             byte[] other = new byte[1 << 20];
@@ -147,6 +150,39 @@ class OverwrittenJarIT {
         }
         try (Stream<Path> left = Files.list(directory)) {
             assertTrue(left.noneMatch(file -> file.equals(socket)));
+        }
+    }
+
+    @Test
+    void anotherTakesItsPlace() throws Exception {
+        Path jar = directory.resolve("app.jar");
+        Files.copy(Path.of(TestDaemon.JAR), jar);
+        Path socket = directory.resolve("s");
+        List<String> command = TestProcess.java(
+                LOG_OF_CLASSES + directory.resolve("classes-%p"), "-jar", jar.toString(), socket.toString());
+        try (TestProcess before = TestDaemon.start(socket, new ProcessBuilder(command))) {
+            Path log = directory.resolve("classes-" + before.pid());
+            int loaded = loadedFrom(jar, log).size();
+            try (BlockingEscrow escrow =
+                    EscrowClient.builder().path(socket.toString()).connectBlocking(TestDaemon.TIMEOUT)) {
+                escrow.add(TAG, 0, new byte[3]);
+                Files.write(jar, new byte[1 << 20]);
+                TestProcess upgrade = TestDaemon.run("ctl", "upgrade", socket.toString());
+                assertEquals(0, upgrade.awaitExit(), () -> upgrade.lines() + " " + before.lines());
+                long next = Long.parseLong(
+                        Files.readAllLines(SocketPath.lockFile(socket)).get(0));
+                try {
+                    await().atMost(TestDaemon.TIMEOUT).until(() -> !before.isAlive());
+                    assertEquals(
+                            List.of(),
+                            loadedFrom(jar, log)
+                                    .subList(loaded, loadedFrom(jar, log).size()));
+                    assertEquals(3, escrow.get(TAG, 0).payload().length);
+                } finally {
+                    ReplacedDaemon.kill(next);
+                }
+                assertEquals(0, before.awaitExit(), () -> before.lines().toString());
+            }
         }
     }
 }

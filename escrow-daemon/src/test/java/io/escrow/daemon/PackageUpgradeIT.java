@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -128,7 +127,7 @@ class PackageUpgradeIT {
                 escrow.add(1, 1, new byte[1]);
             }
             List<String> printed = configure("0.0.1");
-            ProcessHandle next = ProcessHandle.of(serving()).orElseThrow();
+            long next = serving();
             try {
                 assertTrue(
                         printed.contains(
@@ -141,15 +140,14 @@ class PackageUpgradeIT {
                                 "list-units --plain --no-legend --state=running escrowd@*.service",
                                 "reload escrowd@web.service"),
                         called());
-                assertNotEquals(before.pid(), next.pid());
-                assertEquals(0, before.awaitExit());
+                assertNotEquals(before.pid(), next);
                 try (BlockingEscrow escrow = connect()) {
                     assertEquals(Set.of(1), TestDaemon.used(escrow, 1));
                 }
             } finally {
-                next.destroyForcibly();
-                next.onExit().get(TestProcess.PATIENCE_SECONDS, TimeUnit.SECONDS);
+                ReplacedDaemon.kill(next);
             }
+            assertEquals(0, before.awaitExit(), () -> before.lines().toString());
         }
     }
 

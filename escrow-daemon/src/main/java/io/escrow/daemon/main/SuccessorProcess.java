@@ -46,6 +46,7 @@ final class SuccessorProcess implements SuccessorStarter {
 
     @Override
     public Process start(Path jar) throws EscrowException {
+        checkProcess(ProcessHandle.current().pid());
         ProcessHandle.Info self = ProcessHandle.current().info();
         String[] all = self.arguments()
                 .orElseThrow(() -> new EscrowException(Status.EIO, "/proc/self/cmdline is not readable"));
@@ -58,6 +59,16 @@ final class SuccessorProcess implements SuccessorStarter {
             return builder.start();
         } catch (IOException e) {
             throw new EscrowException(Status.EIO, "no new escrowd can be started: " + e.getMessage(), e);
+        }
+    }
+
+    /** Checks that a successor would outlive this process. */
+    static void checkProcess(long pid) throws EscrowException {
+        if (pid == 1) {
+            throw new EscrowException(
+                    Status.EINVAL,
+                    "escrowd is process 1 of its container, which would end with it, and the new escrowd, too: let the server"
+                            + " run, and start the container anew");
         }
     }
 

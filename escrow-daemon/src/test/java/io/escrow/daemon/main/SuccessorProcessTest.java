@@ -77,4 +77,11 @@ class SuccessorProcessTest {
         assertEquals(List.of("--takeover", "-v", "/run/s"), SuccessorProcess.options(List.of("-v"), SOCKET));
         assertEquals(List.of("--takeover", "--", "/run/s"), SuccessorProcess.options(List.of("--", "/run/s"), SOCKET));
     }
+
+    @Test
+    void leavesAContainerAloneThatWouldEnd() throws EscrowException {
+        SuccessorProcess.checkProcess(2);
+        EscrowException refused = assertThrows(EscrowException.class, () -> SuccessorProcess.checkProcess(1));
+        assertTrue(refused.text().startsWith("escrowd is process 1 of its container"), refused.text());
+    }
 }
