@@ -131,6 +131,8 @@ final class HandoverTask {
         server.tickets().end();
         listeners.forEach(listener -> afterwards(() -> letGo(listener)));
         server.crashStore().close();
+        // What stays is not stored any more.
+        server.seal().sealer().destroy();
         drain();
         List<HandoverReport.Staying> stay = new ArrayList<>();
         staying.forEach((connection, reason) ->

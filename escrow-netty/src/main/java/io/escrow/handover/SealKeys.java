@@ -32,7 +32,7 @@ public final class SealKeys {
     /**
      * Takes the keys from a file, which is read anew at each start and each handover: 32 bytes as they are, or lines of text with a
      * key each, of 64 hexadecimal digits or of Base64; the current key first, at most 16. {@code openssl rand -hex 32}
-     * makes one.
+     * makes one. A server that was handed over, or closed, overwrites them in its memory.
      *
      * <p>The file must belong to the user of this process, or root. Its group may read it, but not change it; others may
      * do neither. Else starts and handovers fail with {@link Status#EACCES}, and the message says what to do. A handover
@@ -46,7 +46,7 @@ public final class SealKeys {
     }
 
     /**
-     * Takes keys from memory.
+     * Takes keys from memory. They stay there as long as the returned object; a server has copies, which it overwrites at its end.
      *
      * @param current the key with which is sealed; 32 bytes, copied: the caller may overwrite it
      * @param before keys that are accepted besides; 32 bytes each, copied
@@ -60,7 +60,7 @@ public final class SealKeys {
             keys.add(new SealKey(key));
         }
         List<SealKey> all = List.copyOf(keys);
-        return new SealKeys(() -> all);
+        return new SealKeys(() -> all.stream().map(SealKey::copy).toList());
     }
 
     /**

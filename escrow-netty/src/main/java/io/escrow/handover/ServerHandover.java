@@ -205,6 +205,7 @@ public final class ServerHandover implements AutoCloseable {
         context.table().removed().join();
         context.session().end().join();
         context.crashStore().close();
+        context.seal().sealer().destroy();
     }
 
     /** Returns whether the server was closed, or waits for the handover before that. */

@@ -171,9 +171,13 @@ final class ServerTickets {
         return crashSafe ? store() : remove();
     }
 
-    /** Changes the keys no more: this process accepts no connections. */
+    /** Overwrites the keys, and changes them no more: this process accepts no connections. */
     synchronized void end() {
         ended = true;
+        if (keys != null) {
+            keys.destroy();
+            keys = null;
+        }
         if (timer != null) {
             timer.cancel(false);
         }

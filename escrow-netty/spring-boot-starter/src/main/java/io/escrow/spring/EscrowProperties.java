@@ -3,6 +3,7 @@ package io.escrow.spring;
 import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
 import io.escrow.client.EscrowClientBuilder;
+import io.escrow.handover.SealKeys;
 import io.escrow.handover.ServerHandover;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.internal.Checks;
@@ -27,6 +28,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param attempts how often a handover that fails is tried, a second apart, before the application stops without it
  * @param drain how long connections that can't be moved may go on in this process after the handover
  * @param firstTag the first of three tags of the escrow that are used
+ * @param sealKeyFile a file with the key that seals what is stored of connections, see {@link SealKeys#file}. By default
+ *     nothing is sealed
  */
 @ConfigurationProperties("escrow")
 public record EscrowProperties(
@@ -39,7 +42,8 @@ public record EscrowProperties(
         @DefaultValue("30s") Duration deadline,
         @DefaultValue("3") int attempts,
         @DefaultValue("30s") Duration drain,
-        @DefaultValue("0") int firstTag) {
+        @DefaultValue("0") int firstTag,
+        Path sealKeyFile) {
 
     private static final int MAX_ATTEMPTS = 1_000;
 
@@ -53,6 +57,9 @@ public record EscrowProperties(
     ServerHandoverBuilder toBuilder() {
         ServerHandoverBuilder server =
                 ServerHandover.with(client()).crashSafe(crashSafe).drain(drain).firstTag(firstTag);
+        if (sealKeyFile != null) {
+            server.seal(SealKeys.file(sealKeyFile));
+        }
         return waves == null ? server : server.waves(waves);
     }
 

@@ -12,7 +12,9 @@ import io.escrow.reactor.EscrowLoopResources;
 import io.escrow.testing.InMemoryEscrow;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -130,6 +132,25 @@ class SpringBootHandoverTest {
                 assertThat(startReport(next).adopted()).isEqualTo(1);
                 assertThat(connection.get("/")).isEqualTo(String.valueOf(version));
             }
+        }
+    }
+
+    @Test
+    void whatIsStoredIsSealedWithTheKeyOfAFile() throws Exception {
+        String[] tls = {"--server.ssl.key-store=" + TlsKeys.make(directory), "--server.ssl.key-store-password=password"
+        };
+        Path key = Files.writeString(directory.resolve("seal.key"), "1f".repeat(32));
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
+        String[] sealed = {tls[0], tls[1], "--escrow.seal-key-file=" + key};
+        ConfigurableApplicationContext first = start("1", sealed);
+        try (Connection connection = TlsKeys.connect(port(first))) {
+            assertThat(connection.get("/")).isEqualTo("1");
+            first.close();
+            ConfigurableApplicationContext without = start("2", tls);
+            assertThat(startReport(without).left()).singleElement().asString().contains("has no seal key");
+            without.close();
+            assertThat(startReport(start("3", sealed)).adopted()).isEqualTo(1);
+            assertThat(connection.get("/")).isEqualTo("3");
         }
     }
 

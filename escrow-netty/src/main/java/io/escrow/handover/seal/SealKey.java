@@ -9,8 +9,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Keeps a secret of 32 bytes of which the keys of single sealings are derived. Immutable. It has an identifier that is derived of
- * it, too: that may be read by everybody.
+ * Keeps a secret of 32 bytes of which the keys of single sealings are derived, until it is destroyed. It has an identifier that is
+ * derived of it, too: that may be read by everybody. May be used by any thread.
  */
 public final class SealKey {
 
@@ -23,8 +23,9 @@ public final class SealKey {
     private static final byte[] ID_LABEL = "escrow seal id".getBytes(US_ASCII);
     private static final byte[] KEY_LABEL = "escrow seal key".getBytes(US_ASCII);
 
-    private final SecretKeySpec secret;
+    private final byte[] secret;
     private final byte[] id;
+    private boolean destroyed;
 
     /**
      * Copies a secret.
@@ -36,7 +37,7 @@ public final class SealKey {
             throw new IllegalArgumentException(
                     "seal key: " + secret.length + " bytes (expected: " + LENGTH + " random ones)");
         }
-        this.secret = new SecretKeySpec(secret, MAC);
+        this.secret = secret.clone();
         this.id = Arrays.copyOf(derive(ID_LABEL, new byte[0]), ID_LENGTH);
     }
 
@@ -58,16 +59,31 @@ public final class SealKey {
         return derive(KEY_LABEL, salt);
     }
 
-    private byte[] derive(byte[] label, byte[] salt) {
+    private synchronized byte[] derive(byte[] label, byte[] salt) {
+        if (destroyed) {
+            // With what is there now, everybody could open what is sealed.
+            throw new IllegalStateException(this + " was overwritten: the server was handed over, or closed");
+        }
         try {
             Mac mac = Mac.getInstance(MAC);
-            mac.init(secret);
+            mac.init(new SecretKeySpec(secret, MAC));
             mac.update(label);
             mac.update((byte) 0);
             return mac.doFinal(salt);
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("this Java has no " + MAC, e);
         }
+    }
+
+    /** Returns a key that is destroyed for itself. */
+    public synchronized SealKey copy() {
+        return new SealKey(secret);
+    }
+
+    /** Overwrites the secret. Nothing is derived of it any more. */
+    synchronized void destroy() {
+        destroyed = true;
+        Arrays.fill(secret, (byte) 0);
     }
 
     @Override

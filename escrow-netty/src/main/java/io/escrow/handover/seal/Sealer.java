@@ -7,9 +7,12 @@ import io.escrow.Status;
 import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import javax.crypto.AEADBadTagException;
 import javax.crypto.Cipher;
@@ -40,6 +43,9 @@ public final class Sealer {
     private static final SecureRandom random = new SecureRandom();
 
     private final KeySource source;
+    /** What is not current any more may still be in use by another thread. */
+    private final Map<String, SealKey> loaded = new HashMap<>();
+
     private volatile List<SealKey> keys = List.of();
 
     /** Seals with the keys of a source, from the first {@link #reload()} on. */
@@ -52,8 +58,23 @@ public final class Sealer {
      *
      * @throws EscrowException if it has none to give; those from before stay
      */
-    public void reload() throws EscrowException {
-        keys = List.copyOf(source.load());
+    public synchronized void reload() throws EscrowException {
+        List<SealKey> now = new ArrayList<>();
+        for (SealKey key : source.load()) {
+            SealKey known = loaded.putIfAbsent(key.id(), key);
+            if (known == null || known == key) {
+                now.add(key);
+            } else {
+                key.destroy();
+                now.add(known);
+            }
+        }
+        keys = List.copyOf(now);
+    }
+
+    /** Overwrites all keys. Nothing can be sealed or opened any more, and nothing is taken for what need not be sealed. */
+    public synchronized void destroy() {
+        loaded.values().forEach(SealKey::destroy);
     }
 
     /** Returns whether there is a key to seal with. */
@@ -68,7 +89,7 @@ public final class Sealer {
      * @param plain the bytes; not changed
      * @param binding what they belong to: is the same where they are opened
      * @return the sealed bytes; {@link #OVERHEAD} longer
-     * @throws IllegalStateException if there is no key
+     * @throws IllegalStateException if there is no key, or no more
      */
     public byte[] seal(String section, byte[] plain, byte[] binding) {
         List<SealKey> now = keys;

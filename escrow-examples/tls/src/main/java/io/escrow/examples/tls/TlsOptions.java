@@ -1,5 +1,6 @@
 package io.escrow.examples.tls;
 
+import io.escrow.handover.SealKeys;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.tls.MovableTls;
 import io.netty.channel.Channel;
@@ -13,8 +14,8 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
 /**
- * The options of a server that speaks TLS when it is asked to: a mixin of its command, which has to let the values of options be
- * of either case.
+ * The options of a server that speaks TLS when it is asked to, and seals what it stores: a mixin of its command, which has to let the
+ * values of options be of either case.
  */
 public final class TlsOptions {
 
@@ -78,18 +79,28 @@ public final class TlsOptions {
     @ArgGroup(exclusive = false)
     private Tls tls;
 
+    @Option(
+            names = "--seal-key",
+            paramLabel = "FILE",
+            description = "seal what is stored of connections, with TLS or without, with the key in this file: made by"
+                    + " (umask 077; openssl rand -hex 32 > FILE), and the same for the next process")
+    private Path sealKey;
+
     private SslContext context;
 
     /** Makes options that nothing is asked for with. */
     public TlsOptions() {}
 
     /**
-     * Makes the context, and tells the library of it, if TLS is asked for.
+     * Makes the context, and tells the library of it, if TLS is asked for; and of the key of the seal, if there is one.
      *
      * @param handover the server, before its start
      * @throws IOException if the context can't be made
      */
     public void prepare(ServerHandoverBuilder handover) throws IOException, InterruptedException {
+        if (sealKey != null) {
+            handover.seal(SealKeys.file(sealKey));
+        }
         if (tls != null && tls.wanted) {
             context = tls.context();
             handover.tls(MovableTls.of(context));

@@ -14,12 +14,13 @@ import javax.crypto.spec.SecretKeySpec;
 
 /**
  * Keeps the secrets of which the keys of session tickets are derived: the current one, and those before, of which tickets are still
- * accepted. Immutable. See "Session tickets" in RECORDS.md.
+ * accepted. Immutable until they are destroyed. See "Session tickets" in RECORDS.md.
  */
 public final class TicketKeys {
 
     /** A secret, and when it was made, in milliseconds since 1970. */
-    private record Secret(long madeMillis, SecretKeySpec key) {}
+    @SuppressWarnings("ArrayRecordComponent") // one that is kept is the same object
+    private record Secret(long madeMillis, byte[] key) {}
 
     /** So many are kept at most, however often they change. */
     static final int MAX = 16;
@@ -47,11 +48,7 @@ public final class TicketKeys {
     private static Secret secret(long nowMillis) {
         byte[] bytes = new byte[LENGTH];
         random.nextBytes(bytes);
-        try {
-            return new Secret(nowMillis, new SecretKeySpec(bytes, MAC));
-        } finally {
-            Arrays.fill(bytes, (byte) 0);
-        }
+        return new Secret(nowMillis, bytes);
     }
 
     /** Returns when the current secret was made, in milliseconds since 1970. */
@@ -103,10 +100,10 @@ public final class TicketKeys {
         return derived;
     }
 
-    private static byte[] hmac(SecretKeySpec key, String label) {
+    private static byte[] hmac(byte[] key, String label) {
         try {
             Mac mac = Mac.getInstance(MAC);
-            mac.init(key);
+            mac.init(new SecretKeySpec(key, MAC));
             return mac.doFinal(("escrow ticket key\0" + label).getBytes(UTF_8));
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("this Java has no " + MAC, e);
@@ -118,9 +115,7 @@ public final class TicketKeys {
         ByteBuffer out = ByteBuffer.allocate(HEADER_LENGTH + secrets.size() * (Long.BYTES + LENGTH));
         out.put(FORMAT).put((byte) secrets.size());
         for (Secret secret : secrets) {
-            byte[] bytes = secret.key().getEncoded();
-            out.putLong(secret.madeMillis()).put(bytes);
-            Arrays.fill(bytes, (byte) 0);
+            out.putLong(secret.madeMillis()).put(secret.key());
         }
         return out.array();
     }
@@ -142,14 +137,18 @@ public final class TicketKeys {
         }
         ByteBuffer in = ByteBuffer.wrap(encoded, HEADER_LENGTH, encoded.length - HEADER_LENGTH);
         List<Secret> secrets = new ArrayList<>();
-        byte[] bytes = new byte[LENGTH];
         while (in.hasRemaining()) {
             long made = in.getLong();
+            byte[] bytes = new byte[LENGTH];
             in.get(bytes);
-            secrets.add(new Secret(made, new SecretKeySpec(bytes, MAC)));
+            secrets.add(new Secret(made, bytes));
         }
-        Arrays.fill(bytes, (byte) 0);
         return new TicketKeys(secrets);
+    }
+
+    /** Overwrites all secrets, also those of which others were made by {@link #at}. */
+    public void destroy() {
+        secrets.forEach(secret -> Arrays.fill(secret.key(), (byte) 0));
     }
 
     @Override

@@ -113,4 +113,24 @@ class TicketKeysTest {
     void nothingOfThemIsPrinted() {
         assertEquals("TicketKeys{1}", TicketKeys.fresh(START).toString());
     }
+
+    @Test
+    void destroyedKeysAreOverwrittenWhereverTheyWereKept() {
+        TicketKeys first = TicketKeys.fresh(0);
+        TicketKeys second = first.at(Duration.ofHours(13).toMillis(), Duration.ofHours(12), Duration.ofHours(24));
+        assertEquals(2, second.size());
+        second.destroy();
+        for (TicketKeys keys : List.of(first, second)) {
+            for (byte[] derived : keys.derive("context")) {
+                assertArrayEquals(TicketKeys.decode(zeros()).derive("context").get(0), derived);
+            }
+        }
+    }
+
+    private static byte[] zeros() {
+        byte[] encoded = new byte[42];
+        encoded[0] = 1;
+        encoded[1] = 1;
+        return encoded;
+    }
 }
