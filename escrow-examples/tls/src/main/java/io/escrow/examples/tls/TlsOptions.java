@@ -117,4 +117,9 @@ public final class TlsOptions {
             channel.pipeline().addLast(context.newHandler(channel.alloc()));
         }
     }
+
+    /** Returns the context, for a framework that makes its handlers by itself; {@code null} if TLS is not asked for. */
+    public SslContext context() {
+        return context;
+    }
 }

@@ -2,6 +2,7 @@ package io.escrow.examples.vertx;
 
 import io.escrow.client.DaemonLaunch;
 import io.escrow.client.EscrowClient;
+import io.escrow.examples.tls.TlsOptions;
 import io.escrow.handover.HandoverReport;
 import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.ServerHandover;
@@ -13,6 +14,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.ServerWebSocket;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
@@ -21,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Serves HTTP/1.1 and WebSocket with Vert.x. Only {@link #call} and {@link #end} know of the handover. */
@@ -48,6 +51,9 @@ public final class VertxServer implements Callable<Integer> {
             paramLabel = "PORT",
             description = "port to listen on, 0 for any; default: ${DEFAULT-VALUE}")
     private int port = 8080;
+
+    @Mixin
+    private final TlsOptions tls = new TlsOptions();
 
     @Option(
             names = "--crash-safe",
@@ -77,6 +83,7 @@ public final class VertxServer implements Callable<Integer> {
      */
     public static void main(String[] args) {
         int exitCode = new CommandLine(new VertxServer())
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler((e, line, result) -> {
                     System.err.println("escrow-vertx: " + cause(e).getMessage());
                     return CommandLine.ExitCode.SOFTWARE;
@@ -88,7 +95,7 @@ public final class VertxServer implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws InterruptedException, ExecutionException {
+    public Integer call() throws IOException, InterruptedException, ExecutionException {
         ServerHandoverBuilder builder = ServerHandover.with(EscrowClient.builder()
                         .path(escrow)
                         .launch(DaemonLaunch.onDemand().replaceDeadSocket(true)))
@@ -96,16 +103,21 @@ public final class VertxServer implements Callable<Integer> {
         if (waves != null) {
             builder.waves(Duration.ofMillis(waves));
         }
+        tls.prepare(builder);
         HandoverTransport handover = builder.transport();
         Vertx vertx = Vertx.builder()
                 .withTransport(EscrowVertxTransport.of(handover, "http"))
                 .build();
-        HttpServer server = vertx.createHttpServer(new HttpServerOptions()
-                        .setPort(port)
-                        .setCompressionSupported(true)
-                        .setIdleTimeout((int) IDLE_SECONDS)
-                        // The first bytes of a connection may begin HTTP/2 otherwise, which can't be moved.
-                        .setHttp2ClearTextEnabled(false))
+        HttpServerOptions options = new HttpServerOptions()
+                .setPort(port)
+                .setCompressionSupported(true)
+                .setIdleTimeout((int) IDLE_SECONDS)
+                // The first bytes of a connection may begin HTTP/2 otherwise, which can't be moved.
+                .setHttp2ClearTextEnabled(false);
+        if (tls.context() != null) {
+            OwnSslContext.use(tls.context(), options);
+        }
+        HttpServer server = vertx.createHttpServer(options)
                 .requestHandler(request -> answer(vertx, request))
                 .webSocketHandler(VertxServer::echo);
         server.listen().toCompletionStage().toCompletableFuture().get();

@@ -13,6 +13,8 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.net.http.WebSocket;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -26,6 +28,10 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.X509ExtendedTrustManager;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -43,6 +49,8 @@ class VertxServerIT {
     @TempDir
     private Path directory;
 
+    private boolean tls;
+
     private final ExecutorService clients = Executors.newCachedThreadPool();
     private final List<Future<Void>> loads = new ArrayList<>();
     private final AtomicBoolean enough = new AtomicBoolean();
@@ -55,14 +63,15 @@ class VertxServerIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--crash-safe", "--waves=20"})
-    void noRequestFailsAndNoWebSocketCloses(String option) throws Exception {
-        try (Successors server = new Successors(directory, option)) {
+    @ValueSource(strings = {"--crash-safe", "--waves=20", "--waves=20 --tls"})
+    void noRequestFailsAndNoWebSocketCloses(String options) throws Exception {
+        tls = options.contains("--tls");
+        try (Successors server = new Successors(directory, options.split(" "))) {
             for (int i = 0; i < EACH; i++) {
                 Random random = new Random(i);
                 HttpClient http = client();
                 load(() -> request(http, server, random));
-                Socket socket = new Socket(server);
+                Socket socket = new Socket(server, tls);
                 load(() -> socket.exchange("message " + random.nextInt()));
             }
             for (int i = 0; i < HANDOVERS; i++) {
@@ -82,7 +91,7 @@ class VertxServerIT {
     void idleConnectionsOutliveAKill() throws Exception {
         try (Successors server = new Successors(directory, "--crash-safe")) {
             HttpClient http = client();
-            Socket socket = new Socket(server);
+            Socket socket = new Socket(server, tls);
             request(http, server, new Random(0));
             socket.exchange("before");
             for (int i = 0; i < 2; i++) {
@@ -94,8 +103,39 @@ class VertxServerIT {
         }
     }
 
-    private static HttpClient client() {
-        return HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private static HttpClient client() throws GeneralSecurityException {
+        SSLContext trusting = SSLContext.getInstance("TLS");
+        trusting.init(null, new TrustManager[] {new TrustAll()}, null);
+        return HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .sslContext(trusting)
+                .build();
+    }
+
+    /** Looks at no certificate, and at no name. */
+    private static final class TrustAll extends X509ExtendedTrustManager {
+        @Override
+        public void checkClientTrusted(X509Certificate[] chain, String type, java.net.Socket socket) {}
+
+        @Override
+        public void checkServerTrusted(X509Certificate[] chain, String type, java.net.Socket socket) {}
+
+        @Override
+        public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
+
+        @Override
+        public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
+
+        @Override
+        public void checkClientTrusted(X509Certificate[] chain, String type) {}
+
+        @Override
+        public void checkServerTrusted(X509Certificate[] chain, String type) {}
+
+        @Override
+        public X509Certificate[] getAcceptedIssuers() {
+            return new X509Certificate[0];
+        }
     }
 
     private void load(Callable<Void> work) {
@@ -119,19 +159,19 @@ class VertxServerIT {
         }
     }
 
-    private static Void request(HttpClient http, Successors server, Random random) throws Exception {
+    private Void request(HttpClient http, Successors server, Random random) throws Exception {
         byte[] body = new byte[random.nextInt(3) == 0 ? random.nextInt(200_000) : 10];
         random.nextBytes(body);
         HttpResponse<byte[]> echo = http.send(
-                HttpRequest.newBuilder(server.uri("http", "/echo"))
+                HttpRequest.newBuilder(server.uri(tls ? "https" : "http", "/echo"))
                         .POST(BodyPublishers.ofByteArray(body))
                         .build(),
                 BodyHandlers.ofByteArray());
         assertEquals(200, echo.statusCode());
         assertArrayEquals(body, echo.body());
         String path = random.nextInt(10) == 0 ? "/slow?ms=" + (1 + random.nextInt(300)) : "/";
-        HttpResponse<String> answer =
-                http.send(HttpRequest.newBuilder(server.uri("http", path)).build(), BodyHandlers.ofString());
+        HttpResponse<String> answer = http.send(
+                HttpRequest.newBuilder(server.uri(tls ? "https" : "http", path)).build(), BodyHandlers.ofString());
         assertEquals(200, answer.statusCode());
         return null;
     }
@@ -145,10 +185,9 @@ class VertxServerIT {
         private final StringBuilder message = new StringBuilder();
         private final WebSocket socket;
 
-        Socket(Successors server) throws Exception {
-            socket = HttpClient.newHttpClient()
-                    .newWebSocketBuilder()
-                    .buildAsync(server.uri("ws", "/ws"), this)
+        Socket(Successors server, boolean tls) throws Exception {
+            socket = client().newWebSocketBuilder()
+                    .buildAsync(server.uri(tls ? "wss" : "ws", "/ws"), this)
                     .get();
         }
 
