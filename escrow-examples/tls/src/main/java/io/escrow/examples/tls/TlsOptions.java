@@ -4,6 +4,7 @@ import io.escrow.handover.SealKeys;
 import io.escrow.handover.ServerHandoverBuilder;
 import io.escrow.handover.tls.MovableTls;
 import io.netty.channel.Channel;
+import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
@@ -63,6 +64,12 @@ public final class TlsOptions {
                                 + " --add-opens java.base/sun.security.ssl=ALL-UNNAMED")
         private Provider provider = Provider.OPENSSL;
 
+        @Option(
+                names = "--client-ca",
+                paramLabel = "FILE",
+                description = "let in only clients whose certificate is signed by one of those in this file, in PEM")
+        private Path clientCa;
+
         private SslContext context() throws IOException, InterruptedException {
             SslContextBuilder builder = pem == null
                     ? SelfSigned.builder()
@@ -70,6 +77,9 @@ public final class TlsOptions {
             if (provider == Provider.OPENSSL && !OpenSsl.isAvailable()) {
                 throw new IOException("there is no OpenSSL for this machine (expected: --tls-provider jdk): "
                         + OpenSsl.unavailabilityCause());
+            }
+            if (clientCa != null) {
+                builder.trustManager(clientCa.toFile()).clientAuth(ClientAuth.REQUIRE);
             }
             return builder.sslProvider(provider == Provider.JDK ? SslProvider.JDK : SslProvider.OPENSSL)
                     .build();
