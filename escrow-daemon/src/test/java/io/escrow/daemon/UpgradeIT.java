@@ -289,7 +289,9 @@ class UpgradeIT {
             command.awaitExit();
             await().atMost(TestDaemon.TIMEOUT)
                     .until(() -> !ReplacedDaemon.isAlive(old) || !ReplacedDaemon.isAlive(successor));
+            // One that has been killed, or has just handed over, refuses connections before it is gone.
             await().atMost(TestDaemon.TIMEOUT)
+                    .ignoreExceptionsInstanceOf(IOException.class)
                     .until(() -> (!ReplacedDaemon.isAlive(old) && !ReplacedDaemon.isAlive(successor))
                             || status(daemon).pid() == daemon.serving());
         }
