@@ -37,6 +37,7 @@ final class ConnectionSaver {
     private final MovedAttributes attributes;
     private final WriteTrackers writes;
     private final TlsLayer tls;
+    private final PipelineContexts contexts;
 
     /** What was taken out of decoders, by their names: as soon as it is, in case that another one fails. */
     private final Map<String, byte[]> collected = new LinkedHashMap<>();
@@ -65,6 +66,7 @@ final class ConnectionSaver {
         this.attributes = attributes;
         this.writes = writes;
         this.tls = tls;
+        this.contexts = new PipelineContexts(channel.pipeline());
         if (before != null) {
             ofBeginning.addAll(before.ofBeginning);
         }
@@ -83,16 +85,17 @@ final class ConnectionSaver {
         if (whyTls != null) {
             return whyTls;
         }
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
-            String reason = e.getValue() instanceof Movable movable
+        boolean atRest = gate == null || gate.isAtRest();
+        for (ChannelHandlerContext ctx : contexts.now()) {
+            ChannelHandler handler = ctx.handler();
+            String reason = handler instanceof Movable movable
                     ? movable.whyImmovable(ctx)
-                    : isTls(e.getValue()) ? null : named(immovable.whyImmovable(e.getValue(), gate), e);
+                    : isTls(handler) ? null : named(immovable.whyImmovable(handler, gate), ctx);
             if (reason == null) {
                 reason = PipelineExecutors.whyUnknown(ctx, immovable);
             }
             // Within a message not yet: some handlers come for one response, and leave with it.
-            if (reason == null && writes != null && (gate == null || gate.isAtRest())) {
+            if (reason == null && writes != null && atRest) {
                 reason = writes.whyUnknown(ctx, immovable);
             }
             if (reason != null) {
@@ -113,12 +116,12 @@ final class ConnectionSaver {
     }
 
     /** Adds the class of a handler to a reason, which is the same for several. */
-    private static String named(String reason, Map.Entry<String, ChannelHandler> handler) {
+    private static String named(String reason, ChannelHandlerContext handler) {
         if (reason == null) {
             return null;
         }
-        String simple = handler.getValue().getClass().getSimpleName();
-        return reason + " (" + (simple.isEmpty() ? handler.getKey() : simple) + ")";
+        String simple = handler.handler().getClass().getSimpleName();
+        return reason + " (" + (simple.isEmpty() ? handler.name() : simple) + ")";
     }
 
     /** Returns what is half-read or half-processed; {@code null} if nothing is. */

@@ -4,7 +4,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.RecvByteBufAllocator;
-import io.netty.util.UncheckedBooleanSupplier;
 
 /**
  * Leaves what a peer has sent in the kernel while the connection is not served. A hang-up makes Netty read, whatever auto-read
@@ -34,16 +33,15 @@ final class DeferredReadAllocator implements RecvByteBufAllocator {
     @Override
     @SuppressWarnings("deprecation") // Netty's own return type
     public Handle newHandle() {
-        return new DeferredHandle(allocator.newHandle());
+        return new DeferredHandle();
     }
 
-    private final class DeferredHandle extends DelegatingHandle implements ExtendedHandle {
+    private final class DeferredHandle extends ReadHandle {
         private boolean nothing;
         private int inARow;
 
-        @SuppressWarnings("deprecation") // Netty's own type
-        DeferredHandle(Handle handle) {
-            super(handle);
+        DeferredHandle() {
+            super(allocator);
         }
 
         @Override
@@ -57,11 +55,6 @@ final class DeferredReadAllocator implements RecvByteBufAllocator {
         public void lastBytesRead(int bytes) {
             // For Netty, to read nothing is the end of the stream.
             super.lastBytesRead(nothing ? 0 : bytes);
-        }
-
-        @Override
-        public boolean continueReading(UncheckedBooleanSupplier maybeMoreData) {
-            return ((ExtendedHandle) delegate()).continueReading(maybeMoreData);
         }
     }
 }

@@ -48,6 +48,10 @@ final class HandlerInspector {
             new Question(CODEC + "ByteToMessageDecoder", "cumulation", COLLECTING, false),
             new Question(CODEC + "ByteToMessageCodec", "decoder", COLLECTING, false)));
 
+    /** Finds handlers that keep writes in a queue. */
+    private static final HandlerInspector QUEUED = new HandlerInspector(
+            List.of(new Question("io.netty.handler.stream.ChunkedWriteHandler", "queue", "keeps writes back", false)));
+
     /** A question to one class; the field is {@code null} if it can't be read, for the reason given. */
     private record Probe(Question question, Field field, String whyUnknown) {}
 
@@ -158,6 +162,18 @@ final class HandlerInspector {
             }
         }
         return false;
+    }
+
+    /** Returns whether {@link #queued} knows how many writes handlers of a class keep back. */
+    static boolean hasQueue(Class<?> type) {
+        List<Probe> probes = QUEUED.probes.get(type);
+        return !probes.isEmpty() && probes.get(0).field() != null;
+    }
+
+    /** Returns how many writes a handler keeps back that {@link #hasQueue}. Called where the handler runs. */
+    static int queued(ChannelHandler handler) {
+        Object queue = read(QUEUED.probes.get(handler.getClass()).get(0).field(), handler);
+        return queue instanceof Collection<?> writes ? writes.size() : 0;
     }
 
     private static Object read(Field field, ChannelHandler handler) {

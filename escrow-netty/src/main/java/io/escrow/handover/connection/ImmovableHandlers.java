@@ -40,8 +40,11 @@ public final class ImmovableHandlers {
     /** The handlers of Netty, by class name: their modules need not be there. */
     private static final Map<String, String> OF_NETTY = ofNetty();
 
-    /** Those of frameworks that come into an active pipeline and override {@code write}, but keep nothing back. */
+    /** Those of frameworks that override {@code write}, but keep nothing back. */
     private static final Set<String> PASSING_ON = Set.of(
+            "io.vertx.core.http.impl.HttpChunkContentCompressor",
+            "io.vertx.core.http.impl.http1.HttpChunkContentCompressor",
+            "reactor.netty.http.server.HttpTrafficHandler",
             "reactor.netty.http.server.SimpleCompressionHandler",
             "reactor.netty.http.server.WebsocketServerOperations$WebsocketHttpServerMetricsHandler");
 

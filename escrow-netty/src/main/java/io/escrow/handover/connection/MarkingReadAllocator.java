@@ -4,7 +4,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.RecvByteBufAllocator;
-import io.netty.util.UncheckedBooleanSupplier;
 
 /** Does something before each read of a channel: that is when Netty asks for a buffer. */
 final class MarkingReadAllocator implements RecvByteBufAllocator {
@@ -26,24 +25,18 @@ final class MarkingReadAllocator implements RecvByteBufAllocator {
     @Override
     @SuppressWarnings("deprecation") // Netty's own return type
     public Handle newHandle() {
-        return new MarkingHandle(allocator.newHandle());
+        return new MarkingHandle();
     }
 
-    private final class MarkingHandle extends DelegatingHandle implements ExtendedHandle {
-        @SuppressWarnings("deprecation") // Netty's own type
-        MarkingHandle(Handle handle) {
-            super(handle);
+    private final class MarkingHandle extends ReadHandle {
+        MarkingHandle() {
+            super(allocator);
         }
 
         @Override
         public ByteBuf allocate(ByteBufAllocator alloc) {
             beforeRead.run();
             return super.allocate(alloc);
-        }
-
-        @Override
-        public boolean continueReading(UncheckedBooleanSupplier maybeMoreData) {
-            return ((ExtendedHandle) delegate()).continueReading(maybeMoreData);
         }
     }
 }

@@ -73,8 +73,12 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (msg instanceof ByteBuf bytes) {
             received = true;
-            buffer = buffer == null ? bytes : ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), buffer, bytes);
-            pump();
+            if (buffer == null && !restoring) {
+                receive(bytes);
+            } else {
+                keep(bytes);
+                pump();
+            }
             if (shut && isFull() && ctx.channel().config().isAutoRead()) {
                 paused = true;
                 ctx.channel().config().setAutoRead(false);
@@ -83,6 +87,39 @@ public final class MessageGate extends ChannelInboundHandlerAdapter {
             passed = true;
             ctx.fireChannelRead(msg);
         }
+    }
+
+    private void keep(ByteBuf bytes) {
+        buffer = buffer == null ? bytes : ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), buffer, bytes);
+    }
+
+    /**
+     * Lets through what may go through of the first bytes behind those that did. Mostly that is all: then no reference is stored in
+     * this object, which is older than the bytes, so that no collector has to be told of it.
+     */
+    private void receive(ByteBuf bytes) {
+        ProtocolConnection asked;
+        int length;
+        try {
+            asked = connection();
+            length = asked.next(bytes, !shut);
+        } catch (Throwable e) {
+            // A protocol that fails must not lose what it was shown.
+            buffer = bytes;
+            throw e;
+        }
+        if (length > 0 && length == bytes.readableBytes()) {
+            passed = true;
+            ctx.fireChannelRead(bytes);
+        } else {
+            buffer = bytes;
+            if (length == 0) {
+                return;
+            }
+            pass(length);
+        }
+        asked.passed();
+        pump();
     }
 
     private boolean isFull() {

@@ -7,6 +7,7 @@ import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.CombinedChannelDuplexHandler;
 import io.netty.util.concurrent.EventExecutor;
+import java.lang.reflect.Method;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
@@ -15,7 +16,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Counts the writes that went into a handler and have not come out of it: two handlers, before it and behind it. A write has
- * come out when its promise is done, or is seen on the other side.
+ * come out when its promise is done, or is seen on the other side. A handler of Netty that keeps them in a queue is asked
+ * instead: then nothing is in the way of each write.
  *
  * <p>Lives on the executor of the handler; {@link #kept} is called by the channel's event loop.
  */
@@ -34,7 +36,17 @@ final class WriteTracker {
         }
     };
 
+    /** Those that need not be watched, because they can be asked. */
+    private static final ClassValue<Boolean> ONLY_QUEUES = new ClassValue<>() {
+        @Override
+        protected Boolean computeValue(Class<?> handler) {
+            return HandlerInspector.hasQueue(handler)
+                    && writeOf(handler).getDeclaringClass().getName().startsWith(NETTY);
+        }
+    };
+
     private final ChannelHandlerContext watched;
+    private final boolean asked;
 
     /** Weak: a handler may drop a promise and never complete it. Then the write counts on, but nothing is held here. */
     private final Map<ChannelPromise, Boolean> kept = Collections.synchronizedMap(new WeakHashMap<>());
@@ -43,15 +55,20 @@ final class WriteTracker {
     private ChannelPromise current;
     private boolean passed;
 
-    private WriteTracker(ChannelHandlerContext watched) {
+    private WriteTracker(ChannelHandlerContext watched, boolean asked) {
         this.watched = watched;
+        this.asked = asked;
     }
 
     /** Watches a handler. To be called before the handler has got anything to write. */
     @SuppressWarnings("deprecation") // it must run on the executor of the handler, and Netty has no other way to say so
     static WriteTracker install(ChannelHandlerContext watched) {
-        WriteTracker tracker = new WriteTracker(watched);
         boolean onLoop = watched.executor() == watched.channel().eventLoop();
+        boolean asked = onLoop && ONLY_QUEUES.get(watched.handler().getClass());
+        WriteTracker tracker = new WriteTracker(watched, asked);
+        if (asked) {
+            return tracker;
+        }
         EventExecutor executor = onLoop ? null : watched.executor();
         watched.pipeline().addBefore(executor, watched.name(), null, tracker.new Before());
         watched.pipeline().addAfter(executor, watched.name(), null, tracker.new Behind());
@@ -75,17 +92,19 @@ final class WriteTracker {
                 return true;
             }
         }
-        Class<?> declaring;
-        try {
-            declaring = handler.getMethod("write", ChannelHandlerContext.class, Object.class, ChannelPromise.class)
-                    .getDeclaringClass();
-        } catch (NoSuchMethodException e) {
-            throw new IllegalStateException(handler + " is no ChannelOutboundHandler", e);
-        }
+        Class<?> declaring = writeOf(handler).getDeclaringClass();
         // That one delegates to a handler that nothing is known of, unless it is one of Netty's own.
         boolean combined = declaring == CombinedChannelDuplexHandler.class
                 && (handler == declaring || !handler.getName().startsWith(NETTY));
         return combined || !declaring.getName().startsWith(NETTY);
+    }
+
+    private static Method writeOf(Class<?> handler) {
+        try {
+            return handler.getMethod("write", ChannelHandlerContext.class, Object.class, ChannelPromise.class);
+        } catch (NoSuchMethodException e) {
+            throw new IllegalStateException(handler + " is no ChannelOutboundHandler", e);
+        }
     }
 
     boolean watches(ChannelHandlerContext handler) {
@@ -98,7 +117,10 @@ final class WriteTracker {
 
     /** Returns how many writes the handler keeps back. */
     int kept() {
-        return watched.isRemoved() ? 0 : count.get();
+        if (watched.isRemoved()) {
+            return 0;
+        }
+        return asked ? HandlerInspector.queued(watched.handler()) : count.get();
     }
 
     private void keep(ChannelPromise promise) {

@@ -48,7 +48,7 @@ final class HttpTracker extends ChannelDuplexHandler {
 
     private final Listener listener;
     private PendingWriteQueue waiting;
-    private HttpRequest begun;
+    private boolean begun;
     private boolean chunked;
     private long length;
     private boolean reading;
@@ -69,6 +69,8 @@ final class HttpTracker extends ChannelDuplexHandler {
     private boolean upgradeWritten;
     private String extensions;
     private boolean fragmented;
+    private MessageKind received = MessageKind.UNKNOWN;
+    private MessageKind written = MessageKind.UNKNOWN;
 
     HttpTracker(Listener listener) {
         this.listener = listener;
@@ -76,8 +78,8 @@ final class HttpTracker extends ChannelDuplexHandler {
 
     /** Returns whether a request has come since the last call. */
     boolean takeBegun() {
-        boolean taken = begun != null;
-        begun = null;
+        boolean taken = begun;
+        begun = false;
         return taken;
     }
 
@@ -174,10 +176,17 @@ final class HttpTracker extends ChannelDuplexHandler {
             }
             return;
         }
-        MessageKind kind = MessageKind.of(msg);
+        if (msg == LastHttpContent.EMPTY_LAST_CONTENT) {
+            reading = false;
+            ctx.fireChannelRead(msg);
+            return;
+        }
+        if (!received.isOf(msg)) {
+            received = MessageKind.of(msg);
+        }
+        MessageKind kind = received;
         if (kind.isHttp()) {
-            failed |= msg != LastHttpContent.EMPTY_LAST_CONTENT
-                    && ((HttpObject) msg).decoderResult().isFailure();
+            failed |= ((HttpObject) msg).decoderResult().isFailure();
             if (kind.isRequest()) {
                 begin((HttpRequest) msg);
             }
@@ -189,7 +198,7 @@ final class HttpTracker extends ChannelDuplexHandler {
     }
 
     private void begin(HttpRequest request) {
-        begun = request;
+        begun = true;
         reading = true;
         unanswered++;
         // Asked now: the handlers behind may change the headers.
@@ -221,7 +230,10 @@ final class HttpTracker extends ChannelDuplexHandler {
             note(frame);
             ctx.write(msg, promise);
         } else {
-            write(ctx, msg, MessageKind.of(msg), promise);
+            if (!written.isOf(msg)) {
+                written = MessageKind.of(msg);
+            }
+            write(ctx, msg, written, promise);
         }
     }
 

@@ -17,11 +17,13 @@ import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.string.StringEncoder;
 import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.logging.LoggingHandler;
+import io.netty.handler.stream.ChunkedStream;
 import io.netty.handler.stream.ChunkedWriteHandler;
 import io.netty.handler.timeout.IdleStateHandler;
 import io.netty.handler.traffic.ChannelTrafficShapingHandler;
 import io.netty.handler.traffic.GlobalTrafficShapingHandler;
 import io.netty.util.concurrent.ImmediateEventExecutor;
+import java.io.ByteArrayInputStream;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Queue;
@@ -169,6 +171,34 @@ class WriteTrackerTest {
         List<String> before = channel.pipeline().names();
         install(channel);
         assertEquals(before, channel.pipeline().names());
+        channel.finishAndReleaseAll();
+    }
+
+    @Test
+    void handlerOfNettyWithAQueueIsAskedAndNothingStandsInItsWay() {
+        EmbeddedChannel channel = new EmbeddedChannel(new ChunkedWriteHandler(), new OwnChunked());
+        List<String> before = channel.pipeline().names();
+        WriteTrackers trackers = install(channel);
+        assertEquals(before, channel.pipeline().names());
+        channel.writeOneOutbound(new ChunkedStream(new ByteArrayInputStream(new byte[3])));
+        channel.writeOneOutbound("behind it");
+        assertEquals("handler " + OwnChunked.class.getName() + " keeps back 2 writes", trackers.whyBusy());
+        channel.flushOutbound();
+        assertNull(trackers.whyBusy());
+        channel.releaseOutbound();
+    }
+
+    @Test
+    void handlerWithAQueueThatWritesInAWayOfItsOwnIsWatched() {
+        EmbeddedChannel channel = new EmbeddedChannel(new ChunkedWriteHandler() {
+            @Override
+            public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
+                super.write(ctx, msg, promise);
+            }
+        });
+        int before = channel.pipeline().names().size();
+        install(channel);
+        assertEquals(before + 2, channel.pipeline().names().size());
         channel.finishAndReleaseAll();
     }
 
