@@ -51,12 +51,37 @@ class BenchIT {
         List<String> output = JarProcess.run(
                 0, "bench", "handover", "--tls", "--rounds=2", "--connections=20", "--talking=10", "--svg=" + picture);
         for (String row : List.of("1", "median", "tls 1", "tls 2", "tls median")) {
-            assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){9}")), row + output);
+            assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){11}")), row + output);
         }
         assertTrue(
                 output.stream().anyMatch(line -> line.matches("TLS beside plaintext: p99 \\d+\\.\\d\\d times, .*")),
                 output.toString());
         assertTrue(Files.size(picture) > 0);
+    }
+
+    @Test
+    void benchMeasuresProcessesThatHandOverToEachOther(@TempDir Path directory) throws Exception {
+        Path picture = directory.resolve("pauses.svg");
+        List<String> output = JarProcess.run(
+                0,
+                "bench",
+                "handover",
+                "--after=1",
+                "--closed-loop",
+                "--rounds=2",
+                "--connections=20",
+                "--talking=10",
+                "--svg=" + picture);
+        assertTrue(
+                output.contains("in waves, after 1: two processes have handed over to each other 1 times before"),
+                output.toString());
+        for (String row : List.of("1", "2", "median")) {
+            assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){11}")), row + output);
+        }
+        // Something was waited for: a handover takes more than a millisecond.
+        assertTrue(output.stream().anyMatch(line -> line.matches("median( +\\d+){2} +[1-9].*")), output.toString());
+        assertTrue(output.stream().anyMatch(line -> line.startsWith("0 connections lost")), output.toString());
+        assertEquals(10, Files.readString(picture).split("steelblue", -1).length - 1);
     }
 
     @ParameterizedTest

@@ -1,43 +1,48 @@
 package io.escrow.examples.bench;
 
-import io.escrow.examples.process.ChildProcess;
-import io.escrow.examples.process.ChildProcesses;
+import io.escrow.examples.process.Processors;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.HdrHistogram.Histogram;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Measures the pause that clients see when their server is handed over to a process that is already waiting. The pauses
- * that the servers report are printed beside it.
+ * Measures the pause that clients see when their server is handed over to a process that is already waiting. The pauses that the
+ * servers report, and their garbage collections, are printed beside it.
  */
 @Command(
         name = "handover",
         description =
                 "Measures the pause that clients see when their server is handed over to a process that is already"
-                        + " waiting.")
+                        + " waiting: the longest wait of each connection for what it sent until the handover was done.")
 final class BenchHandover implements Callable<Integer> {
 
-    private static final Pattern HANDED_OVER = Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us");
-    private static final Pattern SERVING = Pattern.compile(
-            ".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us, pauses (\\d+) and (\\d+) ms");
-    private static final List<String> SERVER_OPTIONS = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
+    static final List<String> COLUMNS = List.of(
+            "p50",
+            "p99",
+            "max",
+            "server p50",
+            "server max",
+            "resting",
+            "storing",
+            "adopting",
+            "gc old",
+            "gc new",
+            "connections/s");
 
     /** Where in a row the 99th percentile and the rate are. */
     private static final int P99 = 1;
 
-    private static final int RATE = 8;
+    private static final int RATE = COLUMNS.size() - 1;
 
-    /** How long the sending connections send before a handover, so that they are in their rhythm when it comes. */
-    private static final int SETTLE_MILLIS = 2000;
+    /** How many handovers the processes have behind them that {@code --all} measures when they are warm. */
+    private static final int WARM = 5;
 
     @Option(names = "--connections", paramLabel = "N", description = "number of connections; default: ${DEFAULT-VALUE}")
     private int connections = 10_000;
@@ -54,129 +59,158 @@ final class BenchHandover implements Callable<Integer> {
     @Option(names = "--rounds", paramLabel = "N", description = "handovers to measure; default: ${DEFAULT-VALUE}")
     private int rounds = 5;
 
+    @Option(
+            names = "--after",
+            paramLabel = "N",
+            description = "measure two processes that have handed over to each other N times before; default:"
+                    + " ${DEFAULT-VALUE}, where each handover is the first one of a process, to a new one")
+    private int after;
+
+    @Option(
+            names = "--closed-loop",
+            description = "a connection waits for its answer before it sends again; p50, p99 and max are those of all"
+                    + " answers, corrected for what was not sent meanwhile")
+    private boolean closedLoop;
+
     @Option(names = "--crash-safe", description = "run the server in crash-safe mode")
     private boolean crashSafe;
 
     @Option(names = "--at-once", description = "move all connections at once instead of in waves")
     private boolean atOnce;
 
+    @Option(
+            names = "--all",
+            description = "measure in waves and at once, each of new processes and of such as have " + WARM
+                    + " handovers behind them")
+    private boolean all;
+
     @Option(names = "--tls", description = "measure TLS connections, too, behind those without")
     private boolean tls;
 
     @Option(
+            names = "--java",
+            paramLabel = "OPTIONS",
+            split = " ",
+            description = "options of Java for the servers; default: ${DEFAULT-VALUE}")
+    private List<String> javaOptions = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
+
+    @Option(
             names = "--svg",
             paramLabel = "FILE",
-            description = "file for the picture of the pauses, with --tls of those of TLS; default: ${DEFAULT-VALUE}")
+            description =
+                    "file for the picture of the last handover that is measured, with the pause of each connection;"
+                            + " with --all, of the last one in waves; default: ${DEFAULT-VALUE}")
     private Path picture = Path.of("handover.svg");
 
-    private List<long[]> rows = new ArrayList<>();
+    private Processors processors;
     private int lost;
 
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        processors = Processors.divide();
+        processors.bindClients();
         System.out.printf(
-                "%,d connections, of which %,d send once every %d ms; milliseconds%n%n",
-                connections, talking, interval);
-        System.out.printf(
-                "%-10s %8s %8s %8s %10s %10s %10s %10s %10s %14s%n",
-                "round",
-                "p50",
-                "p99",
-                "max",
-                "server p50",
-                "server max",
-                "resting",
-                "storing",
-                "adopting",
-                "connections/s");
-        long[] plain = measure("");
-        if (tls) {
-            rows = new ArrayList<>();
-            long[] encrypted = measure("tls ");
-            System.out.printf(
-                    "%nTLS beside plaintext: p99 %.2f times, connections/s %.2f times%n",
-                    (double) encrypted[P99] / plain[P99], (double) encrypted[RATE] / plain[RATE]);
+                "%,d connections, of which %,d send once every %d ms%s; milliseconds; %s%n",
+                connections,
+                talking,
+                interval,
+                closedLoop ? " when they have their answer" : "",
+                processors.description());
+        if (all) {
+            measureAll();
+        } else {
+            measureOne();
         }
         System.out.printf("%n%,d connections lost; the pauses are drawn in %s%n", lost, picture);
         return lost == 0 ? 0 : 1;
     }
 
-    /** Measures all rounds, prints them, and returns the medians. */
-    private long[] measure(String kind) throws IOException, InterruptedException, ExecutionException, TimeoutException {
-        boolean encrypted = !kind.isEmpty();
-        Histogram all = new Histogram(3);
-        try (ChildProcesses children = ChildProcesses.open();
-                PauseClients clients = new PauseClients(encrypted ? BenchTls.client() : null)) {
-            children.startEscrowd(children.socket());
-            List<String> modes = new ArrayList<>();
-            if (encrypted) {
-                Path key = children.file("key.p12");
-                BenchTls.makeKey(key);
-                modes.add(HandoverEcho.TLS + key);
+    private void measureAll() throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        List<String> names = new ArrayList<>();
+        List<long[]> medians = new ArrayList<>();
+        for (boolean together : new boolean[] {true, false}) {
+            for (int handovers : new int[] {0, WARM}) {
+                names.add(describe(together, handovers));
+                medians.add(measure("", false, together, handovers));
             }
-            ChildProcess server = startServer(children, HandoverEcho.SERVING, 0, modes);
-            int port = Integer.parseInt(match(SERVING, server.readyLine()).group(1));
-            clients.connect(port, connections);
-            clients.startSending(talking, interval);
-            for (int round = 1; round <= rounds; round++) {
-                ChildProcess next = startServer(children, HandoverEcho.WAITING, port, modes);
-                Thread.sleep(SETTLE_MILLIS);
-                clients.resetLongestWaits();
-                server.terminate();
-                Matcher old = match(HANDED_OVER, server.awaitLine(HandoverEcho.HANDED_OVER));
-                Matcher adopted = match(SERVING, next.awaitLine(HandoverEcho.SERVING));
-                clients.askAll();
-                Histogram pauses = clients.longestWaits();
-                all.add(pauses);
-                report(kind + round, pauses, old, adopted);
-                server = next;
-            }
-            lost += connections - clients.askAll();
         }
-        long[] median = median();
+        System.out.println();
+        printHeader("median");
+        for (int i = 0; i < names.size(); i++) {
+            printRow(names.get(i), medians.get(i));
+        }
+    }
+
+    private void measureOne() throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        long[] plain = measure("", false, atOnce, after);
+        if (tls) {
+            long[] encrypted = measure("tls ", true, atOnce, after);
+            System.out.printf(
+                    Locale.ROOT,
+                    "%nTLS beside plaintext: p99 %.2f times, connections/s %.2f times%n",
+                    (double) encrypted[P99] / plain[P99],
+                    (double) encrypted[RATE] / plain[RATE]);
+        }
+    }
+
+    private static String describe(boolean together, int handovers) {
+        return (together ? "at once, " : "in waves, ") + (handovers == 0 ? "cold" : "after " + handovers);
+    }
+
+    /** Measures all rounds, prints them, and returns the medians. */
+    private long[] measure(String kind, boolean encrypted, boolean together, int handovers)
+            throws IOException, InterruptedException, ExecutionException, TimeoutException {
+        System.out.printf(
+                "%n%s: %s%n",
+                describe(together, handovers),
+                handovers == 0
+                        ? "each process takes over once, and hands over for the first time"
+                        : "two processes have handed over to each other " + handovers + " times before");
+        printHeader("round");
+        List<long[]> rows = new ArrayList<>();
+        List<HandoverRounds.Result> results = new ArrayList<>();
+        HandoverRounds measured = new HandoverRounds(
+                connections,
+                talking,
+                interval,
+                closedLoop,
+                crashSafe,
+                together,
+                encrypted,
+                handovers,
+                javaOptions,
+                processors);
+        lost += measured.run(rounds, result -> {
+            results.add(result);
+            rows.add(row(result));
+            printRow(kind + rows.size(), rows.get(rows.size() - 1));
+        });
+        long[] median = median(rows);
         printRow(kind + "median", median);
+        HandoverRounds.Result last = results.get(results.size() - 1);
         PauseChart.write(
-                picture, all, String.format("%,d %sconnections handed over, %d times", connections, kind, rounds));
+                picture,
+                last.pauses(),
+                last.took(),
+                String.format(
+                        "%,d %sconnections handed over %s, and the pauses of %,d that sent",
+                        connections, kind, describe(together, handovers), talking));
         return median;
     }
 
-    private ChildProcess startServer(ChildProcesses children, String ready, int port, List<String> modes)
-            throws IOException, InterruptedException {
-        List<String> arguments = new ArrayList<>(List.of(children.socket(), String.valueOf(port)));
-        arguments.addAll(modes);
-        if (crashSafe) {
-            arguments.add(HandoverEcho.CRASH_SAFE);
+    private static long[] row(HandoverRounds.Result result) {
+        long[] row = new long[COLUMNS.size()];
+        row[0] = result.waits().getValueAtPercentile(50);
+        row[P99] = result.waits().getValueAtPercentile(99);
+        row[2] = result.waits().getMaxValue();
+        for (int i = 0; i < result.figures().size(); i++) {
+            row[i + 3] = result.figures().get(i);
         }
-        if (!atOnce) {
-            arguments.add(HandoverEcho.WAVES);
-        }
-        return children.start(ready, SERVER_OPTIONS, HandoverEcho.class, arguments.toArray(String[]::new));
+        return row;
     }
 
-    private void report(String round, Histogram pauses, Matcher old, Matcher adopted) {
-        long resting = Long.parseLong(old.group(2));
-        long storing = Long.parseLong(old.group(3));
-        long adopting = Long.parseLong(adopted.group(4));
-        // In waves the new process adopts while the old one stores.
-        long took = resting + storing + (atOnce ? adopting : 0);
-        long rate = Long.parseLong(adopted.group(2)) * 1_000_000 / took;
-        long[] row = {
-            pauses.getValueAtPercentile(50),
-            pauses.getValueAtPercentile(99),
-            pauses.getMaxValue(),
-            Long.parseLong(adopted.group(5)) * 1000,
-            Long.parseLong(adopted.group(6)) * 1000,
-            resting,
-            storing,
-            adopting,
-            rate
-        };
-        rows.add(row);
-        printRow(round, row);
-    }
-
-    private long[] median() {
-        long[] medians = new long[rows.get(0).length];
+    private static long[] median(List<long[]> rows) {
+        long[] medians = new long[COLUMNS.size()];
         for (int i = 0; i < medians.length; i++) {
             int column = i;
             medians[i] = rows.stream().mapToLong(row -> row[column]).sorted().toArray()[rows.size() / 2];
@@ -184,19 +218,23 @@ final class BenchHandover implements Callable<Integer> {
         return medians;
     }
 
-    private static void printRow(String name, long[] row) {
-        System.out.printf("%-10s", name);
-        for (int i = 0; i < row.length - 1; i++) {
-            System.out.printf(i < 3 ? " %8.0f" : " %10.0f", row[i] / 1e3);
+    private static void printHeader(String first) {
+        System.out.printf("%-18s", first);
+        for (int i = 0; i < RATE; i++) {
+            System.out.printf(" %" + width(i) + "s", COLUMNS.get(i));
         }
-        System.out.printf(" %,14d%n", row[row.length - 1]);
+        System.out.printf(" %14s%n", COLUMNS.get(RATE));
     }
 
-    private static Matcher match(Pattern pattern, String line) throws IOException {
-        Matcher matcher = pattern.matcher(line);
-        if (!matcher.matches()) {
-            throw new IOException("cannot read this line of a server: " + line);
+    private static void printRow(String name, long[] row) {
+        System.out.printf("%-18s", name);
+        for (int i = 0; i < RATE; i++) {
+            System.out.printf(" %" + width(i) + ".0f", row[i] / 1e3);
         }
-        return matcher;
+        System.out.printf(" %,14d%n", row[RATE]);
+    }
+
+    private static int width(int column) {
+        return Math.max(8, COLUMNS.get(column).length());
     }
 }

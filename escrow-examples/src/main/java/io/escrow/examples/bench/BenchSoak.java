@@ -105,7 +105,7 @@ final class BenchSoak implements Callable<Integer> {
                 1, new DefaultThreadFactory("coming", true), EpollIoHandler.newFactory());
         try (SoakServer restarted = SoakServer.start();
                 SoakServer running = SoakServer.start();
-                PauseClients staying = new PauseClients(null)) {
+                PauseClients staying = new PauseClients(null, false)) {
             staying.connect(restarted.port(), connections);
             staying.connect(running.port(), 2 * connections);
             List<SoakClients> clients = List.of(

@@ -1,5 +1,7 @@
 package io.escrow.examples.bench;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.HandoverReport;
 import io.escrow.handover.ServerHandover;
@@ -17,7 +19,9 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.ssl.SslContext;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -36,6 +40,9 @@ final class HandoverEcho {
     static final String CRASH_SAFE = "crash-safe";
     static final String WAVES = "waves";
 
+    /** The mode of a server that hands over for each line that it reads, and then waits for its turn again. */
+    static final String AGAIN = "again";
+
     /** How the mode begins that has the server speak TLS; the file of its key follows. */
     static final String TLS = "tls:";
 
@@ -43,12 +50,24 @@ final class HandoverEcho {
     private static final Duration DEADLINE = Duration.ofSeconds(30);
     private static final Duration WAVE = Duration.ofMillis(100);
 
-    private HandoverEcho() {}
+    private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory());
+    private final CollectionCounter collections = new CollectionCounter();
+    private final String escrow;
+    private final List<String> modes;
+    private final SslContext tls;
+    private InetSocketAddress address;
+
+    private HandoverEcho(String escrow, InetSocketAddress address, List<String> modes, SslContext tls) {
+        this.escrow = escrow;
+        this.address = address;
+        this.modes = modes;
+        this.tls = tls;
+    }
 
     /**
      * Runs the server.
      *
-     * @param args the path of the escrow and the port; then modes: {@value #CRASH_SAFE}, {@value #WAVES}, {@value #TLS} and a file
+     * @param args the path of the escrow and the port; then modes: {@value #CRASH_SAFE}, {@value #WAVES}, {@value #AGAIN}, {@value #TLS} and a file
      */
     public static void main(String[] args) throws IOException {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1]));
@@ -59,54 +78,78 @@ final class HandoverEcho {
                 tls = BenchTls.server(Path.of(mode.substring(TLS.length())));
             }
         }
-        SslContext context = tls;
-        EventLoopGroup group = new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory());
+        HandoverEcho echo = new HandoverEcho(args[0], address, modes, tls);
+        ServerHandover server = echo.serve();
+        if (!modes.contains(AGAIN)) {
+            ServerHandover running = server;
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> echo.handOver(running), "handover"));
+            return;
+        }
+        BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, UTF_8));
+        while (commands.readLine() != null) {
+            echo.handOver(server);
+            server.drained().join();
+            server = echo.serve();
+        }
+        System.exit(0);
+    }
+
+    /** Serves when it is this process's turn. */
+    private ServerHandover serve() {
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)
                 .option(ChannelOption.SO_BACKLOG, 4096)
                 .childHandler(new ChannelInitializer<EpollSocketChannel>() {
                     @Override
                     protected void initChannel(EpollSocketChannel channel) {
-                        if (context != null) {
-                            channel.pipeline().addLast(context.newHandler(channel.alloc()));
+                        if (tls != null) {
+                            channel.pipeline().addLast(tls.newHandler(channel.alloc()));
                         }
                         channel.pipeline().addLast(Echo.INSTANCE);
                     }
                 });
         ServerHandoverBuilder builder = ServerHandover.with(EscrowClient.builder()
-                        .path(args[0])
+                        .path(escrow)
                         .connectTimeout(Duration.ofHours(1))
-                        .onWaiting(waiting -> System.out.println(WAITING)))
+                        .onWaiting(waiting -> {
+                            collections.begin();
+                            System.out.println(WAITING);
+                        }))
                 .listen("echo", bootstrap, address)
                 .crashSafe(modes.contains(CRASH_SAFE));
         if (modes.contains(WAVES)) {
             builder.waves(WAVE);
         }
-        if (context != null) {
-            builder.tls(MovableTls.of(context));
+        if (tls != null) {
+            builder.tls(MovableTls.of(tls));
         }
+        collections.begin();
         ServerHandover server = builder.start().join();
         StartReport start = server.startReport();
+        address = (InetSocketAddress) server.listeners().get(0).localAddress();
         System.out.printf(
-                "%s port %d, %d adopted, %d refused, in %d us, pauses %d and %d ms%n",
+                "%s port %d, %d adopted, %d refused, in %d us, pauses %d and %d ms, %s%n",
                 SERVING,
-                ((InetSocketAddress) server.listeners().get(0).localAddress()).getPort(),
+                address.getPort(),
                 start.adopted(),
                 start.refused().size(),
                 start.took().toNanos() / 1000,
                 start.pauses().median().toMillis(),
-                start.pauses().max().toMillis());
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> handOver(server), "handover"));
+                start.pauses().max().toMillis(),
+                collections);
+        return server;
     }
 
-    private static void handOver(ServerHandover server) {
+    private void handOver(ServerHandover server) {
+        collections.begin();
         HandoverReport report = server.handOver(DEADLINE).join();
         System.out.printf(
-                "%s %d, resting %d us, storing %d us%n",
+                "%s %d, resting %d us, storing %d us, %s%n",
                 HANDED_OVER,
                 report.connections(),
                 report.resting().toNanos() / 1000,
-                report.storing().toNanos() / 1000);
+                report.storing().toNanos() / 1000,
+                collections);
     }
 
     @Sharable

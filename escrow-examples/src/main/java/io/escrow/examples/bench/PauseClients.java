@@ -18,6 +18,7 @@ import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -25,8 +26,8 @@ import java.util.concurrent.TimeoutException;
 import org.HdrHistogram.Histogram;
 
 /**
- * Clients of an echo server, on one event loop. Some of them send the time at fixed intervals. They do not wait for
- * answers in between, so that each pause is measured in full.
+ * Clients of an echo server, on one event loop. Some of them send the time at fixed intervals. They do not wait for answers in
+ * between, so that each pause is measured in full; or, in a closed loop, they do.
  */
 final class PauseClients implements AutoCloseable {
 
@@ -40,14 +41,21 @@ final class PauseClients implements AutoCloseable {
     private Future<?> ticker;
     private int next;
     private int closed;
+    private final boolean closedLoop;
+    private long began;
+    private long ended = Long.MAX_VALUE;
+    private long intervalMicros;
+    private Histogram waits = new Histogram(3);
 
     /**
      * Makes clients without connections.
      *
      * @param tls {@code null} for plaintext
+     * @param closedLoop whether a client that has not been answered sends nothing more
      */
-    PauseClients(SslContext tls) {
+    PauseClients(SslContext tls, boolean closedLoop) {
         this.tls = tls;
+        this.closedLoop = closedLoop;
     }
 
     /** Connects, and shakes hands. */
@@ -90,12 +98,13 @@ final class PauseClients implements AutoCloseable {
     /** Starts to send on the first connections, on each of them once in every interval. */
     void startSending(int count, int intervalMillis) {
         sending.addAll(clients.subList(0, count));
+        intervalMicros = TimeUnit.MILLISECONDS.toMicros(intervalMillis);
         int each = Math.max(1, count / intervalMillis);
         ticker = group.next()
                 .scheduleAtFixedRate(
                         () -> {
                             for (int i = 0; i < each; i++) {
-                                sending.get(next++ % count).send();
+                                sending.get(next++ % count).tick();
                             }
                         },
                         0,
@@ -103,20 +112,57 @@ final class PauseClients implements AutoCloseable {
                         TimeUnit.MILLISECONDS);
     }
 
-    /** Begins anew with what {@link #longestWaits} returns. */
-    void resetLongestWaits() throws InterruptedException, ExecutionException {
-        group.next().submit(() -> sending.forEach(client -> client.longest = 0)).get();
-    }
-
-    /** Returns the longest time, in microseconds, that each sending connection has waited for an answer. */
-    Histogram longestWaits() throws InterruptedException, ExecutionException {
-        return group.next()
+    /** Begins to measure: what is answered from now on counts. */
+    void begin() throws InterruptedException, ExecutionException {
+        group.next()
                 .submit(() -> {
-                    Histogram histogram = new Histogram(3);
-                    sending.forEach(client -> histogram.recordValue(client.longest / 1000));
-                    return histogram;
+                    began = System.nanoTime();
+                    ended = Long.MAX_VALUE;
+                    waits = new Histogram(3);
+                    sending.forEach(client -> client.longest = null);
                 })
                 .get();
+    }
+
+    /**
+     * Ends measuring: what is sent from now on does not count. Returns, when all sending connections have their answers to what does,
+     * the time since the beginning, in microseconds.
+     */
+    long end() throws InterruptedException, ExecutionException, TimeoutException {
+        List<CompletableFuture<Void>> answers = new ArrayList<>();
+        long took = group.next()
+                .submit(() -> {
+                    ended = System.nanoTime();
+                    for (Client client : sending) {
+                        client.caughtUp = new CompletableFuture<>();
+                        answers.add(client.caughtUp);
+                        if (!client.channel.isActive()) {
+                            client.caughtUp.complete(null);
+                        }
+                    }
+                    return (ended - began) / 1000;
+                })
+                .get();
+        CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)).get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+        return took;
+    }
+
+    /** Returns the longest wait of each sending connection. */
+    List<Pause> pauses() throws InterruptedException, ExecutionException {
+        return group.next()
+                .submit(() -> sending.stream()
+                        .map(client -> client.longest)
+                        .filter(Objects::nonNull)
+                        .toList())
+                .get();
+    }
+
+    /**
+     * Returns how long, in microseconds, all answers took in a closed loop. What a client would have sent while it waited counts as if it
+     * had been sent.
+     */
+    Histogram waits() throws InterruptedException, ExecutionException {
+        return group.next().submit(() -> waits.copy()).get();
     }
 
     /** Sends on each connection, and waits for the answers. Returns the number of connections that are open. */
@@ -149,8 +195,32 @@ final class PauseClients implements AutoCloseable {
     private final class Client extends ChannelInboundHandlerAdapter {
         private Channel channel;
         private ByteBuf partial;
-        private long longest;
+        private Pause longest;
+        private boolean waiting;
         private CompletableFuture<Void> answer;
+        private CompletableFuture<Void> caughtUp = new CompletableFuture<>();
+
+        void tick() {
+            if (!closedLoop || !waiting) {
+                waiting = true;
+                send();
+            }
+        }
+
+        private void answered(long sent, long now) {
+            waiting = false;
+            if (sent > ended) {
+                caughtUp.complete(null);
+                return;
+            }
+            Pause pause = new Pause((sent - began) / 1000, (now - began) / 1000);
+            if (longest == null || pause.length() > longest.length()) {
+                longest = pause;
+            }
+            if (closedLoop) {
+                waits.recordValueWithExpectedInterval(pause.length(), intervalMicros);
+            }
+        }
 
         void send() {
             if (channel.isActive()) {
@@ -174,7 +244,7 @@ final class PauseClients implements AutoCloseable {
             }
             long now = System.nanoTime();
             while (in.readableBytes() >= Long.BYTES) {
-                longest = Math.max(longest, now - in.readLong());
+                answered(in.readLong(), now);
             }
             if (in.isReadable()) {
                 partial = in;
@@ -189,6 +259,7 @@ final class PauseClients implements AutoCloseable {
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
             closed++;
+            caughtUp.complete(null);
             if (answer != null) {
                 answer.complete(null);
             }

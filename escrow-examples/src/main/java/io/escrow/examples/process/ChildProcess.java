@@ -78,10 +78,23 @@ public final class ChildProcess {
 
     /** Waits until the process has printed a line that begins with {@code start}, and returns the first such line. */
     public String awaitLine(String start) throws InterruptedException, IOException {
+        return awaitLine(start, false);
+    }
+
+    /** Waits as {@link #awaitLine} does, and forgets the line and all before it: the next call finds what comes behind it. */
+    public String takeLine(String start) throws InterruptedException, IOException {
+        return awaitLine(start, true);
+    }
+
+    private String awaitLine(String start, boolean take) throws InterruptedException, IOException {
         synchronized (printed) {
             while (true) {
-                for (String line : printed) {
+                for (int i = 0; i < printed.size(); i++) {
+                    String line = printed.get(i);
                     if (line.startsWith(start)) {
+                        if (take) {
+                            printed.subList(0, i + 1).clear();
+                        }
                         return line;
                     }
                 }
@@ -101,6 +114,12 @@ public final class ChildProcess {
     /** Returns the processor time that the process has used, as exactly as the kernel counts it. */
     public Duration processorTime() {
         return process.info().totalCpuDuration().orElse(Duration.ZERO);
+    }
+
+    /** Writes a line to a process that was started to listen. */
+    public void tell(String line) throws IOException {
+        process.getOutputStream().write((line + "\n").getBytes(UTF_8));
+        process.getOutputStream().flush();
     }
 
     /** Sends SIGTERM. */

@@ -4,6 +4,7 @@ import io.escrow.daemon.main.Escrowd;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,6 +34,7 @@ public final class ChildProcesses implements AutoCloseable {
 
     private final Thread hook = new Thread(this::clear, "end-children");
     private boolean cleared;
+    private List<String> prefix = List.of();
 
     private ChildProcesses(Path directory) {
         this.directory = directory;
@@ -55,6 +57,11 @@ public final class ChildProcesses implements AutoCloseable {
         return file("escrow.sock").toString();
     }
 
+    /** Has the processes that are started from now on run on the processors of servers. */
+    public void runOn(Processors processors) {
+        prefix = processors.prefix();
+    }
+
     /** Starts a daemon, and waits until it listens. */
     public ChildProcess startEscrowd(String... args) throws IOException, InterruptedException {
         return start(DAEMON_READY, DAEMON_OPTIONS, Escrowd.class, args);
@@ -69,10 +76,20 @@ public final class ChildProcesses implements AutoCloseable {
      */
     public ChildProcess start(String ready, List<String> options, Class<?> main, String... args)
             throws IOException, InterruptedException {
-        return start(
-                ready,
-                NO_INPUT,
+        return start(ready, Redirect.from(NO_INPUT), program(options, main, args));
+    }
+
+    /** Starts a Java process as the other method does, which reads what {@link ChildProcess#tell} says. */
+    public ChildProcess startListening(String ready, List<String> options, Class<?> main, String... args)
+            throws IOException, InterruptedException {
+        return start(ready, Redirect.PIPE, program(options, main, args));
+    }
+
+    private List<String> program(List<String> options, Class<?> main, String... args) {
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(
                 java(options, List.of("-cp", System.getProperty("java.class.path"), main.getName()), List.of(args)));
+        return command;
     }
 
     /**
@@ -96,7 +113,7 @@ public final class ChildProcesses implements AutoCloseable {
 
     /** Starts a process without input, and waits until it is ready, as the other methods do. */
     public ChildProcess start(String ready, List<String> command) throws IOException, InterruptedException {
-        return start(ready, NO_INPUT, command);
+        return start(ready, Redirect.from(NO_INPUT), command);
     }
 
     /**
@@ -107,6 +124,11 @@ public final class ChildProcesses implements AutoCloseable {
      * @throws IOException if the process ends before it is ready; the message has its last line
      */
     public ChildProcess start(String ready, File input, List<String> command) throws IOException, InterruptedException {
+        return start(ready, Redirect.from(input), command);
+    }
+
+    private ChildProcess start(String ready, Redirect input, List<String> command)
+            throws IOException, InterruptedException {
         ChildProcess child;
         synchronized (this) {
             if (cleared) {
