@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 abstract class RecordServers {
 
     static final int CONNECTIONS = Integer.getInteger("handover.connections", 200);
-    static final int ROUNDS = Integer.getInteger("handover.rounds", 8);
+    static final int ROUNDS = Integer.getInteger("handover.rounds", 5);
 
     @TempDir
     Path directory;
