@@ -188,6 +188,10 @@ final class PauseClients implements AutoCloseable {
         if (ticker != null) {
             ticker.cancel(false);
         }
+        // The end of the event loop leaves their descriptors open, and the next measurement in this process needs them.
+        group.next()
+                .submit(() -> clients.forEach(client -> client.channel.close()))
+                .syncUninterruptibly();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
     }
 
