@@ -1,5 +1,6 @@
 package io.escrow.internal;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -41,8 +42,9 @@ class DaemonProcessTest {
         try {
             Path proc = Path.of("/proc/" + daemon.pid());
             assertEquals(Path.of("/"), Files.readSymbolicLink(proc.resolve("cwd")));
-            List<String> names = Stream.of(
-                            Files.readString(proc.resolve("environ")).split("\0"))
+            // A process in the middle of exec has none.
+            String environment = await().until(() -> Files.readString(proc.resolve("environ")), all -> !all.isEmpty());
+            List<String> names = Stream.of(environment.split("\0"))
                     .map(variable -> variable.substring(0, variable.indexOf('=')))
                     .toList();
             assertTrue(names.contains("PATH"), names::toString);
