@@ -54,7 +54,7 @@ public final class TlsServer {
 
     private TlsServer() {}
 
-    /** Says back what it is told, when a message is complete. */
+    /** Sends each message back when it is complete. */
     private static final class Echo extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {

@@ -5,7 +5,7 @@ import io.netty.channel.Channel;
 import java.time.Duration;
 
 /**
- * Is one session of a client with a daemon.
+ * One session of a client with a daemon.
  *
  * @param daemon the daemon's greeting, with its limits
  * @param queued how long the client has waited for its turn

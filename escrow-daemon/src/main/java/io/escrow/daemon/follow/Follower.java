@@ -124,22 +124,22 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         return statistics;
     }
 
-    /** Tells the primary that this process wants to serve. Called by any thread, as are the next methods. */
+    /** Reports to the primary that this process wants to serve. Called by any thread, as are the next methods. */
     public void take() {
         tell(LinkFrame.of(LinkKind.TAKE));
     }
 
-    /** Tells the primary that this process could serve. */
+    /** Reports to the primary that this process could serve. */
     public void prepared() {
         tell(LinkFrame.of(LinkKind.PREPARED));
     }
 
-    /** Tells the primary that this process serves. When this method returns, the primary will know, if it still lives. */
+    /** Reports to the primary that this process serves. When this method returns, the primary will know, if it still lives. */
     public void serving() {
         tell(LinkFrame.of(LinkKind.SERVING));
     }
 
-    /** Tells the primary why this process does not follow any more. */
+    /** Reports to the primary why this process does not follow any more. */
     public void fail(String text) {
         if (link != null) {
             tell(Fields.write().put(text).frame(LinkKind.FAILED));

@@ -114,7 +114,7 @@ public final class Primary implements StoreListener {
         return hello == null ? null : hello.program();
     }
 
-    /** Tells the follower about a listening socket; the first one of a list takes the place of those before. */
+    /** Sends a listening socket to the follower; the first one of a list takes the place of those before. */
     public void listening(boolean first, Listening listening, FileDescriptor socket) {
         if (first) {
             send(LinkFrame.of(LinkKind.LISTENERS));
@@ -122,29 +122,29 @@ public final class Primary implements StoreListener {
         send(listening.frame(socket));
     }
 
-    /** Tells the follower about a new session. */
+    /** Sends the connection of a new session to the follower. */
     public void session(SessionState state, FileDescriptor connection) {
         send(new LinkFrame(LinkKind.SESSION, state.frame(LinkKind.SESSION).body(), false, connection));
     }
 
-    /** Tells the follower what the session has been through meanwhile. */
+    /** Sends the follower what the session has been through meanwhile. */
     public void state(SessionState state) {
         send(state.frame(LinkKind.STATE));
     }
 
-    /** Tells the follower that there is no session. */
+    /** Reports to the follower that there is no session. */
     public void noSession(long millis) {
         send(Fields.write().put(millis).frame(LinkKind.NO_SESSION));
     }
 
-    /** Tells the follower that it has everything, and that nothing will change any more. */
+    /** Reports to the follower that it has everything, and that nothing will change any more. */
     public void commit(String statistics) {
         send(Fields.write().put(statistics).frame(LinkKind.STATISTICS));
         send(LinkFrame.of(LinkKind.COMMIT));
         flush();
     }
 
-    /** Tells the follower that the lock is free. */
+    /** Reports to the follower that the lock is free. */
     public void released() {
         send(LinkFrame.of(LinkKind.RELEASED));
         flush();

@@ -159,7 +159,7 @@ class EscrowVertxTransportTest {
         CompletableFuture<NetServer> listening = listen(server(), port);
         future(vertx.close()).get(10, TimeUnit.SECONDS);
         turn.complete(null);
-        await().until(() -> made.stream().noneMatch(EpollServerSocketChannel::isActive));
+        await().until(() -> made.stream().noneMatch(EpollServerSocketChannel::isOpen));
         assertFalse(listening.isDone() && !listening.isCompletedExceptionally());
     }
 
