@@ -21,10 +21,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/** The system property {@code handover.rounds} says how often the servers are handed over. */
 @Timeout(300)
 class ChatServerIT {
 
-    private static final int HANDOVERS = 10;
+    private static final int HANDOVERS = Integer.getInteger("handover.rounds", 5);
 
     @TempDir
     private Path directory;
