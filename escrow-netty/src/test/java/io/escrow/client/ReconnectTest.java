@@ -281,8 +281,12 @@ class ReconnectTest {
     void waitsForItsTurnAgain() {
         try (InMemoryEscrow escrow = InMemoryEscrow.start(path)) {
             connect().add(1, 1, new byte[] {1}).join();
-            CompletableFuture<EscrowClient> other =
-                    EscrowClient.builder().path(path.toString()).connect();
+            CompletableFuture<Waiting> queued = new CompletableFuture<>();
+            CompletableFuture<EscrowClient> other = EscrowClient.builder()
+                    .path(path.toString())
+                    .onWaiting(queued::complete)
+                    .connect();
+            queued.join();
             escrow.endSession();
             EscrowClient served = other.join();
             CompletableFuture<Entry> waiting = client.get(1, 1);
