@@ -72,7 +72,7 @@ final class ControlClient implements AutoCloseable {
         return ask(HttpMethod.DELETE, what);
     }
 
-    /** Sends a POST request for an upgrade, and returns the answer when the daemon has ended. */
+    /** Sends a POST request for an upgrade, and returns the answer when the daemon's process has ended. */
     String upgrade(String what) throws EscrowException {
         StringBuilder answer = new StringBuilder();
         stream(HttpMethod.POST, what, line -> answer.append(line).append('\n'), true);
@@ -105,7 +105,8 @@ final class ControlClient implements AutoCloseable {
             answer.done.get();
             if (toTheEnd && !channel.closeFuture().await(END_SECONDS, TimeUnit.SECONDS)) {
                 throw new EscrowException(
-                        Status.ETIMEDOUT, "another escrowd serves, but the one before has not ended yet");
+                        Status.ETIMEDOUT,
+                        "another escrowd serves, but the one before has not ended within " + END_SECONDS + " s");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.escrow.SocketPath;
 import io.escrow.testing.TestProcess;
@@ -62,7 +63,7 @@ final class ReplacedDaemon implements AutoCloseable {
             assertEquals(0, command.awaitExit(), () -> command.lines() + " " + first.lines());
         }
         successors.add(serving());
-        await("end of process " + before).atMost(TestDaemon.TIMEOUT).until(() -> !isAlive(before));
+        assertFalse(isAlive(before), "the command returned before process " + before + " had ended");
     }
 
     /** Waits for the process that is about to take over. */

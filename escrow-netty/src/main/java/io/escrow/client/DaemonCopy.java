@@ -2,6 +2,7 @@ package io.escrow.client;
 
 import io.escrow.EscrowException;
 import io.escrow.internal.Futures;
+import io.escrow.internal.TemporaryDirectory;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,7 +11,6 @@ import java.net.URI;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -54,9 +54,9 @@ final class DaemonCopy implements AutoCloseable {
             "ch/qos/logback/core/Context.class",
             "ch/qos/logback/classic/Logger.class");
 
-    private final Path directory;
+    private final TemporaryDirectory directory;
 
-    private DaemonCopy(Path directory) {
+    private DaemonCopy(TemporaryDirectory directory) {
         this.directory = directory;
     }
 
@@ -69,7 +69,7 @@ final class DaemonCopy implements AutoCloseable {
         DaemonCopy copy = null;
         boolean made = false;
         try {
-            copy = new DaemonCopy(Files.createTempDirectory("escrowd").toAbsolutePath());
+            copy = new DaemonCopy(TemporaryDirectory.make());
             copy.fill(loader);
             made = true;
             return copy;
@@ -89,7 +89,7 @@ final class DaemonCopy implements AutoCloseable {
     private void fill(ClassLoader loader) throws IOException {
         int number = 0;
         for (String place : places(loader)) {
-            copy(new URL(place), directory.resolve(number++ + ".jar"));
+            copy(new URL(place), directory.path().resolve(number++ + ".jar"));
         }
     }
 
@@ -135,29 +135,15 @@ final class DaemonCopy implements AutoCloseable {
     /** Returns the class path of the copy. */
     String classPath() throws EscrowException {
         try {
-            return files().stream().map(Path::toString).collect(Collectors.joining(File.pathSeparator));
+            return directory.files().stream().map(Path::toString).collect(Collectors.joining(File.pathSeparator));
         } catch (IOException e) {
-            throw new EscrowException(Futures.statusOf(e), "\"" + directory + "\" can't be listed: " + e, e);
-        }
-    }
-
-    private List<Path> files() throws IOException {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.sorted().toList();
+            throw new EscrowException(Futures.statusOf(e), "\"" + directory.path() + "\" can't be listed: " + e, e);
         }
     }
 
     /** Deletes the copy. */
     @Override
     public void close() {
-        try {
-            List<Path> all = new ArrayList<>(files());
-            all.add(directory);
-            for (Path file : all) {
-                Files.deleteIfExists(file);
-            }
-        } catch (IOException e) {
-            // Whoever cleans the directory for temporary files finds it.
-        }
+        directory.close();
     }
 }

@@ -42,14 +42,19 @@ final class HttpResponses {
         send(ctx, HttpResponseStatus.OK, JSON, line(view));
     }
 
-    /** Sends a record as JSON, and leaves the connection open, to be closed by the end of this process. */
-    static void sendLast(ChannelHandlerContext ctx, Object view, Runnable sent) {
+    /**
+     * Sends a record as JSON, and leaves the connection open, to be closed by the end of this process and nothing else.
+     *
+     * @param left called when no event loop closes the connection any more
+     */
+    static void sendLast(ChannelHandlerContext ctx, Object view, Runnable left) {
         byte[] body = line(view);
         DefaultFullHttpResponse response =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK, Unpooled.wrappedBuffer(body));
         describe(response, JSON);
         response.headers().setInt(HttpHeaderNames.CONTENT_LENGTH, body.length);
-        ctx.writeAndFlush(response).addListener(f -> sent.run());
+        ctx.writeAndFlush(response)
+                .addListener(sent -> ctx.channel().deregister().addListener(deregistered -> left.run()));
     }
 
     /** Sends the reason why a request failed. */

@@ -8,9 +8,9 @@ import io.escrow.daemon.EscrowDaemon;
 import io.escrow.daemon.config.Access;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.OperatorOptions;
+import io.escrow.internal.TemporaryDirectory;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.slf4j.Logger;
@@ -31,17 +31,8 @@ final class Rehearsal {
     /** Rehearses in a directory for temporary files. Nothing is lost if that fails. */
     static void hold(DaemonOptions options) {
         LogFormat.mute(true);
-        try {
-            Path directory = Files.createTempDirectory("escrowd");
-            Path path = directory.resolve("s");
-            try {
-                rehearse(options, path);
-            } finally {
-                Files.deleteIfExists(directory.resolve("s.lock"));
-                Files.deleteIfExists(path);
-                Files.deleteIfExists(directory.resolve("s.ctl"));
-                Files.delete(directory);
-            }
+        try (TemporaryDirectory directory = TemporaryDirectory.make()) {
+            rehearse(options, directory.path().resolve("s"));
         } catch (IOException | RuntimeException e) {
             logger.atDebug().setCause(e).log("no rehearsal");
         } finally {

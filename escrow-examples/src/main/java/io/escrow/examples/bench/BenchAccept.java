@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeoutException;
 import java.util.function.ToDoubleFunction;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -63,7 +64,11 @@ final class BenchAccept implements Callable<Integer> {
     private record Subject(ChildProcess daemon, ChildProcess server, int port) {}
 
     /** Times are in microseconds. Processor times are those of one connection. */
-    private record Sample(double rate, double p50, double p99, double serverTime, double daemonTime) {}
+    private record Sample(double rate, double p50, double p99, double serverTime, double daemonTime) {
+        boolean isEmpty() {
+            return rate == 0;
+        }
+    }
 
     /** One round, without crash-safe mode and with it. */
     private record Round(Sample off, Sample on) {
@@ -88,12 +93,21 @@ final class BenchAccept implements Callable<Integer> {
                 Sample first = measure(clients, i % 2 == 0 ? on : off);
                 Sample second = measure(clients, i % 2 == 0 ? off : on);
                 Round round = i % 2 == 0 ? new Round(second, first) : new Round(first, second);
+                if (first.isEmpty() || second.isEmpty()) {
+                    System.err.printf(
+                            "bench: round %d is left out: a server answered nothing within %,d ms%n", i, millis);
+                    continue;
+                }
                 measured.add(round);
                 printRow(String.valueOf(i), List.of(round));
             }
         }
+        if (measured.isEmpty()) {
+            System.err.println("bench: no round is left; a longer --time is needed");
+            return CommandLine.ExitCode.SOFTWARE;
+        }
         printRow("median", measured);
-        return 0;
+        return CommandLine.ExitCode.OK;
     }
 
     private Subject start(ChildProcesses children, String mode) throws IOException, InterruptedException {
