@@ -322,8 +322,10 @@ final class ConnectionAdopter {
 
     private void letGo(Set<AdoptedConnection> connections) {
         server.connections().removeAll(connections);
-        ConnectionBatch.letGo(
-                connections.stream().filter(AdoptedConnection::isRegistered).toList());
+        ConnectionBatch.letGo(connections.stream()
+                        .filter(AdoptedConnection::isRegistered)
+                        .toList())
+                .join();
     }
 
     private void count(Held connection, Outcome outcome) {

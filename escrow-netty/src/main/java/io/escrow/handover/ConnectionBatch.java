@@ -288,15 +288,19 @@ final class ConnectionBatch {
         }
     }
 
-    /** Gives up those that were taken apart: they are another process's. */
-    void letGo() {
+    /**
+     * Gives up those that were taken apart: they are another process's.
+     *
+     * @return a future that is done when they are closed here; it does not fail
+     */
+    CompletableFuture<Void> letGo() {
         server.connections().removeAll(apart.keySet());
-        letGo(apart.keySet());
+        return letGo(apart.keySet());
     }
 
     /** Gives connections up that are another process's. What goes wrong with one changes nothing for the others. */
-    static void letGo(Collection<? extends Connection> connections) {
-        EventLoops.forEach(connections, Connection::channel, connection -> {
+    static CompletableFuture<Void> letGo(Collection<? extends Connection> connections) {
+        return EventLoops.forEach(connections, Connection::channel, connection -> {
                     try {
                         connection.letGo();
                     } catch (Throwable e) {
@@ -306,7 +310,7 @@ final class ConnectionBatch {
                     }
                     return null;
                 })
-                .join();
+                .thenApply(all -> null);
     }
 
     /** Serves again, as if nothing had been asked. */

@@ -23,6 +23,7 @@ import java.util.function.Predicate;
  * @param bindWarning after which time a listener that a framework does not bind is warned of
  * @param wave how long a wave may take; {@code null} if all connections move at once
  * @param tickets the contexts that share the keys of session tickets; {@code null} if there is none
+ * @param rehearsal whether this process rehearses a handover
  */
 record HandoverConfiguration(
         EscrowClientBuilder escrow,
@@ -41,6 +42,7 @@ record HandoverConfiguration(
         Consumer<Progress> onProgress,
         HandoverObserver observer,
         TicketContexts tickets,
+        boolean rehearsal,
         ConnectionRules rules) {
 
     /** Returns a copy with the listeners, and what is said about them, of other descriptions. */
@@ -62,6 +64,7 @@ record HandoverConfiguration(
                 onProgress,
                 observer,
                 tickets,
+                rehearsal,
                 rules);
     }
 }

@@ -53,6 +53,7 @@ final class HandoverTask {
      */
     static CompletableFuture<HandoverReport> handOver(
             HandoverContext server, Deadline deadline, CompletableFuture<Void> drained) {
+        RehearsalTime.PROCESS.end();
         // Before the caller goes on, and lets its framework close the listeners.
         server.listeners().forEach(Listener::beginHandover);
         try {
@@ -124,7 +125,7 @@ final class HandoverTask {
             store();
             // All is acknowledged: from here on there is no way back.
             server.session().end().join();
-            afterwards(all::letGo);
+            afterwards(() -> all.letGo().join());
             moved = all.apart().size();
         }
         final Duration took = Duration.ofNanos(System.nanoTime() - began);

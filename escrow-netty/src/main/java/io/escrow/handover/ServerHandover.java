@@ -181,6 +181,7 @@ public final class ServerHandover implements AutoCloseable {
         CompletableFuture<HandoverReport> underWay;
         synchronized (this) {
             closed = true;
+            RehearsalTime.PROCESS.end();
             underWay = handover;
         }
         if (underWay != null) {

@@ -74,6 +74,9 @@ final class StartTask {
             return;
         }
         PreloadedClasses.begin();
+        if (configuration.rehearsal()) {
+            RehearsalTime.PROCESS.begin();
+        }
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();
         started.waitsFor(turn);
@@ -85,11 +88,13 @@ final class StartTask {
                 return;
             }
             connecting.end(0);
+            RehearsalTime.PROCESS.turnCame();
             try {
                 StartTask task = new StartTask(configuration);
                 new Thread(() -> task.start(client, made, started, attempt), "escrow-start").start();
             } catch (Throwable e) {
                 // There is no thread for it, for instance.
+                RehearsalTime.PROCESS.started();
                 client.close();
                 started.completeExceptionally(Futures.toEscrowException(e));
             }
@@ -134,6 +139,8 @@ final class StartTask {
             } else {
                 started.completeExceptionally(failure);
             }
+        } finally {
+            RehearsalTime.PROCESS.started();
         }
     }
 
@@ -238,7 +245,7 @@ final class StartTask {
                 .filter(connection -> connection.state() == ConnectionState.HELD)
                 .toList();
         server.connections().removeAll(held);
-        ConnectionBatch.letGo(held);
+        ConnectionBatch.letGo(held).join();
         Futures.awaitEnd(server.crashStore().removeMarks());
         server.session().end();
         server.crashStore().close();

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -54,9 +55,15 @@ final class WaveSender {
     /** Those at rest of which executors of their pipelines may still have something to do. No wave waits for them. */
     private final List<ConnectionBatch.Parked> parked = new ArrayList<>();
 
+    /** Ends of waves that the next process has: nothing here waits for them before all is done. */
+    private final List<CompletableFuture<Void>> lettingGo = new ArrayList<>();
+
     private final int total;
     private final AtomicInteger moved = new AtomicInteger();
     private long restingNanos;
+
+    /** When the last wave was taken, by {@link System#nanoTime}. */
+    private long takenAt;
 
     /**
      * Prepares to give connections away.
@@ -103,7 +110,7 @@ final class WaveSender {
                     LockSupport.parkNanos(POLL_NANOS);
                 } else if (give(wave)) {
                     phase.end(wave.apart().size());
-                    size = nextSize(wave.resting(), System.nanoTime() - began);
+                    size = nextSize(wave.resting(), takenAt - began);
                 } else {
                     return false;
                 }
@@ -111,6 +118,7 @@ final class WaveSender {
             return true;
         } finally {
             ticker.stop();
+            CompletableFuture.allOf(lettingGo.toArray(CompletableFuture[]::new)).join();
         }
     }
 
@@ -211,13 +219,14 @@ final class WaveSender {
             ConnectionBatch.comeBack(wave.apart().keySet()).join();
             return false;
         }
+        takenAt = System.nanoTime();
         Set<Integer> notTaken = notTaken(answer);
         Map<Connection, ChannelRecord> apart = wave.apart();
         List<Connection> left = apart.keySet().stream()
                 .filter(connection -> notTaken.contains(connection.slot().index()))
                 .toList();
         left.forEach(apart::remove);
-        wave.letGo();
+        lettingGo.add(wave.letGo());
         moved.addAndGet(apart.size());
         ConnectionBatch.comeBack(left).join();
         left.forEach(connection -> onStaying.accept(

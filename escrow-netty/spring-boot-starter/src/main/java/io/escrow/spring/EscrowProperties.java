@@ -20,6 +20,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param crashSafe whether listeners and connections outlive a crash of this process, too
  * @param waves how long connections may pause when they move in waves to a process that waits already. By default all move at
  *     once
+ * @param rehearsal whether this process rehearses a handover with connections of its own, see {@link ServerHandoverBuilder#rehearsal}
  * @param create whether to start a daemon when none is running. In a control group or container, it would end with the
  *     application
  * @param daemon where the daemon is, escrowd.jar or a program, if it is neither on the class path nor named by ESCROWD in the
@@ -37,6 +38,7 @@ public record EscrowProperties(
         @DefaultValue("http") String name,
         @DefaultValue("false") boolean crashSafe,
         Duration waves,
+        @DefaultValue("true") boolean rehearsal,
         @DefaultValue("true") boolean create,
         Path daemon,
         @DefaultValue("30s") Duration deadline,
@@ -55,8 +57,11 @@ public record EscrowProperties(
 
     /** Returns a server as these properties describe it. */
     ServerHandoverBuilder toBuilder() {
-        ServerHandoverBuilder server =
-                ServerHandover.with(client()).crashSafe(crashSafe).drain(drain).firstTag(firstTag);
+        ServerHandoverBuilder server = ServerHandover.with(client())
+                .crashSafe(crashSafe)
+                .drain(drain)
+                .firstTag(firstTag)
+                .rehearsal(rehearsal);
         if (sealKeyFile != null) {
             server.seal(SealKeys.file(sealKeyFile));
         }

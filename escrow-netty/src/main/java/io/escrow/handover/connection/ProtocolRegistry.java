@@ -43,6 +43,14 @@ public final class ProtocolRegistry {
         return new ProtocolRegistry(all);
     }
 
+    /** Makes a registry of the protocols of this library, and no others. */
+    public static ProtocolRegistry ofLibrary() {
+        String library = Protocol.class.getPackageName().replace(".protocol", ".");
+        return new ProtocolRegistry(with(List.of()).protocols.stream()
+                .filter(protocol -> protocol.getClass().getName().startsWith(library))
+                .toList());
+    }
+
     private static String checkedName(Protocol protocol) {
         if (!protocol.name().matches(NAME)) {
             throw new IllegalArgumentException(

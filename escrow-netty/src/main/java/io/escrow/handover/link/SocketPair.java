@@ -11,12 +11,12 @@ import java.util.UUID;
  * @param one the number of one end
  * @param other the number of the other end
  */
-record SocketPair(int one, int other) {
+public record SocketPair(int one, int other) {
 
     private static final int MAX_ADDRESS = 128;
 
     /** Makes a pair. Netty has no socketpair(2): one end connects to a name that no other process can guess in time. */
-    static SocketPair open() throws IOException {
+    public static SocketPair open() throws IOException {
         DomainSocketAddress address = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
         Socket listener = Socket.newSocketDomain();
         try {

@@ -154,14 +154,14 @@ public final class EscrowTable {
         numbers(tag).release(index);
     }
 
-    /** Returns the slot of an entry that can be read. */
+    /** Returns the slot of an entry that can be read; without any session until now, as in a rehearsal, it is empty. */
     public ChannelSlot slot(Entry entry) {
         Place place = place(entry, Unpooled.wrappedBuffer(entry.payload()));
         numbers(entry.tag()).reserve(entry.index(), 1);
         if (place.chunks() > 0) {
             chunkNumbers.reserve(place.firstChunk(), place.chunks());
         }
-        return new ChannelSlot(this, entry.tag(), entry.index(), place);
+        return new ChannelSlot(this, entry.tag(), entry.index(), client == null ? null : place);
     }
 
     /** Stores a channel. Its descriptor stays the caller's; the caller keeps it open until it is sent or the future is done. */

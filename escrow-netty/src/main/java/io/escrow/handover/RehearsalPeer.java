@@ -1,0 +1,118 @@
+package io.escrow.handover;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandler.Sharable;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/** The peer of one connection of a {@link Rehearsal}, and the pipeline at the other end. */
+final class RehearsalPeer {
+
+    private static final boolean HAS_HTTP = isThere("io.netty.handler.codec.http.HttpServerCodec");
+    private static final int LENGTH_BYTES = 4;
+    private static final int MAX_FRAME = 1024;
+    private static final byte[] FRAME = {0, 0, 0, 1, 7};
+    private static final byte[] REQUEST = "GET / HTTP/1.1\r\nHost: rehearsal\r\n\r\n".getBytes(US_ASCII);
+
+    private final Semaphore answers = new Semaphore(0);
+    private final Channel channel;
+
+    /** Owns one end of a pair of sockets. */
+    RehearsalPeer(EventLoop loop, int socket) {
+        channel = new EpollDomainSocketChannel(socket);
+        channel.pipeline().addLast(new SimpleChannelInboundHandler<ByteBuf>() {
+            @Override
+            protected void channelRead0(ChannelHandlerContext ctx, ByteBuf in) {
+                answers.release();
+            }
+        });
+        loop.register(channel);
+    }
+
+    private static boolean isThere(String name) {
+        try {
+            Class.forName(name, false, RehearsalPeer.class.getClassLoader());
+            return true;
+        } catch (ClassNotFoundException | LinkageError e) {
+            return false;
+        }
+    }
+
+    /** Builds the pipelines of the server: of HTTP, if its codec is there, and else of frames. */
+    static ChannelHandler serverPipeline() {
+        return new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel child) {
+                if (HAS_HTTP) {
+                    child.pipeline().addLast(new HttpServerCodec(), new Answer());
+                } else {
+                    child.pipeline()
+                            .addLast(new LengthFieldBasedFrameDecoder(MAX_FRAME, 0, LENGTH_BYTES), Echo.INSTANCE);
+                }
+            }
+        };
+    }
+
+    /** Sends a message, and waits for the answer: then the connection is at rest. */
+    void ask(Duration patience) throws IOException {
+        channel.writeAndFlush(Unpooled.wrappedBuffer(HAS_HTTP ? REQUEST : FRAME));
+        try {
+            if (!answers.tryAcquire(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new IOException("no answer came in " + patience.toSeconds() + " s");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+    }
+
+    void close() {
+        channel.close();
+    }
+
+    @Sharable
+    private static final class Echo extends ChannelInboundHandlerAdapter {
+        private static final Echo INSTANCE = new Echo();
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            ctx.writeAndFlush(msg);
+        }
+    }
+
+    /** Is loaded only if its codec is there. */
+    private static final class Answer extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            boolean isEnd = msg instanceof LastHttpContent;
+            ReferenceCountUtil.release(msg);
+            if (isEnd) {
+                DefaultFullHttpResponse answer = new DefaultFullHttpResponse(
+                        HttpVersion.HTTP_1_1, HttpResponseStatus.NO_CONTENT, Unpooled.EMPTY_BUFFER);
+                answer.headers().set(HttpHeaderNames.CONTENT_LENGTH, 0);
+                ctx.writeAndFlush(answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package io.escrow.handover;
+
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.client.EscrowClient;
+import io.escrow.testing.LogLines;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** A rehearsal does what a handover does, and nobody sees it. */
+class RehearsalTest {
+
+    private static final int FEW = 2 * Rehearsal.WAVE;
+    private static final long NEVER = Long.MAX_VALUE / 2;
+
+    static {
+        // That of this process would use sockets while they are counted.
+        RehearsalTime.PROCESS.end();
+    }
+
+    private static long sockets() {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.filter(descriptor -> {
+                        try {
+                            return Files.readSymbolicLink(descriptor).toString().startsWith("socket:");
+                        } catch (IOException e) {
+                            return false;
+                        }
+                    })
+                    .count();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Returns the threads of rehearsals, with what they do. */
+    private static Map<Thread, StackTraceElement[]> threads() {
+        Map<Thread, StackTraceElement[]> all = new HashMap<>(Thread.getAllStackTraces());
+        all.keySet().removeIf(thread -> !thread.getName().startsWith("escrow-rehearsal"));
+        return all;
+    }
+
+    @Test
+    void connectionsMoveAndNothingIsLeft() {
+        // Once in a process, the JDK keeps a socket of its own.
+        Rehearsal.hold(new RehearsalTime(0), FEW);
+        long before = sockets();
+        try (LogLines log = new LogLines(ServerHandover.class)) {
+            assertEquals(FEW, Rehearsal.hold(new RehearsalTime(0), FEW));
+
+            assertEquals(0, log.count("INFO", ""));
+            assertEquals(0, log.count("WARN", ""));
+        }
+        await().untilAsserted(() -> {
+            Map<Thread, StackTraceElement[]> left = threads();
+            assertTrue(
+                    left.isEmpty(),
+                    () -> left.entrySet().stream()
+                            .map(e -> e.getKey() + " " + Arrays.toString(e.getValue()))
+                            .toList()
+                            .toString());
+        });
+        await().until(() -> sockets() <= before);
+    }
+
+    @Test
+    void waitsForAStartToEnd() throws Exception {
+        RehearsalTime time = new RehearsalTime(0);
+        time.turnCame();
+        CompletableFuture<Boolean> mayBegin = CompletableFuture.supplyAsync(() -> mayBegin(time));
+        time.turnCame();
+        time.started();
+        assertFalse(mayBegin.isDone());
+        time.started();
+
+        assertTrue(mayBegin.get());
+    }
+
+    @Test
+    void endsBeforeAServerHasServedForAWhile() throws Exception {
+        RehearsalTime time = new RehearsalTime(NEVER);
+        time.turnCame();
+        time.started();
+        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, FEW));
+        assertFalse(moved.isDone());
+        time.end();
+
+        assertEquals(0, moved.get());
+    }
+
+    @Test
+    void isHeldOnceAndNotAtAllAfterAHandover() {
+        RehearsalTime time = new RehearsalTime(0);
+        time.end();
+        time.begin();
+
+        assertTrue(threads().isEmpty());
+    }
+
+    @Test
+    void isOnUnlessTheBuilderSaysOtherwise() {
+        ServerHandoverBuilder builder =
+                ServerHandover.with(EscrowClient.builder().path("/does/not/exist"));
+
+        ListenerDescriptions none = new ListenerDescriptions().frozen();
+        assertTrue(builder.configuration(none).rehearsal());
+        assertFalse(builder.rehearsal(false).configuration(none).rehearsal());
+    }
+
+    private static boolean mayBegin(RehearsalTime time) {
+        try {
+            return time.await(0);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
