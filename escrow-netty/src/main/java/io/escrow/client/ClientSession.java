@@ -83,7 +83,7 @@ final class ClientSession implements RequestHandler.EndListener {
     private RequestHandler begin(Connection next) {
         sessions++;
         connection = next;
-        RequestHandler handler = new RequestHandler(next.channel(), next.daemon(), queue, this);
+        RequestHandler handler = new RequestHandler(next, queue, this);
         next.channel().pipeline().addLast(handler);
         return handler;
     }

@@ -272,9 +272,9 @@ final class Connector<T> {
         options.onWaiting().accept(waiting);
     }
 
-    void opened(Channel ch, Frame.Hello daemon) {
+    void opened(Channel ch, Frame.Hello daemon, Wire wire) {
         Duration waited = Duration.ofNanos(System.nanoTime() - queuedSince);
-        if (!result.complete(clients.make(new Connection(ch, daemon, waited), ownGroup))) {
+        if (!result.complete(clients.make(new Connection(ch, daemon, waited, wire::descriptorsMayCome), ownGroup))) {
             ch.close();
         }
     }

@@ -42,7 +42,7 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             answered = true;
             reports.cancel(false);
             wire.limits(hello.limits());
-            connector.opened(ctx.channel(), hello);
+            connector.opened(ctx.channel(), hello, wire);
         } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {
             // Its turn came while this process was stopped. It goes to the end of the queue.
             ctx.close();

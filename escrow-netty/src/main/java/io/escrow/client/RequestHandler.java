@@ -20,6 +20,7 @@ import io.netty.channel.unix.UnixChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Queue;
+import java.util.function.Consumer;
 
 /**
  * Packs waiting requests into packets, keeps a few packets in flight, and gives each answer to its request, in order.
@@ -47,14 +48,19 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     private final boolean daemonKeepsFlags;
     private final RequestQueue queue;
     private final EndListener listener;
+    private final Consumer<Boolean> descriptorsMayCome;
     private final Queue<Request> sent = new ArrayDeque<>();
+    /** How many of those that are sent fetch a slot. */
+    private int fetching;
+
     private int packetsInFlight;
     private Throwable closeCause;
 
-    RequestHandler(Channel channel, Frame.Hello daemon, RequestQueue queue, EndListener listener) {
-        this.channel = channel;
-        this.limits = daemon.limits();
-        this.daemonKeepsFlags = daemon.keepsFlags();
+    RequestHandler(Connection connection, RequestQueue queue, EndListener listener) {
+        this.channel = connection.channel();
+        this.limits = connection.daemon().limits();
+        this.daemonKeepsFlags = connection.daemon().keepsFlags();
+        this.descriptorsMayCome = connection.descriptorsMayCome();
         this.queue = queue;
         this.listener = listener;
     }
@@ -63,6 +69,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         // A channel is closed some time before channelInactive: what is not sent by then is certainly never sent.
         while (channel.isActive() && packetsInFlight < limits.packetsInFlight() && fillPacket()) {
             packetsInFlight++;
+            descriptorsMayCome.accept(fetching > 0);
             channel.flush();
         }
     }
@@ -84,6 +91,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             frames++;
             bytes += length;
             withDescriptor += descriptor ? 1 : 0;
+            fetching += frame instanceof Frame.Get ? 1 : 0;
             sent.add(request);
             last = request;
             if (request.asksWhenSent()) {
@@ -175,6 +183,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             Request.discard(answer);
             throw new ProtocolException("an answer without a request: " + answer);
         }
+        fetching -= request.frame() instanceof Frame.Get ? 1 : 0;
         if (request.lastOfPacket()) {
             packetsInFlight--;
         }

@@ -209,9 +209,13 @@ final class ExactReads implements RecvByteBufAllocator {
             return attemptedBytesRead;
         }
 
+        /** Ends the turn with a packet. Mostly nothing lies behind it, and a read that finds nothing costs a system call. */
         @Override
         public boolean continueReading() {
-            return config.isAutoRead() && reads < READS_PER_LOOP && lastBytesRead == attemptedBytesRead;
+            return config.isAutoRead()
+                    && reads < READS_PER_LOOP
+                    && lastBytesRead == attemptedBytesRead
+                    && (packets == null || packets.received() > 0);
         }
 
         @Override

@@ -19,7 +19,9 @@ import java.util.List;
  */
 final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
-    private static final int PRELUDE_LENGTH = 8;
+    static final int PRELUDE_LENGTH = 8;
+    /** The length of the shortest answer, which is REP without a text. */
+    private static final int SHORTEST_ANSWER = FrameCodec.HEADER_LENGTH + 4;
     /** Flag in the number of descriptors: receiving them must not change the flags of their open files. */
     static final int KEEP_FLAGS = 1 << 31;
 
@@ -32,10 +34,10 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private final List<Object> descriptors = new ArrayList<>();
     private Limits limits;
     private State state = State.PRELUDE;
-    private int partLength = PRELUDE_LENGTH;
     private int framesLength;
     private int descriptorCount;
     private boolean keepFlags;
+    private boolean descriptorsMayCome = true;
     private ByteBuf part;
 
     /**
@@ -56,6 +58,14 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         this.limits = limits;
     }
 
+    /**
+     * Sets whether the packets to come may bring descriptors. While none may come, and each packet is an answer, a read may
+     * reach from the prelude into the frames.
+     */
+    void descriptorsMayCome(boolean mayCome) {
+        descriptorsMayCome = mayCome;
+    }
+
     int descriptorsDue() {
         return state == State.DESCRIPTORS ? descriptorCount - descriptors.size() : 0;
     }
@@ -66,7 +76,14 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     }
 
     int bytesDue() {
-        return partLength - (part == null ? 0 : part.readableBytes());
+        return partLength() - (part == null ? 0 : part.readableBytes());
+    }
+
+    private int partLength() {
+        if (state == State.PRELUDE) {
+            return descriptorsMayCome ? PRELUDE_LENGTH : PRELUDE_LENGTH + SHORTEST_ANSWER;
+        }
+        return framesLength;
     }
 
     /** Returns how many bytes and descriptors of the packet under way are here; 0 between packets. */
@@ -91,39 +108,54 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             bytes.release();
             throw new ProtocolException("a byte came where a descriptor was due");
         }
-        if (part == null && bytes.readableBytes() == partLength) {
-            part = bytes;
-        } else {
-            try {
-                if (bytes.readableBytes() > bytesDue()) {
-                    throw new IllegalStateException(
-                            "read " + bytes.readableBytes() + " bytes (expected: <= " + bytesDue() + ")");
-                }
-                if (part == null) {
-                    part = ctx.alloc().directBuffer(partLength);
-                }
-                part.writeBytes(bytes);
-            } finally {
-                bytes.release();
-            }
-        }
-        if (bytesDue() == 0) {
-            ByteBuf whole = part;
-            part = null;
-            if (state == State.PRELUDE) {
-                begin(whole);
-            } else {
-                finish(ctx, whole);
-            }
+        addToPart(ctx, bytes);
+        if (state == State.PRELUDE && part.readableBytes() >= PRELUDE_LENGTH) {
+            begin(ctx, takePart());
+        } else if (state == State.FRAMES && bytesDue() == 0) {
+            finish(ctx, takePart());
         }
     }
 
-    private void begin(ByteBuf prelude) {
+    private void addToPart(ChannelHandlerContext ctx, ByteBuf bytes) {
+        int due = bytesDue();
+        if (bytes.readableBytes() > due) {
+            int length = bytes.readableBytes();
+            bytes.release();
+            throw new IllegalStateException("read " + length + " bytes (expected: <= " + due + ")");
+        }
+        if (part == null && bytes.readableBytes() >= (state == State.PRELUDE ? PRELUDE_LENGTH : framesLength)) {
+            part = bytes;
+            return;
+        }
+        if (part == null) {
+            part = ctx.alloc().directBuffer(Math.max(partLength(), PRELUDE_LENGTH + SHORTEST_ANSWER));
+        }
+        part.writeBytes(bytes);
+        bytes.release();
+    }
+
+    private ByteBuf takePart() {
+        ByteBuf taken = part;
+        part = null;
+        return taken;
+    }
+
+    private void begin(ChannelHandlerContext ctx, ByteBuf bytes) {
+        try {
+            readPrelude(bytes);
+            if (bytes.isReadable()) {
+                beginFrames(ctx, bytes);
+            }
+        } finally {
+            bytes.release();
+        }
+    }
+
+    private void readPrelude(ByteBuf prelude) {
         framesLength = prelude.readInt();
         int descriptorField = prelude.readInt();
         descriptorCount = descriptorField & ~KEEP_FLAGS;
         keepFlags = (descriptorField & KEEP_FLAGS) != 0;
-        prelude.release();
         if (framesLength < FrameCodec.HEADER_LENGTH || framesLength > limits.packetBytes()) {
             throw new ProtocolException("packet length: " + (framesLength & 0xFFFFFFFFL) + " (expected: "
                     + FrameCodec.HEADER_LENGTH + ".." + limits.packetBytes() + ")");
@@ -132,7 +164,24 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             throw new ProtocolException("descriptors in a packet: " + descriptorCount + " (expected: 0.."
                     + limits.packetDescriptors() + ")");
         }
-        expect(descriptorCount > 0 ? State.DESCRIPTORS : State.FRAMES, framesLength);
+        state = descriptorCount > 0 ? State.DESCRIPTORS : State.FRAMES;
+    }
+
+    /** Begins with frames whose first bytes were read together with the prelude. */
+    private void beginFrames(ChannelHandlerContext ctx, ByteBuf first) {
+        if (descriptorCount > 0) {
+            throw new ProtocolException(
+                    "descriptors in the answer to requests that ask for none: " + descriptorCount + " (expected: 0)");
+        }
+        if (first.readableBytes() > framesLength) {
+            throw new ProtocolException(
+                    "length of an answer: " + framesLength + " (expected: >= " + SHORTEST_ANSWER + ")");
+        }
+        if (first.readableBytes() == framesLength) {
+            finish(ctx, first.retain());
+        } else {
+            part = ctx.alloc().directBuffer(framesLength).writeBytes(first);
+        }
     }
 
     private void collect(Object descriptor) {
@@ -142,23 +191,18 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         }
         descriptors.add(descriptor);
         if (descriptorsDue() == 0) {
-            expect(State.FRAMES, framesLength);
+            state = State.FRAMES;
         }
     }
 
     private void finish(ChannelHandlerContext ctx, ByteBuf frames) {
-        expect(State.PRELUDE, PRELUDE_LENGTH);
+        state = State.PRELUDE;
         for (Object descriptor : descriptors) {
             ctx.fireChannelRead(descriptor);
         }
         descriptors.clear();
         ctx.fireChannelRead(frames);
         ctx.fireChannelRead(PacketEnd.INSTANCE);
-    }
-
-    private void expect(State next, int length) {
-        state = next;
-        partLength = length;
     }
 
     @Override
@@ -175,7 +219,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private void drop() {
         descriptors.forEach(ReferenceCountUtil::release);
         descriptors.clear();
-        expect(State.PRELUDE, PRELUDE_LENGTH);
+        state = State.PRELUDE;
         if (part != null) {
             part.release();
             part = null;

@@ -25,7 +25,9 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private final List<DescriptorRegion> descriptors = new ArrayList<>();
     private Limits limits;
+    /** Room for the prelude, then the frames. */
     private ByteBuf frames;
+
     private int lastFrame;
     private boolean keepFlags;
     private ChannelPromise packetPromise;
@@ -68,13 +70,13 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private void addFrame(ChannelHandlerContext ctx, ByteBuf frame) {
         if (frames != null
-                && (frames.readableBytes() + frame.readableBytes() > limits.packetBytes()
+                && (framesLength() + frame.readableBytes() > limits.packetBytes()
                         || descriptors.size() == limits.packetDescriptors())) {
             writePacket(ctx);
         }
         if (frames == null) {
             // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
-            frames = ctx.alloc().directBuffer(FIRST_CAPACITY);
+            frames = ctx.alloc().directBuffer(FIRST_CAPACITY).writeZero(PacketDecoder.PRELUDE_LENGTH);
             packetPromise = ctx.newPromise();
         }
         lastFrame = frames.writerIndex();
@@ -90,20 +92,25 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         ctx.flush();
     }
 
+    private int framesLength() {
+        return frames.readableBytes() - PacketDecoder.PRELUDE_LENGTH;
+    }
+
     private void writePacket(ChannelHandlerContext ctx) {
-        ByteBuf prelude = ctx.alloc().directBuffer(8);
-        prelude.writeInt(frames.readableBytes());
-        prelude.writeInt(descriptors.size() | (keepFlags ? PacketDecoder.KEEP_FLAGS : 0));
-        keepFlags = false;
-        ChannelPromise silent = ctx.channel().unsafe().voidPromise();
-        ctx.write(prelude, silent);
-        for (DescriptorRegion descriptor : descriptors) {
-            ctx.write(descriptor, silent);
-        }
-        descriptors.clear();
-        ByteBuf body = frames;
+        ByteBuf packet = frames;
+        packet.setInt(0, framesLength());
+        packet.setInt(4, descriptors.size() | (keepFlags ? PacketDecoder.KEEP_FLAGS : 0));
         frames = null;
-        ctx.write(body, packetPromise);
+        keepFlags = false;
+        if (!descriptors.isEmpty()) {
+            ChannelPromise silent = ctx.channel().unsafe().voidPromise();
+            ctx.write(packet.readRetainedSlice(PacketDecoder.PRELUDE_LENGTH), silent);
+            for (DescriptorRegion descriptor : descriptors) {
+                ctx.write(descriptor, silent);
+            }
+            descriptors.clear();
+        }
+        ctx.write(packet, packetPromise);
     }
 
     @Override

@@ -96,4 +96,15 @@ public final class Wire {
         packetEncoder.limits(limits);
         frameCodec.limits(limits);
     }
+
+    /**
+     * Sets whether a client may get descriptors with the next packet, as answers to {@link Frame.Get}. If not, it reads the
+     * prelude and the first answer at once. True until this is called. Call it on the channel's event loop, before the
+     * requests are sent.
+     *
+     * @param mayCome whether descriptors may come
+     */
+    public void descriptorsMayCome(boolean mayCome) {
+        packetDecoder.descriptorsMayCome(mayCome);
+    }
 }

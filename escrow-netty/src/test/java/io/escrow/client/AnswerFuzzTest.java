@@ -28,7 +28,8 @@ class AnswerFuzzTest {
     @FuzzTest
     void answers(byte[] input) throws IOException {
         EmbeddedChannel channel = PacketFeeder.channel(false, LIMITS);
-        EscrowClient client = EmbeddedClient.on(channel, LIMITS);
+        EscrowClient client =
+                EmbeddedClient.on(channel, LIMITS, mayCome -> PacketFeeder.descriptorsMayCome(channel, mayCome));
         PacketFeeder feeder = new PacketFeeder(channel);
         CompletableFuture<Entry> abandoned = client.get(1, 3);
         List<CompletableFuture<?>> asked = List.of(

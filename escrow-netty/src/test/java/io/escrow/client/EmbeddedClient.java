@@ -5,6 +5,7 @@ import io.escrow.codec.Frame;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.Consumer;
 
 /** Makes clients of daemons that tests play by hand. */
 final class EmbeddedClient {
@@ -15,10 +16,19 @@ final class EmbeddedClient {
         return on(channel, new Frame.Hello(Frame.VERSION, limits));
     }
 
+    /** Makes a client that tells a consumer whether the next packet may bring descriptors. */
+    static EscrowClient on(EmbeddedChannel channel, Limits limits, Consumer<Boolean> descriptorsMayCome) {
+        return on(channel, new Frame.Hello(Frame.VERSION, limits), descriptorsMayCome);
+    }
+
     static EscrowClient on(EmbeddedChannel channel, Frame.Hello daemon) {
+        return on(channel, daemon, mayCome -> {});
+    }
+
+    private static EscrowClient on(EmbeddedChannel channel, Frame.Hello daemon, Consumer<Boolean> descriptorsMayCome) {
         Duration time = Duration.ofSeconds(1);
         ConnectOptions options = new ConnectOptions(
                 Path.of("s"), null, time, true, time, waiting -> {}, null, false, ReconnectOptions.OFF);
-        return EscrowClient.of(options, new Connection(channel, daemon, Duration.ZERO), null);
+        return EscrowClient.of(options, new Connection(channel, daemon, Duration.ZERO, descriptorsMayCome), null);
     }
 }

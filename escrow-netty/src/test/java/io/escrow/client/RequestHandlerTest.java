@@ -50,7 +50,8 @@ class RequestHandlerTest {
     private final List<List<Frame>> packets = new ArrayList<>();
     private final List<ChannelPromise> promises = new ArrayList<>();
     private final EmbeddedChannel channel = new EmbeddedChannel(new PacketRecorder());
-    private final EscrowClient client = EmbeddedClient.on(channel, LIMITS);
+    private final List<Boolean> descriptorsMayCome = new ArrayList<>();
+    private final EscrowClient client = EmbeddedClient.on(channel, LIMITS, descriptorsMayCome::add);
 
     @TempDir
     Path directory;
@@ -93,6 +94,27 @@ class RequestHandlerTest {
         answer(OK, OK, OK);
 
         assertPackets("012", "345", "67");
+    }
+
+    @Test
+    void knowsWhetherAnswersBringDescriptors() {
+        client.delete(0, 0);
+        client.delete(0, 1);
+        send();
+        client.get(0, 2);
+        send();
+        client.delete(0, 3);
+        send();
+        assertEquals(List.of(false, true), descriptorsMayCome);
+
+        answer(OK, OK);
+        assertEquals(List.of(false, true, true), descriptorsMayCome);
+        answer(NOT_FOUND);
+        answer(OK);
+        client.tag(0);
+        send();
+
+        assertEquals(List.of(false, true, true, false), descriptorsMayCome);
     }
 
     @Test

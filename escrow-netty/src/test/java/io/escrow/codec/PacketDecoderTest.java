@@ -29,6 +29,8 @@ class PacketDecoderTest {
 
     private static final String FRAMES = "00000008" + "0300000100000002" + "0000000804000001" + "00000002";
 
+    private static final String ANSWER = "0000000c" + "0580000000000000" + "00000000";
+
     private final PacketDecoder decoder = new PacketDecoder(new Limits(32, 64, 256, 4, 3, 2, 0));
     private final EmbeddedChannel channel = new EmbeddedChannel(decoder);
 
@@ -179,6 +181,71 @@ class PacketDecoderTest {
 
         channel.pipeline().fireExceptionCaught(new ProtocolException("other"));
         assertThrows(ProtocolException.class, channel::checkException);
+    }
+
+    @Test
+    void readsShortestAnswerTogetherWithItsPrelude() {
+        decoder.descriptorsMayCome(false);
+        for (int i = 0; i < 2; i++) {
+            assertEquals(8 + 16, decoder.bytesDue());
+            receive("00000010" + "00000000" + ANSWER);
+            assertPacket(ANSWER);
+        }
+    }
+
+    @Test
+    void readsRestOfLongerAnswer() {
+        decoder.descriptorsMayCome(false);
+        receive("00000020" + "00000000" + ANSWER);
+        assertEquals(16, decoder.bytesDue());
+        assertEquals(24, decoder.received());
+        receive(ANSWER);
+
+        assertPacket(ANSWER + ANSWER);
+    }
+
+    @Test
+    void readsAnswerByteByByte() {
+        decoder.descriptorsMayCome(false);
+        receiveByteByByte("00000010" + "00000000" + ANSWER);
+        receiveByteByByte("0000000c" + "00000000" + ANSWER.substring(0, 24));
+
+        assertPacket(ANSWER);
+        assertPacket(ANSWER.substring(0, 24));
+    }
+
+    @Test
+    void readsPreludeOnlyOnceDescriptorsMayCome() throws IOException {
+        decoder.descriptorsMayCome(false);
+        receive("000000");
+        decoder.descriptorsMayCome(true);
+        assertEquals(5, decoder.bytesDue());
+        receive("18" + "00000001");
+        OwnedDescriptor descriptor = receiveDescriptor();
+        receive(FRAMES);
+
+        assertSame(descriptor, channel.readInbound());
+        assertFramesAndEnd();
+        descriptor.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        00000010 00000001 | descriptors in the answer to requests that ask for none: 1 (expected: 0)
+        0000000c 00000000 | length of an answer: 12 (expected: >= 16)
+        """)
+    void refusesAnswerThatReadsTooFar(String prelude, String text) {
+        decoder.descriptorsMayCome(false);
+
+        Exception e = assertThrows(ProtocolException.class, () -> receive(prelude.replace(" ", "") + ANSWER));
+        assertEquals(text, e.getMessage());
+    }
+
+    private void assertPacket(String frames) {
+        ByteBuf received = channel.readInbound();
+        assertEquals(frames, ByteBufUtil.hexDump(received));
+        received.release();
+        assertSame(PacketEnd.INSTANCE, channel.readInbound());
     }
 
     private OwnedDescriptor receiveDescriptor() throws IOException {

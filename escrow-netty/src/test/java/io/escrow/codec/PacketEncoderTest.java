@@ -60,8 +60,7 @@ class PacketEncoderTest {
 
         channel.flush();
 
-        assertPrelude(2 * FRAME, 0);
-        assertFrames(1, 2);
+        assertPacket(1, 2);
         assertNull(channel.readOutbound());
         assertTrue(first.isSuccess() && second.isSuccess());
     }
@@ -109,12 +108,9 @@ class PacketEncoderTest {
         }
         channel.flush();
 
-        assertPrelude(3 * FRAME, 0);
-        assertFrames(1, 2, 3);
-        assertPrelude(3 * FRAME, 0);
-        assertFrames(4, 5, 6);
-        assertPrelude(FRAME, 0);
-        assertFrames(7);
+        assertPacket(1, 2, 3);
+        assertPacket(4, 5, 6);
+        assertPacket(7);
     }
 
     @Test
@@ -191,8 +187,20 @@ class PacketEncoderTest {
         prelude.release();
     }
 
+    /** Checks a packet without descriptors, which is one buffer. */
+    private void assertPacket(int... contents) {
+        ByteBuf packet = channel.readOutbound();
+        assertEquals(contents.length * FRAME, packet.readInt());
+        assertEquals(0, packet.readInt());
+        assertFrames(packet.slice(), contents);
+    }
+
     private void assertFrames(int... contents) {
-        ByteBuf frames = channel.readOutbound();
+        ByteBuf packet = channel.readOutbound();
+        assertFrames(packet.slice(), contents);
+    }
+
+    private static void assertFrames(ByteBuf frames, int... contents) {
         assertEquals(contents.length * FRAME, frames.readableBytes());
         for (int i = 0; i < contents.length; i++) {
             assertEquals(contents[i], frames.getInt(i * FRAME));

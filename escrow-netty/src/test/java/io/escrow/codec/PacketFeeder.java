@@ -38,6 +38,11 @@ public final class PacketFeeder {
         return new EmbeddedChannel(new PacketDecoder(limits), new FrameCodec(daemon, limits));
     }
 
+    /** Sets whether the next packet may bring descriptors. */
+    public static void descriptorsMayCome(EmbeddedChannel channel, boolean mayCome) {
+        channel.pipeline().get(PacketDecoder.class).descriptorsMayCome(mayCome);
+    }
+
     /** Feeds a channel whose first handler is the decoder. */
     public PacketFeeder(EmbeddedChannel channel) {
         Epoll.ensureAvailability(); // loads what opens descriptors

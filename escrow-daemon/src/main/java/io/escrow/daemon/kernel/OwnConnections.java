@@ -27,10 +27,21 @@ public final class OwnConnections implements Predicate<OwnedDescriptor> {
     @Override
     public boolean test(OwnedDescriptor descriptor) {
         try {
-            DomainSocketAddress peer = new Socket(descriptor.intValue()).remoteDomainSocketAddress();
-            return peer != null && peer.equals(address);
+            AnySocket socket = new AnySocket(descriptor.intValue());
+            return !socket.isIpv6() && address.equals(socket.remoteDomainSocketAddress());
         } catch (ChannelException e) {
             return false; // No socket.
+        }
+    }
+
+    /** Knows the family of a socket, for which Netty asks in any case: most sockets need no other system call. */
+    private static final class AnySocket extends Socket {
+        AnySocket(int number) {
+            super(number);
+        }
+
+        boolean isIpv6() {
+            return ipv6;
         }
     }
 }
