@@ -23,6 +23,7 @@ import java.util.Map;
  * @param maxOpenFiles the number of files that it may have open ({@code ulimit -n})
  * @param tags the used tags in ascending order
  * @param counters the counters since the start
+ * @param standby the process that serves when this one ends; {@code null} if there is none, and none was asked for
  */
 public record StatusView(
         String version,
@@ -41,7 +42,8 @@ public record StatusView(
         int openFiles,
         long maxOpenFiles,
         List<TagView> tags,
-        Counters counters) {
+        Counters counters,
+        StandbyView standby) {
 
     /**
      * The totals of a tag.

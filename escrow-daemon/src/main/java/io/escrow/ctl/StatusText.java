@@ -1,6 +1,7 @@
 package io.escrow.ctl;
 
 import io.escrow.control.SessionView;
+import io.escrow.control.StandbyView;
 import io.escrow.control.StatusView;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +18,9 @@ final class StatusText {
                 + Text.duration(status.uptimeSeconds()));
         lines.add("session: " + (status.session() == null ? "none" : session(status.session())));
         lines.add("waiting: " + Text.number(status.waiting()));
+        if (status.standby() != null) {
+            lines.add("standby: " + standby(status.standby()));
+        }
         lines.add("");
         lines.addAll(held(status));
         if (!status.tags().isEmpty()) {
@@ -26,6 +30,16 @@ final class StatusText {
         lines.add("");
         lines.addAll(counters(status.counters()));
         return lines;
+    }
+
+    private static String standby(StandbyView standby) {
+        String time = " for " + Text.duration(standby.seconds());
+        if (standby.pid() == null) {
+            return "NONE" + time;
+        }
+        return process(standby.pid(), null) + ", escrowd " + Text.printable(standby.version())
+                + (standby.inStep() ? ", in step" : ", NOT YET IN STEP") + time + ", behind: "
+                + Text.number(standby.changesBehind()) + " changes, " + Text.number(standby.bytesBehind()) + " bytes";
     }
 
     private static String session(SessionView session) {

@@ -41,6 +41,7 @@ final class Acceptor {
     private EpollServerDomainSocketChannel listener;
     private boolean serving;
     private boolean paused;
+    private Runnable changed = () -> {};
 
     /**
      * Creates an acceptor.
@@ -74,6 +75,11 @@ final class Acceptor {
                 .childHandler(new Initializer(session));
     }
 
+    /** Sets what is called on the event loop when other sockets are used than before. */
+    void whenChanged(Runnable task) {
+        changed = task;
+    }
+
     /** Accepts from a socket from now on. */
     void use(Channel socket) {
         loop.execute(failures.guard(() -> {
@@ -83,6 +89,7 @@ final class Acceptor {
                 retired.add(listener);
             }
             listener = (EpollServerDomainSocketChannel) socket;
+            changed.run();
             loop.execute(failures.guard(this::next));
         }));
     }
@@ -140,6 +147,7 @@ final class Acceptor {
                 return;
             }
             retired.remove().close();
+            changed.run();
         }
         listener.read();
     }

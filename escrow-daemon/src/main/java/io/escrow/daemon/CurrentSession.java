@@ -15,6 +15,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
  * @param session carries out its requests
  * @param watchdog ends it when its client hangs
  * @param sessionRecord records it
+ * @param answers holds its answers back while a follower lacks what they are about
  * @param limits the limits that its client was told, or will be
  */
 record CurrentSession(
@@ -23,14 +24,16 @@ record CurrentSession(
         Session session,
         SessionWatchdog watchdog,
         SessionRecord sessionRecord,
+        HeldAnswers answers,
         Limits limits) {
 
     /** Returns whether the session is between two packets, and all answers are sent. */
     boolean isAtRest() {
-        ChannelOutboundBuffer answers = channel.unsafe().outboundBuffer();
+        ChannelOutboundBuffer unsent = channel.unsafe().outboundBuffer();
         return wire.received() == 0
                 && !session.isEnding()
-                && (answers == null || answers.totalPendingWriteBytes() == 0);
+                && answers.isEmpty()
+                && (unsent == null || unsent.totalPendingWriteBytes() == 0);
     }
 
     /** Lets nothing begin behind the packet that is under way. */

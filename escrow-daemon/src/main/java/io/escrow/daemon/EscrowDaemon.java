@@ -48,7 +48,6 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static final Logger logger = LoggerFactory.getLogger(EscrowDaemon.class);
     private static final Duration CLAIM_PATIENCE = Duration.ofSeconds(5);
-    private static final Duration NEXT_PATIENCE = Duration.ofSeconds(1);
     private static final long LAST_SECONDS = 10;
 
     private final DaemonOptions options;
@@ -68,9 +67,11 @@ public final class EscrowDaemon implements AutoCloseable {
     private final Sessions sessions;
     private final Acceptor acceptor;
     private final SocketWatch watch;
+    private final Mirror mirror = new Mirror();
     private final Succession succession;
     private final CompletableFuture<Throwable> end = new CompletableFuture<>();
     private volatile String address;
+    private volatile boolean serving;
 
     private EscrowDaemon(DaemonOptions options, Access access, SocketFile socketFile) {
         this.options = options;
@@ -89,7 +90,17 @@ public final class EscrowDaemon implements AutoCloseable {
         this.service = new ControlService(group.next(), options, store, eventLog, failures, version());
         this.control = new ControlServer(options, this.access, group, failures, closer);
         this.sessions = new Sessions(
-                options, this.access, socketFile, store, unclaimed, service, eventLog, hangups, closer, failures);
+                options,
+                this.access,
+                socketFile,
+                store,
+                unclaimed,
+                service,
+                eventLog,
+                hangups,
+                closer,
+                failures,
+                mirror);
         this.acceptor = new Acceptor(group.next(), failures, sessions::begin);
         this.watch = new SocketWatch(List.of(new MainSocket(), control));
         this.succession = new Succession(
@@ -106,7 +117,10 @@ public final class EscrowDaemon implements AutoCloseable {
                 options,
                 () -> address,
                 version(),
-                EscrowDaemon::runInBackground);
+                EscrowDaemon::runInBackground,
+                mirror);
+        service.standby(succession::standby);
+        acceptor.whenChanged(succession::socketsChangedNow);
         failures.failure().thenAccept(this::fail);
         succession.successor().thenAccept(pid -> end.complete(null));
     }
@@ -150,10 +164,9 @@ public final class EscrowDaemon implements AutoCloseable {
         SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
         occupyStandardDescriptors();
         Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
-        EscrowDaemon daemon =
-                new EscrowDaemon(options, options.access(), SocketFile.next(options.path(), NEXT_PATIENCE));
+        EscrowDaemon daemon = new EscrowDaemon(options, options.access(), SocketFile.unclaimed(options.path()));
         try {
-            daemon.listenInPlaceOfAnother();
+            daemon.listenInPlaceOfAnother(null);
             return daemon;
         } catch (EscrowException | RuntimeException e) {
             daemon.close();
@@ -161,11 +174,84 @@ public final class EscrowDaemon implements AutoCloseable {
         }
     }
 
-    private void listenInPlaceOfAnother() throws EscrowException {
-        TakeOver other = new TakeOver(options, group, closer, socketFile, eventLog, store, version());
+    /**
+     * Stands by until it can serve, and serves then. While another daemon serves the path, this process has everything that
+     * it has. It serves when that one ends, however it ends. When none serves, this one does, as {@link #start} does. Of
+     * several processes that stand by, one follows, and the others wait for their turn.
+     *
+     * <p>A process that has not everything that clients were told is done never serves a part of it.
+     *
+     * @param options the configuration; as for {@link #takeOver} and for {@link #start}
+     * @param told is told what happens until then
+     * @return the daemon; it serves when this method returns
+     * @throws EscrowException if it can't run on this machine or at this path, or when none serves the path, and this one
+     *     can't be started
+     */
+    public static EscrowDaemon standBy(DaemonOptions options, StandbyListener told) throws EscrowException {
+        NativeTransport.require();
+        SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
+        occupyStandardDescriptors();
+        Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
+        return new Standby(options, told).serve();
+    }
+
+    /** Serves a path that was claimed. Closes the claim if that fails. */
+    static EscrowDaemon start(DaemonOptions options, SocketFile claimed) throws EscrowException {
+        EscrowDaemon daemon;
+        try (InheritedListener bound = new InheritedListener(options.listener())) {
+            try {
+                Access access = options.access();
+                if (bound.isPresent()) {
+                    access = bound.check(options.path(), access);
+                    claimed.holder(0);
+                } else {
+                    claimed.begin(options.force());
+                }
+                daemon = new EscrowDaemon(options, access, claimed);
+            } catch (EscrowException | RuntimeException e) {
+                claimed.close();
+                throw e;
+            }
+            try {
+                daemon.listen(bound);
+                return daemon;
+            } catch (EscrowException | RuntimeException e) {
+                daemon.close();
+                throw e;
+            }
+        }
+    }
+
+    /**
+     * Follows the daemon that serves, and serves when that one ends.
+     *
+     * @throws EscrowException if this one does not serve; then it must be closed
+     */
+    static EscrowDaemon follow(DaemonOptions options, SocketFile unclaimed, StandbyListener told)
+            throws EscrowException {
+        EscrowDaemon daemon = new EscrowDaemon(options, options.access(), unclaimed);
         try {
-            other.prepare(acceptor, service);
+            daemon.listenInPlaceOfAnother(told);
+            return daemon;
+        } catch (EscrowException | RuntimeException e) {
+            daemon.close();
+            throw e;
+        }
+    }
+
+    /** Takes over at once, or, if there is a listener, when the other daemon ends. */
+    private void listenInPlaceOfAnother(StandbyListener told) throws EscrowException {
+        TakeOver other = new TakeOver(options, group, closer, socketFile, eventLog, store, version(), told != null);
+        try {
+            other.follow();
+            if (told == null) {
+                other.prepare(acceptor, service);
+            } else {
+                told.standingBy(this);
+                other.standBy(acceptor, service);
+            }
             address = other.address();
+            serving = true;
             other.serve(acceptor, sessions, () -> unclaimed.start(Duration.ofMillis(other.millisWithoutSession())));
             listenToOperators(other);
             watch.start();
@@ -225,6 +311,7 @@ public final class EscrowDaemon implements AutoCloseable {
         socketFile.publish(access);
         eventLoop().execute(failures.guard(unclaimed::start));
         acceptor.use(socket);
+        serving = true;
         watch.start();
     }
 
@@ -261,6 +348,24 @@ public final class EscrowDaemon implements AutoCloseable {
      */
     public void allowSuccessor(SuccessorStarter starter) {
         succession.allow(starter);
+    }
+
+    /**
+     * Expects that a process stands by, and complains in the log as long as none does. Without this, it is all the same
+     * when none does.
+     */
+    public void expectStandby() {
+        succession.expectStandby();
+    }
+
+    /**
+     * Hands over to the process that stands by. Blocks for a few seconds at most. Must not be called by the event loop.
+     *
+     * @return whether it serves now, or will as soon as this process has ended; {@code false} if there is none that has
+     *     everything. This daemon must still be closed
+     */
+    public boolean handOver() {
+        return succession.handOver();
     }
 
     /**
@@ -331,7 +436,7 @@ public final class EscrowDaemon implements AutoCloseable {
         }
         failures.ending();
         watch.close();
-        if (successor().isPresent()) {
+        if (successor().isPresent() || succession.isLeft()) {
             control.drain();
             socketFile.forget();
             sessions.forget();
@@ -344,7 +449,7 @@ public final class EscrowDaemon implements AutoCloseable {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LAST_SECONDS, TimeUnit.SECONDS);
         // After the end of the session, which is noted in the lock file.
         socketFile.close();
-        if (store.slots() > 0 && successor().isEmpty()) {
+        if (store.slots() > 0 && serving && successor().isEmpty() && !succession.isLeft()) {
             logger.atWarn().addKeyValue("slots", store.slots()).log("slots dropped");
         }
         store.close();
@@ -377,6 +482,8 @@ public final class EscrowDaemon implements AutoCloseable {
                 }
                 acceptor.use(socket);
             }
+            // The lock file that it has opened may not be the one that counts any more.
+            succession.restartStandby();
         }
     }
 }

@@ -114,6 +114,16 @@ final class Pause {
         unclaimed.followed(follows);
     }
 
+    /** Notes which process has everything open because it stands by; 0 for none. */
+    void stoodBy(int pid) {
+        unclaimed.standby(pid);
+    }
+
+    /** Returns for how long there has been no session. */
+    Duration sinceSession() {
+        return sessions.current() == null ? unclaimed.passed() : Duration.ZERO;
+    }
+
     /** Returns for how long there was no session when the daemon stopped. */
     Duration withoutSession() {
         return withoutSession;

@@ -48,6 +48,7 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Predicate<OwnedDescriptor> ownConnections;
     private final SessionRecord sessionRecord;
     private final FailureDetector failures;
+    private final Runnable changed;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
     private boolean pausing;
@@ -57,6 +58,7 @@ final class Session extends ChannelInboundHandlerAdapter {
      * Creates a session that waits for a greeting.
      *
      * @param ownConnections recognizes the descriptors of connections to this daemon
+     * @param changed called when the client has greeted
      */
     Session(
             Store store,
@@ -64,13 +66,15 @@ final class Session extends ChannelInboundHandlerAdapter {
             HangupDetector hangups,
             Predicate<OwnedDescriptor> ownConnections,
             SessionRecord sessionRecord,
-            FailureDetector failures) {
+            FailureDetector failures,
+            Runnable changed) {
         this.store = store;
         this.limits = limits;
         this.hangups = hangups;
         this.ownConnections = ownConnections;
         this.sessionRecord = sessionRecord;
         this.failures = failures;
+        this.changed = changed;
     }
 
     @Override
@@ -98,6 +102,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             state = State.SERVING;
             clientKeepsFlags = hello.keepsFlags();
             sessionRecord.greeted(hello.connectedAt());
+            changed.run();
             ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
         } else {
             fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");

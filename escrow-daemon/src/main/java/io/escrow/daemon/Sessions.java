@@ -41,6 +41,7 @@ final class Sessions {
     private final HangupDetector hangups;
     private final DescriptorCloser closer;
     private final FailureDetector failures;
+    private final Mirror mirror;
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private CurrentSession current;
     private volatile boolean over;
@@ -55,7 +56,8 @@ final class Sessions {
             EventLog eventLog,
             HangupDetector hangups,
             DescriptorCloser closer,
-            FailureDetector failures) {
+            FailureDetector failures,
+            Mirror mirror) {
         this.options = options;
         this.access = access;
         this.socketFile = socketFile;
@@ -66,6 +68,7 @@ final class Sessions {
         this.hangups = hangups;
         this.closer = closer;
         this.failures = failures;
+        this.mirror = mirror;
     }
 
     /** Begins a session on a connection that has not read anything. */
@@ -79,7 +82,7 @@ final class Sessions {
             return;
         }
         unclaimed.stop();
-        serve(channel, wire, peer, options.limits());
+        mirror.begun(serve(channel, wire, peer, options.limits()));
         socketFile.holder(peer.pid());
     }
 
@@ -95,6 +98,7 @@ final class Sessions {
                         Duration.ofMillis(state.millis()),
                         state.queuedMillis() < 0 ? null : Duration.ofMillis(state.queuedMillis()),
                         state.requests());
+        mirror.begun(session);
     }
 
     private Wire prepare(EpollDomainSocketChannel channel, Limits limits) {
@@ -124,13 +128,21 @@ final class Sessions {
                             current = null;
                             sessionRecord.ended();
                             unclaimed.start();
+                            mirror.ended();
                         })
                         .run());
         SessionWatchdog watchdog = new SessionWatchdog(options.timeouts(), wire::received);
-        Session session = new Session(store, limits, hangups, new OwnConnections(channel), sessionRecord, failures);
-        current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, limits);
+        Session session = new Session(
+                store, limits, hangups, new OwnConnections(channel), sessionRecord, failures, mirror::changed);
+        HeldAnswers answers = new HeldAnswers(mirror, limits.packetsInFlight());
+        current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, answers, limits);
+        wire.beforeRead(mirror::dirty);
         channel.pipeline()
-                .addLast(watchdog, new ClosingPace(store, options.storeLimits().descriptors(), closer), session);
+                .addLast(
+                        answers,
+                        watchdog,
+                        new ClosingPace(store, options.storeLimits().descriptors(), closer),
+                        session);
         return current;
     }
 

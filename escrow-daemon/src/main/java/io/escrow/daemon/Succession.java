@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.escrow.codec.PacketUpgrade;
 import io.escrow.codec.Wire;
+import io.escrow.control.StandbyView;
 import io.escrow.control.UpgradeView;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
@@ -28,9 +29,14 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Lets another daemon take the place of this one. At each step until the other one serves, this one can go on: it holds
@@ -39,7 +45,11 @@ import java.util.function.Supplier;
 final class Succession implements Successors, PrimaryHost {
 
     private static final Duration STEP = Duration.ofSeconds(10);
+    /** How long the end of this daemon may wait for a client in the middle of a packet. */
+    private static final Duration HANDOVER = Duration.ofSeconds(3);
+
     private static final long LOOK_MILLIS = 5;
+    private static final Logger logger = LoggerFactory.getLogger(Succession.class);
 
     /** How far the other daemon has come. */
     private enum State {
@@ -66,6 +76,8 @@ final class Succession implements Successors, PrimaryHost {
     private final Supplier<String> address;
     private final String version;
     private final Executor background;
+    private final Mirror mirror;
+    private final StandbyWatch standbyWatch;
     private final CompletableFuture<Integer> successor = new CompletableFuture<>();
     private State state = State.ALONE;
     private long step;
@@ -74,6 +86,8 @@ final class Succession implements Successors, PrimaryHost {
     private CompletableFuture<UpgradeView> upgrade;
     private Process started;
     private String lastReason = "";
+    private CompletableFuture<Boolean> handover;
+    private volatile boolean left;
 
     Succession(
             EventLoop loop,
@@ -89,7 +103,8 @@ final class Succession implements Successors, PrimaryHost {
             DaemonOptions options,
             Supplier<String> address,
             String version,
-            Executor background) {
+            Executor background,
+            Mirror mirror) {
         this.loop = loop;
         this.store = store;
         this.acceptor = acceptor;
@@ -103,6 +118,8 @@ final class Succession implements Successors, PrimaryHost {
         this.address = address;
         this.version = version;
         this.background = background;
+        this.mirror = mirror;
+        this.standbyWatch = new StandbyWatch(loop, eventLog, failures, this::tellFigures);
         // A client that keeps the daemon from stopping is dropped after these times.
         this.maxPayload = options.limits().payload();
         SessionTimeouts timeouts = options.timeouts();
@@ -113,6 +130,16 @@ final class Succession implements Successors, PrimaryHost {
     /** Allows it. */
     void allow(SuccessorStarter how) {
         loop.execute(() -> starter = how);
+    }
+
+    /** Complains as long as no process stands by. */
+    void expectStandby() {
+        loop.execute(failures.guard(standbyWatch::expect));
+    }
+
+    /** Returns the status of the process that stands by; {@code null} if there is none, and none is expected. */
+    StandbyView standby() {
+        return standbyWatch.view();
     }
 
     /** Completed with the number of the process that serves now. */
@@ -145,6 +172,48 @@ final class Succession implements Successors, PrimaryHost {
             }
         });
         return begun;
+    }
+
+    // The end of this daemon
+
+    /** Hands over to the process that stands by. Returns whether it serves then, or will when this process ends. */
+    boolean handOver() {
+        CompletableFuture<Boolean> asked = EventLoops.call(loop, () -> {
+                    handover = new CompletableFuture<>();
+                    if (state == State.FOLLOWED && link.isInStep()) {
+                        link.yield();
+                        loop.schedule(failures.guard(this::leave), HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
+                    } else {
+                        handover.complete(state == State.OVER);
+                    }
+                    return handover;
+                })
+                .thenCompose(begun -> begun);
+        try {
+            return asked.get(2 * HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException | ExecutionException | TimeoutException e) {
+            logger.atWarn().setCause(e).log("not handed over");
+            return false;
+        }
+    }
+
+    /** Ends without a word, as if this process were killed: the other one serves then. */
+    private void leave() {
+        if (handover.isDone()) {
+            return;
+        }
+        left = link != null && (state == State.FOLLOWED || state == State.STOPPING) && link.isInStep();
+        if (left) {
+            link.leave();
+            mirror.link(null);
+            to(State.OVER);
+        }
+        handover.complete(left || state == State.OVER);
+    }
+
+    /** Returns whether everything is left to another process. */
+    boolean isLeft() {
+        return left;
     }
 
     private void checkAllowed() throws EscrowException {
@@ -195,24 +264,84 @@ final class Succession implements Successors, PrimaryHost {
 
     @Override
     public void link(EpollDomainSocketChannel channel, PacketUpgrade packets) {
-        Primary opened = new Primary(
-                channel, packets, loop, store, failures, this, LinkHello.own(Wire.keepsFlags(), version), maxPayload);
-        loop.execute(failures.guard(() -> attach(opened)));
+        // To the loop that changes the slots: each change waits for the other daemon. Nothing is read on the way.
+        channel.config().setAutoRead(false);
+        channel.deregister()
+                .addListener(f -> loop.register(channel).addListener(registered -> {
+                    if (registered.isSuccess()) {
+                        failures.guard(() -> open(channel, packets)).run();
+                    }
+                }));
     }
 
-    private void attach(Primary opened) {
-        try {
-            checkAllowed();
-            if (link != null) {
-                throw new EscrowException(Status.EADDRINUSE, "another escrowd follows already");
-            }
-            link = opened;
-            pause.followed(true);
-            to(State.FOLLOWED);
-            opened.begin();
-        } catch (EscrowException e) {
-            opened.refuse(e.getMessage());
+    private void open(EpollDomainSocketChannel channel, PacketUpgrade packets) {
+        LinkHello own = LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS);
+        Primary unused = new Primary(channel, packets, loop, store, failures, this, own, maxPayload);
+        logger.atDebug().addKeyValue("pid", unused.peer().pid()).log("link opened");
+        channel.config().setAutoRead(true);
+    }
+
+    @Override
+    public void greeted(Primary opened) throws EscrowException {
+        checkAllowed();
+        if (link != null && link.stays() && !opened.stays() && state == State.FOLLOWED) {
+            link.dismiss("another escrowd takes over");
         }
+        if (link != null) {
+            throw new EscrowException(Status.EADDRINUSE, "another escrowd follows already");
+        }
+        if (opened.stays() && (upgrade != null || handover != null)) {
+            throw new EscrowException(Status.EADDRINUSE, "another escrowd is about to take over");
+        }
+        link = opened;
+        to(State.FOLLOWED);
+        if (opened.stays()) {
+            mirror.link(opened);
+            standbyWatch.follows(opened);
+            pause.stoodBy(opened.peer().pid());
+        } else {
+            pause.followed(true);
+        }
+    }
+
+    @Override
+    public void mirrored() {
+        mirror.settle();
+        standbyWatch.look();
+    }
+
+    /** Tells the process that stands by what has been counted meanwhile. */
+    private void tellFigures(String before, Consumer<String> told) {
+        if (link != null && link.stays() && state == State.FOLLOWED) {
+            String figures = service.save();
+            if (!figures.equals(before)) {
+                link.statistics(figures);
+                mirror.changed();
+                told.accept(figures);
+            }
+        }
+    }
+
+    /** Tells the process that stands by of new sockets. Called by any thread. */
+    @Override
+    public void socketsChanged() {
+        loop.execute(failures.guard(this::socketsChangedNow));
+    }
+
+    /** Does the same. Called on the event loop. */
+    void socketsChangedNow() {
+        if (link != null && link.stays() && state == State.FOLLOWED) {
+            tellSockets();
+        }
+    }
+
+    /** Has the process that stands by begin again. Called by any thread. */
+    void restartStandby() {
+        loop.execute(failures.guard(() -> {
+            if (link != null && link.stays() && state == State.FOLLOWED) {
+                link.dismiss("the socket or the lock file was replaced");
+            }
+        }));
     }
 
     private void to(State next) {
@@ -235,7 +364,13 @@ final class Succession implements Successors, PrimaryHost {
 
     @Override
     public void describe() {
-        // The sockets and the session are told when nothing changes any more.
+        // A successor is told when nothing changes any more.
+        if (link.stays()) {
+            tellSockets();
+            if (!mirror.tellSession()) {
+                link.noSession(pause.sinceSession().toMillis());
+            }
+        }
     }
 
     @Override
@@ -246,7 +381,9 @@ final class Succession implements Successors, PrimaryHost {
         }
         Steps.reached("take");
         to(State.STOPPING);
-        unlessStepped(patience, () -> link.fail("a client has kept this escrowd from stopping"));
+        if (handover == null) {
+            unlessStepped(patience, () -> link.fail("a client has kept this escrowd from stopping"));
+        }
         pause.begin(this::stopped);
     }
 
@@ -333,28 +470,37 @@ final class Succession implements Successors, PrimaryHost {
             upgrade.complete(
                     new UpgradeView(pid, program, ProcessHandle.current().pid()));
         }
+        if (handover != null) {
+            handover.complete(true);
+        }
         successor.complete(pid);
     }
 
     @Override
-    public void closed(String reason) {
+    public void closed(Primary lost, String reason) {
         State before = state;
-        if (before == State.OVER) {
+        if (before == State.OVER || lost != link) {
             return;
         }
-        Primary lost = link;
         link = null;
+        mirror.link(null);
+        standbyWatch.follows(null);
         pause.followed(false);
+        pause.stoodBy(0);
         lastReason = reason;
         to(State.ALONE);
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("reason", reason);
         details.put("step", before.name());
-        eventLog.warn("not taken over", details);
+        details.putAll(lost.peer().details());
+        eventLog.warn(lost.stays() ? "standby lost" : "not taken over", details);
         if (before == State.RELEASED) {
             takeBack(lost.peer().pid(), lost.program());
         } else if (before != State.FOLLOWED) {
             pause.end();
+        }
+        if (handover != null && before != State.RELEASED) {
+            handover.complete(false);
         }
     }
 
@@ -365,6 +511,9 @@ final class Succession implements Successors, PrimaryHost {
             socketFile.holder(
                     session == null ? 0 : session.sessionRecord().peer().pid());
             pause.end();
+            if (handover != null) {
+                handover.complete(false);
+            }
         } else if (socketFile.isHolderAnother()) {
             handedOver(pid, program);
         } else {

@@ -41,6 +41,10 @@ import java.util.concurrent.locks.LockSupport;
 final class TakeOver {
 
     private static final Duration LOCK_PATIENCE = Duration.ofSeconds(1);
+    private static final Duration NEXT_PATIENCE = Duration.ofSeconds(5);
+    /** How long a process may take from the end of its connections to its own end. */
+    private static final Duration END_PATIENCE = Duration.ofSeconds(20);
+
     private static final long LOCK_RETRY_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
     private final DaemonOptions options;
@@ -50,12 +54,19 @@ final class TakeOver {
     private final EventLog eventLog;
     private final Store store;
     private final Follower follower;
+    private boolean goesOn = true;
+    private boolean promoted;
     private Channel clients;
     private final List<Channel> earlier = new ArrayList<>();
     private Listening clientsSocket;
     private Follower.Socket operators;
     private OwnedDescriptor metrics;
 
+    /**
+     * Creates an object that is not connected.
+     *
+     * @param stays whether it is to serve only when the other daemon ends
+     */
     TakeOver(
             DaemonOptions options,
             EventLoopGroup group,
@@ -63,14 +74,16 @@ final class TakeOver {
             SocketFile socketFile,
             EventLog eventLog,
             Store store,
-            String version) {
+            String version,
+            boolean stays) {
         this.options = options;
         this.group = group;
         this.closer = closer;
         this.socketFile = socketFile;
         this.eventLog = eventLog;
         this.store = store;
-        this.follower = new Follower(store, LinkHello.own(Wire.keepsFlags(), version), this::checkSession);
+        LinkHello hello = LinkHello.own(Wire.keepsFlags(), version);
+        this.follower = new Follower(store, stays ? hello.with(LinkHello.STAYS) : hello, this::checkSession);
     }
 
     /** Refuses a session whose client was told that more is allowed than this daemon allows. */
@@ -96,7 +109,62 @@ final class TakeOver {
     }
 
     /**
-     * Gets everything from the daemon that serves, and the claim of its path.
+     * Gets everything from the daemon that serves, and is the next one to serve its path.
+     *
+     * @throws EscrowException if that is not possible
+     */
+    void follow() throws EscrowException {
+        try {
+            LinkConnector.connect(options.path(), group, closer, follower);
+            await(follower.synced());
+            socketFile.awaitNext(NEXT_PATIENCE);
+        } catch (EscrowException e) {
+            follower.fail(e.getMessage());
+            throw e;
+        }
+    }
+
+    /**
+     * Waits until the daemon that serves wants to end, or has ended, and gets the claim of its path.
+     *
+     * @param acceptor adopts the sockets of the clients
+     * @param service adopts the counters
+     * @throws EscrowException if that daemon goes on serving, or this one has not all that it had
+     */
+    void standBy(Acceptor acceptor, ControlService service) throws EscrowException {
+        Steps.reached("standing-by");
+        follower.asked().exceptionally(ended -> null).join();
+        if (!follower.closed().isDone()) {
+            try {
+                prepare(acceptor, service);
+                return;
+            } catch (EscrowException e) {
+                // It may have ended meanwhile, and have committed or not.
+                if (!follower.closed().isDone() || clients != null) {
+                    throw e;
+                }
+            }
+        }
+        if (!follower.isInStep()) {
+            throw new EscrowException(Status.ECONNRESET, follower.reason());
+        }
+        Steps.reached("standby-alone");
+        promoted = true;
+        call(() -> {
+            adoptSockets(acceptor);
+            if (follower.statistics() != null) {
+                service.restore(follower.statistics());
+            }
+            return null;
+        });
+        claim(END_PATIENCE);
+        Steps.reached("standby-locked");
+        // Now, when nothing can change it any more.
+        goesOn = follower.goesOn();
+    }
+
+    /**
+     * Has the daemon that serves stop, and gets the claim of its path.
      *
      * @param acceptor adopts the sockets of the clients
      * @param service adopts the counters
@@ -104,8 +172,6 @@ final class TakeOver {
      */
     void prepare(Acceptor acceptor, ControlService service) throws EscrowException {
         try {
-            LinkConnector.connect(options.path(), group, closer, follower);
-            await(follower.synced());
             follower.take();
             await(follower.committed());
             call(() -> {
@@ -116,7 +182,7 @@ final class TakeOver {
             Steps.reached("successor-prepared");
             follower.prepared();
             await(follower.released());
-            claim();
+            claim(LOCK_PATIENCE);
         } catch (EscrowException e) {
             follower.fail(e.getMessage());
             throw e;
@@ -148,10 +214,10 @@ final class TakeOver {
                 .channel();
     }
 
-    private void claim() throws EscrowException {
+    private void claim(Duration patience) throws EscrowException {
         long start = System.nanoTime();
         while (!socketFile.tryClaim()) {
-            if (System.nanoTime() - start > LOCK_PATIENCE.toNanos()) {
+            if (System.nanoTime() - start > patience.toNanos()) {
                 throw new EscrowException(Status.ECONNRESET, "not taken over: " + follower.reason());
             }
             LockSupport.parkNanos(LOCK_RETRY_NANOS);
@@ -176,7 +242,11 @@ final class TakeOver {
     /** Begins to serve. From now on the other daemon does nothing but end. */
     void serve(Acceptor acceptor, Sessions sessions, Runnable withoutSession) throws EscrowException {
         SessionState state = follower.session();
-        OwnedDescriptor connection = follower.takeSession();
+        OwnedDescriptor held = follower.takeSession();
+        OwnedDescriptor connection = goesOn ? held : null;
+        if (!goesOn && held != null) {
+            held.release(); // Its client does not know what has become of the last requests.
+        }
         call(() -> {
             acceptor.use(clients, earlier);
             return null;
@@ -196,7 +266,7 @@ final class TakeOver {
             CurrentSession current = sessions.current();
             socketFile.holder(
                     current == null ? 0 : current.sessionRecord().peer().pid());
-            tell(connection != null);
+            tell(connection != null, held != null && !goesOn);
             return null;
         });
         if (clientsSocket.owned()) {
@@ -209,11 +279,20 @@ final class TakeOver {
         return follower.millisWithoutSession();
     }
 
-    private void tell(boolean session) {
+    /** Returns whether the other daemon has ended without handing over. */
+    boolean isPromoted() {
+        return promoted;
+    }
+
+    private void tell(boolean session, boolean cut) {
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("version", follower.program());
         details.put("slots", store.slots());
         details.put("session", session);
+        if (promoted) {
+            details.put("ended", true);
+            details.put("session_closed", cut);
+        }
         eventLog.info("serving in place of another escrowd", details);
     }
 

@@ -31,7 +31,8 @@ class StatusTextTest {
                 40,
                 1_024,
                 tags,
-                counters);
+                counters,
+                null);
     }
 
     @Test

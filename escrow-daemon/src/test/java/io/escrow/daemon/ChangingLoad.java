@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
 /** Changes slots as long as it may, many at a time, and knows what must be in each of them then. */
 final class ChangingLoad implements AutoCloseable {
 
-    private static final int TAG = 2;
+    static final int TAG = 2;
     private static final int SLOTS = 128;
     private static final int EMPTY = 0;
 

@@ -55,7 +55,8 @@ class SessionTest {
                 hangups,
                 descriptor -> ownConnection,
                 new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN),
-                new FailureDetector()));
+                new FailureDetector(),
+                () -> {}));
     }
 
     @BeforeEach

@@ -38,6 +38,8 @@ final class ExactReads implements RecvByteBufAllocator {
     private static final int EBADF = -9;
     /** F_SETFL fails: the file is for appending only, see chattr(1). */
     private static final int EPERM = -1;
+    /** The peer has gone without having read everything: the end of the stream. */
+    private static final int ECONNRESET = -104;
 
     private static final int LARGEST_READ = 256 * 1024;
     private static final int PLAIN_READ = 2 * 1024;
@@ -100,6 +102,7 @@ final class ExactReads implements RecvByteBufAllocator {
             if (packets == null) {
                 return alloc.ioBuffer(PLAIN_READ, PLAIN_READ);
             }
+            packets.aboutToRead();
             while (packets.descriptorsDue() > 0) {
                 if (!receiveDescriptor()) {
                     // The end of the stream, in place of a descriptor: let the read find it.
@@ -134,6 +137,9 @@ final class ExactReads implements RecvByteBufAllocator {
                 return number < 0 ? null : new OwnedDescriptor(number, closer);
             } catch (NativeIoException e) {
                 int errno = e.expectedErr();
+                if (errno == ECONNRESET) {
+                    return null;
+                }
                 if (errno != EMSGSIZE && errno != EINVAL && errno != EBADF && errno != EPERM) {
                     throw new ProtocolException("a descriptor was due and did not come: error " + errno);
                 }

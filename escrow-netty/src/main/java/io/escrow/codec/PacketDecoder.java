@@ -39,6 +39,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private boolean keepFlags;
     private boolean descriptorsMayCome = true;
     private ByteBuf part;
+    private Runnable beforeRead = () -> {};
 
     /**
      * Makes a decoder.
@@ -64,6 +65,16 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
      */
     void descriptorsMayCome(boolean mayCome) {
         descriptorsMayCome = mayCome;
+    }
+
+    /** Sets what is run before each read from the socket. */
+    void beforeRead(Runnable task) {
+        beforeRead = task;
+    }
+
+    /** Notes that the socket is about to be read. */
+    void aboutToRead() {
+        beforeRead.run();
     }
 
     int descriptorsDue() {

@@ -87,6 +87,15 @@ public final class Wire {
     }
 
     /**
+     * Sets what is done before each read from the socket.
+     *
+     * @param task run on the channel's event loop; must not throw
+     */
+    public void beforeRead(Runnable task) {
+        packetDecoder.beforeRead(task);
+    }
+
+    /**
      * Sets the bounds of packets and frames in both directions.
      *
      * @param limits the bounds from the daemon's hello

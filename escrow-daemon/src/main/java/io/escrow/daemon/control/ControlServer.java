@@ -266,6 +266,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
         closePublication();
         publication = new SocketPublication(path);
         bindAndPublish();
+        successors.socketsChanged();
     }
 
     /**

@@ -5,6 +5,7 @@ import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.control.Json;
 import io.escrow.control.SessionView;
+import io.escrow.control.StandbyView;
 import io.escrow.control.StatusView;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.StoreLimits;
@@ -75,6 +76,7 @@ public final class ControlService {
     private final Instant started = Instant.now();
     private final long startedNanos = System.nanoTime();
     private SessionRecord session;
+    private Supplier<StandbyView> standby = () -> null;
     private boolean paused;
     private boolean over;
     /** Done when no slots are retained. */
@@ -98,6 +100,11 @@ public final class ControlService {
     /** Sets the current session, {@code null} for none. Called on the daemon's event loop. */
     public void setSession(SessionRecord current) {
         session = current;
+    }
+
+    /** Sets what returns the status of the standby, on the daemon's event loop; {@code null} if none is wanted or there. */
+    public void standby(Supplier<StandbyView> status) {
+        standby = status;
     }
 
     /** Sets whether operators may change anything: not while another daemon takes over. Called on the event loop. */
@@ -162,7 +169,8 @@ public final class ControlService {
                 openFiles.open(),
                 openFiles.allowed(),
                 tags(),
-                counters());
+                counters(),
+                standby.get());
     }
 
     private SessionView session() {

@@ -1,5 +1,6 @@
 package io.escrow.daemon.control;
 
+import io.escrow.control.StandbyView;
 import io.escrow.control.StatusView;
 import io.escrow.daemon.events.DurationHistogram;
 import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
@@ -35,6 +36,7 @@ final class Metrics {
     static byte[] text(ControlService.Figures figures) {
         Metrics metrics = new Metrics();
         metrics.addHeld(figures.status());
+        metrics.addStandby(figures.status().standby());
         metrics.addCounters(figures.status().counters());
         metrics.add("escrowd_queue_seconds", "How long clients have waited for their sessions.", figures.queueTimes());
         metrics.add(
@@ -61,6 +63,25 @@ final class Metrics {
         gauge("escrowd_descriptors_limit", "Largest number of held descriptors.", status.maxDescriptors());
         gauge("escrowd_payload_limit_bytes", "Largest sum of payloads and farewells.", (double)
                 status.maxPayloadBytes());
+    }
+
+    private void addStandby(StandbyView standby) {
+        gauge(
+                "escrowd_standby_wanted",
+                "Whether a standby was asked for.",
+                standby != null && standby.wanted() ? 1 : 0);
+        gauge(
+                "escrowd_standby_in_step",
+                "Whether a standby has everything.",
+                standby != null && standby.inStep() ? 1 : 0);
+        gauge(
+                "escrowd_standby_behind_changes",
+                "Changes that the standby has not acknowledged.",
+                standby == null ? 0 : standby.changesBehind());
+        gauge(
+                "escrowd_standby_behind_bytes",
+                "Size of these changes.",
+                standby == null ? 0 : (double) standby.bytesBehind());
     }
 
     private void addCounters(StatusView.Counters counters) {

@@ -17,6 +17,9 @@ public interface Successors {
      */
     void link(EpollDomainSocketChannel channel, PacketUpgrade packets);
 
+    /** Notes that operators are served at another socket than before. */
+    void socketsChanged();
+
     /**
      * Starts another daemon that takes the place of this one.
      *

@@ -10,6 +10,7 @@ import io.escrow.internal.Futures;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -34,6 +35,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final CompletableFuture<Void> committed = new CompletableFuture<>();
     private final CompletableFuture<Void> released = new CompletableFuture<>();
+    private final CompletableFuture<Void> asked = new CompletableFuture<>();
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final List<Socket> sockets = new ArrayList<>();
     private ChannelHandlerContext link;
@@ -41,8 +43,12 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private OwnedDescriptor session;
     private SessionState state;
     private long millisWithoutSession;
+    private long withoutSessionSince = System.nanoTime();
+    private OwnedDescriptor mark;
+    private boolean failed;
     private String statistics;
     private long received;
+    private long acknowledged;
     private String reason = "the other escrowd has closed the link";
 
     /** Refuses sessions that can't go on in this daemon. */
@@ -82,6 +88,34 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         return released;
     }
 
+    /** Completed when the primary wants this process to take over, because it ends. */
+    public CompletableFuture<Void> asked() {
+        return asked;
+    }
+
+    /** Returns whether this process has everything, as long as the primary has not gone on without it. */
+    public boolean isInStep() {
+        return synced.isDone() && !synced.isCompletedExceptionally() && !failed;
+    }
+
+    /**
+     * Returns whether the primary's session can go on here. Called when the primary has ended.
+     *
+     * @throws EscrowException if this process must not serve what it has, because the primary went on without it
+     */
+    public boolean goesOn() throws EscrowException {
+        Mark.State state;
+        try {
+            state = Mark.read(mark);
+        } catch (IOException e) {
+            throw new EscrowException(Status.EIO, "the state of the other escrowd can't be read: " + e, e);
+        }
+        if (failed || state == Mark.State.REVOKED) {
+            throw new EscrowException(Status.ECONNRESET, "the escrowd that served has gone on alone: " + reason);
+        }
+        return state == Mark.State.CLEAN;
+    }
+
     /** Completed when the link has ended. */
     public CompletableFuture<Void> closed() {
         return closed;
@@ -116,10 +150,10 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
 
     /** Returns for how long there has been no session, in milliseconds. */
     public long millisWithoutSession() {
-        return millisWithoutSession;
+        return millisWithoutSession + (System.nanoTime() - withoutSessionSince) / 1_000_000;
     }
 
-    /** Returns the primary's counters, as JSON. */
+    /** Returns the primary's counters, as JSON; {@code null} if it has not told them. */
     public String statistics() {
         return statistics;
     }
@@ -159,9 +193,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
         if (msg == PacketEnd.INSTANCE) {
-            if (received > 0) {
-                ctx.writeAndFlush(Fields.write().put(received).frame(LinkKind.ACK), ctx.voidPromise());
-            }
+            acknowledge(ctx);
         } else if (msg instanceof LinkFrame frame) {
             boolean kept = false;
             try {
@@ -176,6 +208,13 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
             }
         } else {
             ReferenceCountUtil.release(msg);
+        }
+    }
+
+    private void acknowledge(ChannelHandlerContext ctx) {
+        if (received > acknowledged) {
+            acknowledged = received;
+            ctx.writeAndFlush(Fields.write().put(received).frame(LinkKind.ACK), ctx.voidPromise());
         }
     }
 
@@ -230,6 +269,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
             case NO_SESSION -> {
                 dropSession();
                 millisWithoutSession = in.getLong();
+                withoutSessionSince = System.nanoTime();
             }
             case STATISTICS -> statistics = in.getText();
             case SYNCED -> {
@@ -244,7 +284,13 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 committed.complete(null);
             }
             case RELEASED -> released.complete(null);
+            case MARK -> {
+                mark = (OwnedDescriptor) frame.descriptor();
+                return true;
+            }
+            case YIELD -> asked.complete(null);
             case FAILED -> {
+                failed = true;
                 reason = in.getText();
                 link.close();
             }
@@ -276,6 +322,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         synced.completeExceptionally(lost);
         committed.completeExceptionally(lost);
         released.complete(null);
+        asked.completeExceptionally(lost);
         closed.complete(null);
     }
 
@@ -283,6 +330,10 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
         Throwable failure = Futures.unwrap(cause);
         reason = failure instanceof EscrowException e ? e.getMessage() : failure.toString();
+        if (failure instanceof IOException && !(failure instanceof EscrowException)) {
+            return; // The end of the primary. What it has sent before is still read.
+        }
+        failed = true;
         ctx.writeAndFlush(Fields.write().put(reason).frame(LinkKind.FAILED)).addListener(f -> ctx.close());
     }
 
@@ -294,6 +345,8 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         }
         dropSession();
         dropSockets();
+        ReferenceCountUtil.release(mark);
+        mark = null;
     }
 
     /** Forgets the sockets: others own their descriptors now. */

@@ -17,11 +17,19 @@ public record LinkHello(int oldest, int newest, long features, String program) {
     /** Receives descriptors without changing the flags of their open files. */
     public static final long KEEPS_FLAGS = 1;
 
+    /** A follower: stays, until the primary ends. A primary: lets followers stay. */
+    public static final long STAYS = 2;
+
     private static final int VERSION = 1;
 
     /** Makes the hello of this program. */
     public static LinkHello own(boolean keepsFlags, String program) {
         return new LinkHello(VERSION, VERSION, keepsFlags ? KEEPS_FLAGS : 0, program);
+    }
+
+    /** Returns the same hello with a feature more. */
+    public LinkHello with(long feature) {
+        return new LinkHello(oldest, newest, features | feature, program);
     }
 
     /** Returns whether the sender has a feature. */

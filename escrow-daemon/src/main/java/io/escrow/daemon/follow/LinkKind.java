@@ -30,6 +30,10 @@ enum LinkKind {
     COMMIT(12),
     /** The primary has released the lock; no body. */
     RELEASED(13),
+    /** With one end of the {@link Mark}, for a follower that stays; no body. */
+    MARK(14),
+    /** The primary wants to end: the follower shall take over; no body. */
+    YIELD(15),
     /** The number of frames received, i64. */
     ACK(20),
     /** The follower wants to serve; no body. */

@@ -1,5 +1,6 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.codec.PacketEnd;
@@ -26,14 +27,22 @@ import java.util.concurrent.TimeUnit;
  * The primary's end of a link: sends all slots to the follower, and then each change. What changes while the slots are
  * sent goes out in between, in order.
  *
- * <p>Used on the daemon's event loop, but its channel is on another one.
+ * <p>A follower that stays is <em>in step</em> when it has everything. Then what is done for a client is answered when the
+ * follower has acknowledged it. Before such a follower is left behind, its {@link Mark} is revoked.
+ *
+ * <p>Used on the daemon's event loop, which its channel is on, too.
  */
 public final class Primary implements StoreListener {
+
+    private record Waiter(long frames, Runnable task) {}
 
     /** The bounds of packets on a link: the largest ones that a daemon can be configured for. */
     static final Limits LIMITS = new Limits(32, 1 << 24, (1 << 24) + (1 << 17), 128, 1024, 2, 1 << 16);
 
     private static final int HELLO_SECONDS = 10;
+    /** How long a follower that stays may acknowledge nothing. */
+    private static final int ANSWER_SECONDS = 5;
+
     private static final int PAGE = 64;
     private static final int PAGE_BYTES = 1024 * 1024;
     /** How many pages may be unacknowledged while slots are sent; bounds the descriptors in flight, and the memory. */
@@ -56,9 +65,16 @@ public final class Primary implements StoreListener {
     private List<LinkFrame> unsent = new ArrayList<>();
     private LinkHello hello;
     private boolean copying;
-    private boolean begun;
-    private String refusal;
+    private boolean accepted;
     private boolean closed;
+    /** What waits for the follower to acknowledge as many frames. */
+    private final Queue<Waiter> waiters = new ArrayDeque<>();
+
+    private Mark mark;
+    private boolean told;
+    private boolean inStep;
+    private long syncedAt = Long.MAX_VALUE;
+    private long acknowledgedBefore;
     private String reason = "the other escrowd has closed the link";
     private int tag;
     private int from;
@@ -67,7 +83,7 @@ public final class Primary implements StoreListener {
     /**
      * Creates one end of a link. Called on the channel's event loop.
      *
-     * @param loop the daemon's event loop
+     * @param loop the daemon's event loop, on which the channel is
      * @param own what this daemon says of itself
      * @param maxPayload the size of the largest payload of a slot
      */
@@ -90,18 +106,7 @@ public final class Primary implements StoreListener {
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());
-        channel.eventLoop()
-                .schedule(() -> loop.execute(failures.guard(this::checkGreeted)), HELLO_SECONDS, TimeUnit.SECONDS);
-    }
-
-    /** Begins: the follower may greet. */
-    public void begin() {
-        begun = true;
-    }
-
-    /** Closes a link that is not wanted, when the follower has greeted: before that it can't read why. */
-    public void refuse(String text) {
-        refusal = text;
+        loop.schedule(failures.guard(this::checkGreeted), HELLO_SECONDS, TimeUnit.SECONDS);
     }
 
     /** Returns the process at the other end. */
@@ -112,6 +117,75 @@ public final class Primary implements StoreListener {
     /** Returns the version of the other program; {@code null} before its greeting. */
     public String program() {
         return hello == null ? null : hello.program();
+    }
+
+    /** Returns whether the follower stays until this daemon ends. */
+    public boolean stays() {
+        return hello != null && hello.has(LinkHello.STAYS);
+    }
+
+    /** Returns whether the follower stays, and has everything. */
+    public boolean isInStep() {
+        return inStep;
+    }
+
+    /** Returns how many frames the follower has not acknowledged. */
+    public int framesBehind() {
+        return unacknowledged.size();
+    }
+
+    /** Returns how many bytes the follower has not acknowledged. */
+    public long bytesBehind() {
+        return bytesBehind;
+    }
+
+    /** Returns whether answers have to wait for the follower: from when everything was sent to it. */
+    public boolean isHolding() {
+        return told && !closed;
+    }
+
+    /** Runs a task when the follower has everything that was sent until now; at once, if it has. Tasks run in order. */
+    public void whenMirrored(Runnable task) {
+        if (!isHolding() || (unacknowledged.isEmpty() && waiters.isEmpty())) {
+            task.run();
+        } else {
+            waiters.add(new Waiter(acknowledged + unacknowledged.size(), task));
+            flush();
+        }
+    }
+
+    /** Leaves everything to the follower, which may serve when this process has ended. Nothing is answered any more. */
+    public void leave() {
+        store.listener(StoreListener.NONE);
+        waiters.clear();
+        closed = true;
+        inStep = false;
+        mark.leave();
+    }
+
+    /** Notes that the next packet of the session may be read. */
+    public void dirty() {
+        if (mark != null) {
+            mark.dirty();
+        }
+    }
+
+    /** Notes that the session is at rest, which the follower must know if it is in step. */
+    public void clean() {
+        if (mark != null && inStep && unacknowledged.isEmpty()) {
+            mark.clean();
+        }
+    }
+
+    /** Asks the follower to take over. */
+    public void yield() {
+        send(LinkFrame.of(LinkKind.YIELD));
+        flush();
+    }
+
+    /** Sends the follower what was counted. */
+    public void statistics(String json) {
+        send(Fields.write().put(json).frame(LinkKind.STATISTICS));
     }
 
     /** Sends a listening socket to the follower; the first one of a list takes the place of those before. */
@@ -139,7 +213,7 @@ public final class Primary implements StoreListener {
 
     /** Reports to the follower that it has everything, and that nothing will change any more. */
     public void commit(String statistics) {
-        send(Fields.write().put(statistics).frame(LinkKind.STATISTICS));
+        statistics(statistics);
         send(LinkFrame.of(LinkKind.COMMIT));
         flush();
     }
@@ -154,7 +228,15 @@ public final class Primary implements StoreListener {
     public void fail(String text) {
         reason = text;
         LinkFrame frame = Fields.write().put(text).frame(LinkKind.FAILED);
-        channel.eventLoop().execute(() -> channel.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE));
+        channel.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+        // Even if the follower does not read.
+        loop.schedule(() -> channel.close(), ANSWER_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Closes the link at once: the follower is not to serve any more. Tells it why, if it reads. */
+    public void dismiss(String text) {
+        fail(text);
+        end();
     }
 
     @Override
@@ -196,8 +278,7 @@ public final class Primary implements StoreListener {
         bytesBehind += frame.body().length;
         if (bytesBehind > MOST_BYTES_BEHIND || unacknowledged.size() > MOST_FRAMES_BEHIND) {
             release(frame);
-            fail("the other escrowd does not keep up with the changes");
-            end();
+            dismiss("the other escrowd does not keep up with the changes");
             return;
         }
         if (unsent.isEmpty()) {
@@ -213,14 +294,12 @@ public final class Primary implements StoreListener {
         }
         List<LinkFrame> frames = unsent;
         unsent = new ArrayList<>();
-        channel.eventLoop().execute(() -> {
-            if (channel.isActive()) {
-                frames.forEach(frame -> channel.write(frame, channel.voidPromise()));
-                channel.flush();
-            } else {
-                frames.forEach(Primary::release);
-            }
-        });
+        if (channel.isActive()) {
+            frames.forEach(frame -> channel.write(frame, channel.voidPromise()));
+            channel.flush();
+        } else {
+            frames.forEach(Primary::release);
+        }
     }
 
     private static void release(LinkFrame frame) {
@@ -230,10 +309,6 @@ public final class Primary implements StoreListener {
     private void received(LinkFrame frame) {
         release(frame); // A follower has no descriptors to send.
         if (closed) {
-            return;
-        }
-        if (refusal != null) {
-            fail(refusal);
             return;
         }
         if (hello == null && frame.kind() != LinkKind.HELLO && frame.kind() != LinkKind.FAILED) {
@@ -246,9 +321,7 @@ public final class Primary implements StoreListener {
                 acknowledge(Fields.read(frame).getLong());
                 copy();
             }
-            case TAKE -> host.take();
-            case PREPARED -> host.prepared();
-            case SERVING -> host.serving();
+            case TAKE, PREPARED, SERVING -> asked(frame.kind());
             case FAILED -> {
                 reason = Fields.read(frame).getText();
                 channel.close();
@@ -257,11 +330,47 @@ public final class Primary implements StoreListener {
         }
     }
 
+    private void asked(LinkKind what) {
+        if (!accepted) {
+            fail(what + " before the greeting"); // Or the link was refused meanwhile.
+            return;
+        }
+        switch (what) {
+            case TAKE -> host.take();
+            case PREPARED -> host.prepared();
+            default -> host.serving();
+        }
+    }
+
     private void acknowledge(long received) {
         while (acknowledged < received && !unacknowledged.isEmpty()) {
             bytesBehind -= unacknowledged.remove();
             acknowledged++;
         }
+        if (stays()) {
+            if (!inStep && acknowledged >= syncedAt) {
+                inStep = true;
+            }
+            while (!waiters.isEmpty() && waiters.element().frames <= acknowledged) {
+                waiters.remove().task.run();
+            }
+            if (unacknowledged.isEmpty()) {
+                host.mirrored();
+            }
+        }
+    }
+
+    /** A follower that is stopped must not stop the clients, too. */
+    private void checkAnswers() {
+        if (closed) {
+            return;
+        }
+        if (acknowledged == acknowledgedBefore && !unacknowledged.isEmpty()) {
+            dismiss("the other escrowd has acknowledged nothing for " + ANSWER_SECONDS + " s");
+            return;
+        }
+        acknowledgedBefore = acknowledged;
+        loop.schedule(failures.guard(this::checkAnswers), ANSWER_SECONDS, TimeUnit.SECONDS);
     }
 
     private void checkGreeted() {
@@ -272,15 +381,27 @@ public final class Primary implements StoreListener {
     }
 
     private void greeted(LinkHello theirs) {
+        if (hello != null) {
+            fail("greeted twice");
+            return;
+        }
+        hello = theirs;
         try {
             own.check(theirs);
+            host.greeted(this);
         } catch (EscrowException e) {
             fail(e.getMessage());
             return;
         }
-        hello = theirs;
+        accepted = true;
         send(own.frame());
         acknowledged = -1; // The hello is not counted.
+        if (stays()) {
+            mark = new Mark();
+            channel.closeFuture().addListener(f -> mark.close());
+            send(new LinkFrame(LinkKind.MARK, Deposit.NO_BYTES, false, mark.end()));
+            loop.schedule(failures.guard(this::checkAnswers), ANSWER_SECONDS, TimeUnit.SECONDS);
+        }
         host.describe();
         store.listener(this);
         copying = true;
@@ -309,6 +430,8 @@ public final class Primary implements StoreListener {
             if (tag == store.tags()) {
                 copying = false;
                 send(LinkFrame.of(LinkKind.SYNCED));
+                syncedAt = acknowledged + unacknowledged.size();
+                told = stays();
                 flush();
             }
         }
@@ -319,13 +442,20 @@ public final class Primary implements StoreListener {
             return;
         }
         closed = true;
+        inStep = false;
         unsent.forEach(Primary::release);
         unsent.clear();
-        if (hello != null) {
-            store.listener(StoreListener.NONE);
+        if (!accepted) {
+            return;
         }
-        if (begun) {
-            host.closed(reason);
+        store.listener(StoreListener.NONE);
+        if (mark != null) {
+            // Before anything is answered that the follower may not have.
+            mark.revoke();
+        }
+        host.closed(this, reason);
+        while (!waiters.isEmpty()) {
+            waiters.remove().task.run();
         }
     }
 
@@ -334,7 +464,7 @@ public final class Primary implements StoreListener {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {
             if (msg instanceof LinkFrame frame) {
-                loop.execute(failures.guard(() -> receivedSafely(frame)));
+                failures.guard(() -> receivedSafely(frame)).run();
             } else if (msg != PacketEnd.INSTANCE) {
                 ReferenceCountUtil.release(msg);
             }
@@ -350,7 +480,7 @@ public final class Primary implements StoreListener {
 
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
-            loop.execute(failures.guard(Primary.this::end));
+            failures.guard(Primary.this::end).run();
         }
 
         @Override

@@ -1,10 +1,22 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.EscrowException;
+
 /** What a primary has its link do. Called on the daemon's event loop. */
 public interface PrimaryHost {
 
-    /** The follower has greeted: it is to be told about sockets and the session; the slots follow by themselves. */
+    /**
+     * A follower has greeted.
+     *
+     * @throws EscrowException if it is not wanted
+     */
+    void greeted(Primary link) throws EscrowException;
+
+    /** The follower is to be told about sockets and the session; the slots follow by themselves. */
     void describe();
+
+    /** The follower has everything that was sent until now. Called now and then. */
+    void mirrored();
 
     /** The follower has everything, and wants to serve. */
     void take();
@@ -16,9 +28,9 @@ public interface PrimaryHost {
     void serving();
 
     /**
-     * The link has ended, and the follower with it.
+     * The link with a follower that was wanted has ended.
      *
      * @param reason why
      */
-    void closed(String reason);
+    void closed(Primary link, String reason);
 }

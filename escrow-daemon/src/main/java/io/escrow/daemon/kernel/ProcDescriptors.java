@@ -23,12 +23,18 @@ public final class ProcDescriptors {
     /**
      * Returns the names of the sockets of this process that other processes have open too, as far as this process may
      * see it.
+     *
+     * @param except the number of a process that is left out; 0 for none
      */
-    public static Set<String> shared() {
+    public static Set<String> shared(int except) {
         Set<String> own = names(SELF, name -> true);
         Set<String> shared = new HashSet<>();
         // Only those: a machine may have far more sockets than this process has memory for.
-        forEachOther(process -> shared.addAll(names(process.resolve("fd"), own::contains)));
+        forEachOther(process -> {
+            if (!process.endsWith(Integer.toString(except))) {
+                shared.addAll(names(process.resolve("fd"), own::contains));
+            }
+        });
         return shared;
     }
 

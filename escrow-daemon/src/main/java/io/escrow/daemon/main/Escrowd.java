@@ -72,6 +72,13 @@ public final class Escrowd implements Callable<Integer> {
     private boolean takeover;
 
     @Option(
+            names = "--standby",
+            description =
+                    "have all that the escrowd that serves PATH has, and serve when it ends, even if it is killed; serve at once"
+                            + " if none does. Start two alike. The one that serves complains in its log while no other one stands by")
+    private boolean standby;
+
+    @Option(
             names = {"-v", "--verbose"},
             description = "print every message on stderr")
     private boolean verbose;
@@ -159,6 +166,8 @@ public final class Escrowd implements Callable<Integer> {
     private boolean version;
 
     private final String[] args;
+    private EscrowDaemon notified;
+    private volatile boolean ending;
 
     private Escrowd(String[] args) {
         this.args = args.clone();
@@ -252,17 +261,26 @@ public final class Escrowd implements Callable<Integer> {
             Rehearsal.hold(options);
             Steps.begin();
             daemon = EscrowDaemon.takeOver(options);
+        } else if (standby) {
+            Rehearsal.hold(options);
+            Steps.begin();
+            daemon = EscrowDaemon.standBy(options, new StandbyLog(options.path(), held -> begin(notifier, held)));
         } else {
             Steps.begin();
             daemon = EscrowDaemon.start(options);
         }
         daemon.allowSuccessor(new SuccessorProcess(args.length, options.path()));
+        if (standby) {
+            daemon.expectStandby();
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         log.tellListening(options.path());
-        notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
+        begin(notifier, daemon);
         try {
             daemon.join();
-            daemon.successor().ifPresent(pid -> notifier.handOver(daemon.eventLoop(), pid));
+            if (!ending) {
+                daemon.successor().ifPresent(pid -> notifier.handOver(daemon.eventLoop(), pid));
+            }
         } catch (IllegalStateException e) {
             // It is logged. No shutdown hook runs: what does not work any more must not keep this process alive.
             log.end();
@@ -270,8 +288,17 @@ public final class Escrowd implements Callable<Integer> {
         }
     }
 
+    /** Reports once for each daemon, when it stands by or when it serves. */
+    private void begin(SystemdNotifier notifier, EscrowDaemon daemon) {
+        if (notified != daemon) {
+            notified = daemon;
+            notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
+        }
+    }
+
     private void end(EscrowDaemon daemon, SystemdNotifier notifier) {
-        if (daemon.successor().isEmpty()) {
+        ending = true;
+        if (daemon.successor().isEmpty() && !daemon.handOver()) {
             notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
         }
         daemon.close();

@@ -65,26 +65,37 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Makes this process the one that claims a path next: no other one can, until this one is closed.
+     * Opens the lock file of a path, and claims nothing.
+     *
+     * @throws EscrowException if it can't be opened
+     */
+    public static SocketFile unclaimed(Path path) throws EscrowException {
+        return new SocketFile(path, open(path));
+    }
+
+    /**
+     * Makes this process the one that claims the path next: no other one can, until {@link #releaseNext}.
      *
      * @param patience how long to wait while another process is the next one, because that process may only be starting
      * @throws EscrowException if another process is the next one already
      */
-    public static SocketFile next(Path path, Duration patience) throws EscrowException {
-        FileChannel lockFile = open(path);
-        SocketFile waiting = new SocketFile(path, lockFile);
+    public void awaitNext(Duration patience) throws EscrowException {
         long start = System.nanoTime();
-        waiting.next = tryLock(lockFile, NEXT, 1);
-        while (waiting.next == null && System.nanoTime() - start < patience.toNanos()) {
+        while (!tryNext()) {
+            if (System.nanoTime() - start > patience.toNanos()) {
+                throw new EscrowException(
+                        Status.EADDRINUSE, "another escrowd starts for \"" + path + "\", or takes it over: try again");
+            }
             LockSupport.parkNanos(LOCK_RETRY_NANOS);
-            waiting.next = tryLock(lockFile, NEXT, 1);
         }
-        if (waiting.next == null) {
-            closeQuietly(lockFile);
-            throw new EscrowException(
-                    Status.EADDRINUSE, "another escrowd starts for \"" + path + "\", or takes it over: try again");
+    }
+
+    /** Makes this process the one that claims the path next, if no other one is. Returns whether it is. */
+    public synchronized boolean tryNext() {
+        if (next == null) {
+            next = tryLock(lockFile, NEXT, 1);
         }
-        return waiting;
+        return next != null;
     }
 
     /** Claims the path if no other process has the claim. Returns whether this process has it. */
@@ -178,22 +189,32 @@ public final class SocketFile implements AutoCloseable {
     public static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
         SocketFile claimed = lock(path, patience, SocketPath::isServed);
         try {
-            if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-                if (SocketPath.isServed(path)) {
-                    throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
-                }
-                if (!force) {
-                    throw new EscrowException(
-                            Status.EADDRINUSE,
-                            "\"" + path + "\" is the socket of a daemon that has ended: --force replaces it");
-                }
-            }
-            claimed.holder(0);
+            claimed.begin(force);
             return claimed;
         } catch (EscrowException | RuntimeException e) {
             claimed.close();
             throw e;
         }
+    }
+
+    /**
+     * Begins with a path that is claimed.
+     *
+     * @param force whether the socket of a dead daemon may be replaced
+     * @throws EscrowException if a socket is there and {@code force} is not set, or it is not escrowd's
+     */
+    public void begin(boolean force) throws EscrowException {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            if (SocketPath.isServed(path)) {
+                throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
+            }
+            if (!force) {
+                throw new EscrowException(
+                        Status.EADDRINUSE,
+                        "\"" + path + "\" is the socket of a daemon that has ended: --force replaces it");
+            }
+        }
+        holder(0);
     }
 
     /**
@@ -270,8 +291,7 @@ public final class SocketFile implements AutoCloseable {
 
     /** Claims the path unless another process has it, or is the next one. */
     private synchronized boolean claimNext() {
-        next = tryLock(lockFile, NEXT, 1);
-        boolean claimed = next != null && tryClaim();
+        boolean claimed = tryNext() && tryClaim();
         releaseNext();
         return claimed;
     }

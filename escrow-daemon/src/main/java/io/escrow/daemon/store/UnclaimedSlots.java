@@ -43,6 +43,7 @@ public final class UnclaimedSlots {
     private int count;
     private long sinceNanos;
     private boolean followed;
+    private int standby;
 
     /**
      * Creates an object that is not started.
@@ -114,6 +115,11 @@ public final class UnclaimedSlots {
         followed = follows;
     }
 
+    /** Sets the number of the process that has everything open because it stands by, and is no server; 0 for none. */
+    public void standby(int pid) {
+        standby = pid;
+    }
+
     private void timeOut() {
         if (store.slots() == 0) {
             return;
@@ -123,8 +129,9 @@ public final class UnclaimedSlots {
             return;
         }
         int begun = count;
+        int except = standby;
         background.execute(failures.guard(() -> {
-            Set<String> others = ProcDescriptors.shared();
+            Set<String> others = ProcDescriptors.shared(except);
             try {
                 loop.execute(failures.guard(() -> {
                     if (begun == count) {

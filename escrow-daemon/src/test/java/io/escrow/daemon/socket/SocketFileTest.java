@@ -66,8 +66,10 @@ class SocketFileTest {
     @Test
     void nobodyComesBetweenOneThatReleasesTheClaimAndTheNext() throws IOException {
         try (SocketFile file = SocketFile.claim(path, false, Duration.ZERO);
-                SocketFile next = SocketFile.next(path, Duration.ZERO)) {
-            assertThrows(EscrowException.class, () -> SocketFile.next(path, Duration.ZERO));
+                SocketFile next = SocketFile.unclaimed(path);
+                SocketFile third = SocketFile.unclaimed(path)) {
+            next.awaitNext(Duration.ZERO);
+            assertThrows(EscrowException.class, () -> third.awaitNext(Duration.ZERO));
             assertFalse(next.tryClaim());
             file.release();
             assertThrows(EscrowException.class, () -> SocketFile.claimBound(path, Duration.ZERO));
