@@ -6,6 +6,7 @@ import io.escrow.daemon.events.SessionRecord;
 import io.escrow.daemon.follow.SessionState;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import java.util.function.BooleanSupplier;
 
 /**
  * The session that is on. Used on the daemon's event loop only.
@@ -15,7 +16,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
  * @param session carries out its requests
  * @param watchdog ends it when its client hangs
  * @param sessionRecord records it
- * @param answers holds its answers back while a follower lacks what they are about
+ * @param isAnswered returns whether no answer waits until a follower has what it is about
  * @param limits the limits that its client was told, or will be
  */
 record CurrentSession(
@@ -24,7 +25,7 @@ record CurrentSession(
         Session session,
         SessionWatchdog watchdog,
         SessionRecord sessionRecord,
-        HeldAnswers answers,
+        BooleanSupplier isAnswered,
         Limits limits) {
 
     /** Returns whether the session is between two packets, and all answers are sent. */
@@ -32,7 +33,7 @@ record CurrentSession(
         ChannelOutboundBuffer unsent = channel.unsafe().outboundBuffer();
         return wire.received() == 0
                 && !session.isEnding()
-                && answers.isEmpty()
+                && isAnswered.getAsBoolean()
                 && (unsent == null || unsent.totalPendingWriteBytes() == 0);
     }
 

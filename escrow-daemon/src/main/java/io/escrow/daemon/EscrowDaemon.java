@@ -192,11 +192,21 @@ public final class EscrowDaemon implements AutoCloseable {
         SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
         occupyStandardDescriptors();
         Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
-        return new Standby(options, told).serve();
+        Standby.Ways<EscrowDaemon> ways = new Standby.Ways<>() {
+            @Override
+            public EscrowDaemon start(SocketFile claimed) throws EscrowException {
+                return EscrowDaemon.start(options, claimed);
+            }
+
+            @Override
+            public EscrowDaemon follow(SocketFile next, StandbyListener listener) throws EscrowException {
+                return EscrowDaemon.follow(options, next, listener);
+            }
+        };
+        return new Standby<>(options.path(), ways, told).serve();
     }
 
-    /** Serves a path that was claimed. Closes the claim if that fails. */
-    static EscrowDaemon start(DaemonOptions options, SocketFile claimed) throws EscrowException {
+    private static EscrowDaemon start(DaemonOptions options, SocketFile claimed) throws EscrowException {
         EscrowDaemon daemon;
         try (InheritedListener bound = new InheritedListener(options.listener())) {
             try {
@@ -222,12 +232,7 @@ public final class EscrowDaemon implements AutoCloseable {
         }
     }
 
-    /**
-     * Follows the daemon that serves, and serves when that one ends.
-     *
-     * @throws EscrowException if this one does not serve; then it must be closed
-     */
-    static EscrowDaemon follow(DaemonOptions options, SocketFile unclaimed, StandbyListener told)
+    private static EscrowDaemon follow(DaemonOptions options, SocketFile unclaimed, StandbyListener told)
             throws EscrowException {
         EscrowDaemon daemon = new EscrowDaemon(options, options.access(), unclaimed);
         try {
@@ -247,7 +252,7 @@ public final class EscrowDaemon implements AutoCloseable {
             if (told == null) {
                 other.prepare(acceptor, service);
             } else {
-                told.standingBy(this);
+                told.standingBy(eventLoop(), this::status);
                 other.standBy(acceptor, service);
             }
             address = other.address();

@@ -135,7 +135,7 @@ final class Sessions {
         Session session = new Session(
                 store, limits, hangups, new OwnConnections(channel), sessionRecord, failures, mirror::changed);
         HeldAnswers answers = new HeldAnswers(mirror, limits.packetsInFlight());
-        current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, answers, limits);
+        current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, answers::isEmpty, limits);
         wire.beforeRead(mirror::dirty);
         channel.pipeline()
                 .addLast(

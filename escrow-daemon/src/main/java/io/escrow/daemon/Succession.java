@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
  * Lets another daemon take the place of this one. At each step until the other one serves, this one can go on: it holds
  * everything until then. The lock on the lock file decides who serves.
  */
-final class Succession implements Successors, PrimaryHost {
+final class Succession implements Successors {
 
     private static final Duration STEP = Duration.ofSeconds(10);
     /** How long the end of this daemon may wait for a client in the middle of a packet. */
@@ -205,7 +205,6 @@ final class Succession implements Successors, PrimaryHost {
         left = link != null && (state == State.FOLLOWED || state == State.STOPPING) && link.isInStep();
         if (left) {
             link.leave();
-            mirror.link(null);
             to(State.OVER);
         }
         handover.complete(left || state == State.OVER);
@@ -276,13 +275,12 @@ final class Succession implements Successors, PrimaryHost {
 
     private void open(EpollDomainSocketChannel channel, PacketUpgrade packets) {
         LinkHello own = LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS);
-        Primary unused = new Primary(channel, packets, loop, store, failures, this, own, maxPayload);
-        logger.atDebug().addKeyValue("pid", unused.peer().pid()).log("link opened");
+        Host host = new Host();
+        host.opened = new Primary(channel, packets, loop, store, failures, host, own, maxPayload);
         channel.config().setAutoRead(true);
     }
 
-    @Override
-    public void greeted(Primary opened) throws EscrowException {
+    private void greeted(Primary opened) throws EscrowException {
         checkAllowed();
         if (link != null && link.stays() && !opened.stays() && state == State.FOLLOWED) {
             link.dismiss("another escrowd takes over");
@@ -304,8 +302,7 @@ final class Succession implements Successors, PrimaryHost {
         }
     }
 
-    @Override
-    public void mirrored() {
+    private void mirrored() {
         mirror.settle();
         standbyWatch.look();
     }
@@ -362,8 +359,7 @@ final class Succession implements Successors, PrimaryHost {
                 TimeUnit.MILLISECONDS);
     }
 
-    @Override
-    public void describe() {
+    private void describe() {
         // A successor is told when nothing changes any more.
         if (link.stays()) {
             tellSockets();
@@ -373,8 +369,7 @@ final class Succession implements Successors, PrimaryHost {
         }
     }
 
-    @Override
-    public void take() {
+    private void take() {
         if (state != State.FOLLOWED) {
             link.fail("asked twice to take over");
             return;
@@ -423,8 +418,7 @@ final class Succession implements Successors, PrimaryHost {
         }
     }
 
-    @Override
-    public void prepared() {
+    private void prepared() {
         if (state != State.COMMITTED) {
             link.fail("prepared although nothing was committed");
             return;
@@ -448,8 +442,7 @@ final class Succession implements Successors, PrimaryHost {
         }
     }
 
-    @Override
-    public void serving() {
+    private void serving() {
         if (state != State.RELEASED) {
             link.fail("serving although the lock was not released");
             return;
@@ -476,8 +469,7 @@ final class Succession implements Successors, PrimaryHost {
         successor.complete(pid);
     }
 
-    @Override
-    public void closed(Primary lost, String reason) {
+    private void closed(Primary lost, String reason) {
         State before = state;
         if (before == State.OVER || lost != link) {
             return;
@@ -518,6 +510,47 @@ final class Succession implements Successors, PrimaryHost {
             handedOver(pid, program);
         } else {
             loop.schedule(failures.guard(() -> takeBack(pid, program)), LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    /** What one link has this daemon do. */
+    private final class Host implements PrimaryHost {
+
+        private Primary opened;
+
+        @Override
+        public void greeted() throws EscrowException {
+            Succession.this.greeted(opened);
+        }
+
+        @Override
+        public void describe() {
+            Succession.this.describe();
+        }
+
+        @Override
+        public void mirrored() {
+            Succession.this.mirrored();
+        }
+
+        @Override
+        public void take() {
+            Succession.this.take();
+        }
+
+        @Override
+        public void prepared() {
+            Succession.this.prepared();
+        }
+
+        @Override
+        public void serving() {
+            Succession.this.serving();
+        }
+
+        @Override
+        public void closed(String reason) {
+            Succession.this.closed(opened, reason);
         }
     }
 }

@@ -139,10 +139,11 @@ final class TakeOver {
                 prepare(acceptor, service);
                 return;
             } catch (EscrowException e) {
-                // It may have ended meanwhile, and have committed or not.
-                if (!follower.closed().isDone() || clients != null) {
+                if (!follower.committed().isCompletedExceptionally()) {
                     throw e;
                 }
+                // It has ended meanwhile.
+                follower.closed().join();
             }
         }
         if (!follower.isInStep()) {
@@ -217,6 +218,9 @@ final class TakeOver {
     private void claim(Duration patience) throws EscrowException {
         long start = System.nanoTime();
         while (!socketFile.tryClaim()) {
+            if (promoted) {
+                follower.goesOn();
+            }
             if (System.nanoTime() - start > patience.toNanos()) {
                 throw new EscrowException(Status.ECONNRESET, "not taken over: " + follower.reason());
             }

@@ -128,10 +128,50 @@ class StandbyIT {
         }
     }
 
+    /** The primary was told to end, and is killed before it has. */
     @ParameterizedTest
-    @ValueSource(strings = {"standing-by"})
-    void standbyIsKilled(String step) throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory, List.of(), List.of("-Descrow.test.step=" + step))) {
+    @ValueSource(strings = {"take", "stopped", "commit", "prepared", "released"})
+    void primaryIsKilledWhileItHandsOver(String step) throws Exception {
+        try (DaemonPair pair = DaemonPair.start(directory, List.of("-Descrow.test.step=" + step), List.of())) {
+            EscrowClient client = pair.client().connect().join();
+            client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
+            ChangingLoad load = new ChangingLoad(client, files, 16, 1);
+            await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
+            pair.primary().terminate();
+            pair.primary().awaitLine("stopped at " + step);
+            pair.primary().kill();
+            pair.awaitPromoted();
+            load.end();
+            client.close();
+            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+                load.check(escrow);
+                assertEquals(300, verifyFiles(escrow), pair::logs);
+            }
+        }
+    }
+
+    /** A client in the middle of a packet does not keep its daemon from ending, and what others have stored is kept. */
+    @Test
+    void sigtermInTheMiddleOfAPacket() throws Exception {
+        try (DaemonPair pair = DaemonPair.start(directory);
+                RawClient client = RawClient.open(pair.path())) {
+            client.ask(RawClient.add(TAG, 1, new byte[3]));
+            byte[] add = RawClient.add(TAG, 2, new byte[3]);
+            client.bytes(RawClient.prelude(add.length, 0));
+            pair.primary().awaitAsleep();
+            pair.primary().terminate();
+            assertEquals(143, pair.primary().awaitExit());
+            pair.awaitPromoted();
+            assertThrows(AssertionError.class, client::receive, pair::logs);
+            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+                assertEquals(1, escrow.tag(TAG).used());
+            }
+        }
+    }
+
+    @Test
+    void standbyIsKilled() throws Exception {
+        try (DaemonPair pair = DaemonPair.start(directory)) {
             EscrowClient client = pair.client().connect().join();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);

@@ -45,6 +45,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private long millisWithoutSession;
     private long withoutSessionSince = System.nanoTime();
     private OwnedDescriptor mark;
+    private Mark.State marked = Mark.State.CLEAN;
     private boolean failed;
     private String statistics;
     private long received;
@@ -99,21 +100,22 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     }
 
     /**
-     * Returns whether the primary's session can go on here. Called when the primary has ended.
+     * Returns whether the primary's session can go on here. Called when the link has ended; the answer counts when the primary
+     * has ended, too.
      *
      * @throws EscrowException if this process must not serve what it has, because the primary went on without it
      */
     public boolean goesOn() throws EscrowException {
-        Mark.State state;
         try {
-            state = Mark.read(mark);
+            Mark.State now = Mark.read(mark);
+            marked = now.compareTo(marked) > 0 ? now : marked;
         } catch (IOException e) {
             throw new EscrowException(Status.EIO, "the state of the other escrowd can't be read: " + e, e);
         }
-        if (failed || state == Mark.State.REVOKED) {
-            throw new EscrowException(Status.ECONNRESET, "the escrowd that served has gone on alone: " + reason);
+        if (failed || marked == Mark.State.REVOKED) {
+            throw new EscrowException(Status.ECONNRESET, "the escrowd that serves goes on alone: " + reason);
         }
-        return state == Mark.State.CLEAN;
+        return marked == Mark.State.CLEAN;
     }
 
     /** Completed when the link has ended. */
@@ -148,9 +150,9 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         return taken;
     }
 
-    /** Returns for how long there has been no session, in milliseconds. */
+    /** Returns for how long there has been no session, in milliseconds; 0 if there is one. */
     public long millisWithoutSession() {
-        return millisWithoutSession + (System.nanoTime() - withoutSessionSince) / 1_000_000;
+        return state != null ? 0 : millisWithoutSession + (System.nanoTime() - withoutSessionSince) / 1_000_000;
     }
 
     /** Returns the primary's counters, as JSON; {@code null} if it has not told them. */
@@ -187,6 +189,8 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     @Override
     public void handlerAdded(ChannelHandlerContext ctx) {
         link = ctx;
+        // When the primary has ended, what it has sent before is still read.
+        ctx.channel().config().setAutoClose(false);
         ctx.writeAndFlush(own.frame(), ctx.voidPromise());
     }
 

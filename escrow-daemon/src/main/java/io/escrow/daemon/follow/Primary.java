@@ -67,6 +67,7 @@ public final class Primary implements StoreListener {
     private boolean copying;
     private boolean accepted;
     private boolean closed;
+    private boolean left;
     /** What waits for the follower to acknowledge as many frames. */
     private final Queue<Waiter> waiters = new ArrayDeque<>();
 
@@ -141,11 +142,17 @@ public final class Primary implements StoreListener {
 
     /** Returns whether answers have to wait for the follower: from when everything was sent to it. */
     public boolean isHolding() {
-        return told && !closed;
+        return told && (!closed || left);
     }
 
-    /** Runs a task when the follower has everything that was sent until now; at once, if it has. Tasks run in order. */
+    /**
+     * Runs a task when the follower has everything that was sent until now; at once, if it has. Tasks run in order. When the
+     * follower is left behind, all run; when everything is {@linkplain #leave left} to it, none.
+     */
     public void whenMirrored(Runnable task) {
+        if (left) {
+            return;
+        }
         if (!isHolding() || (unacknowledged.isEmpty() && waiters.isEmpty())) {
             task.run();
         } else {
@@ -158,8 +165,10 @@ public final class Primary implements StoreListener {
     public void leave() {
         store.listener(StoreListener.NONE);
         waiters.clear();
+        left = true;
         closed = true;
         inStep = false;
+        mark.dirty(); // What is read from now on is lost.
         mark.leave();
     }
 
@@ -388,7 +397,7 @@ public final class Primary implements StoreListener {
         hello = theirs;
         try {
             own.check(theirs);
-            host.greeted(this);
+            host.greeted();
         } catch (EscrowException e) {
             fail(e.getMessage());
             return;
@@ -453,7 +462,7 @@ public final class Primary implements StoreListener {
             // Before anything is answered that the follower may not have.
             mark.revoke();
         }
-        host.closed(this, reason);
+        host.closed(reason);
         while (!waiters.isEmpty()) {
             waiters.remove().task.run();
         }

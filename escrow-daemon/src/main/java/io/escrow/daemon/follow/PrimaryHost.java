@@ -6,11 +6,11 @@ import io.escrow.EscrowException;
 public interface PrimaryHost {
 
     /**
-     * A follower has greeted.
+     * The follower has greeted.
      *
      * @throws EscrowException if it is not wanted
      */
-    void greeted(Primary link) throws EscrowException;
+    void greeted() throws EscrowException;
 
     /** The follower is to be told about sockets and the session; the slots follow by themselves. */
     void describe();
@@ -28,9 +28,9 @@ public interface PrimaryHost {
     void serving();
 
     /**
-     * The link with a follower that was wanted has ended.
+     * The link has ended, and the follower, which was wanted, with it.
      *
      * @param reason why
      */
-    void closed(Primary link, String reason);
+    void closed(String reason);
 }

@@ -15,6 +15,7 @@ import io.escrow.daemon.config.UnclaimedOptions;
 import io.escrow.daemon.follow.Steps;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.internal.DaemonProcess;
+import io.netty.channel.EventLoop;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -166,7 +168,7 @@ public final class Escrowd implements Callable<Integer> {
     private boolean version;
 
     private final String[] args;
-    private EscrowDaemon notified;
+    private EventLoop notified;
     private volatile boolean ending;
 
     private Escrowd(String[] args) {
@@ -264,7 +266,8 @@ public final class Escrowd implements Callable<Integer> {
         } else if (standby) {
             Rehearsal.hold(options);
             Steps.begin();
-            daemon = EscrowDaemon.standBy(options, new StandbyLog(options.path(), held -> begin(notifier, held)));
+            daemon = EscrowDaemon.standBy(
+                    options, new StandbyLog(options.path(), (loop, status) -> begin(notifier, loop, status)));
         } else {
             Steps.begin();
             daemon = EscrowDaemon.start(options);
@@ -275,7 +278,7 @@ public final class Escrowd implements Callable<Integer> {
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         log.tellListening(options.path());
-        begin(notifier, daemon);
+        begin(notifier, daemon.eventLoop(), daemon::status);
         try {
             daemon.join();
             if (!ending) {
@@ -289,10 +292,10 @@ public final class Escrowd implements Callable<Integer> {
     }
 
     /** Reports once for each daemon, when it stands by or when it serves. */
-    private void begin(SystemdNotifier notifier, EscrowDaemon daemon) {
-        if (notified != daemon) {
-            notified = daemon;
-            notifier.begin(daemon.eventLoop(), () -> summary(daemon.status()));
+    private void begin(SystemdNotifier notifier, EventLoop loop, Supplier<DaemonStatus> status) {
+        if (notified != loop) {
+            notified = loop;
+            notifier.begin(loop, () -> summary(status.get()));
         }
     }
 

@@ -1,9 +1,11 @@
 package io.escrow.daemon.main;
 
-import io.escrow.daemon.EscrowDaemon;
+import io.escrow.daemon.DaemonStatus;
 import io.escrow.daemon.StandbyListener;
+import io.netty.channel.EventLoop;
 import java.nio.file.Path;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -13,22 +15,22 @@ final class StandbyLog implements StandbyListener {
     private static final Logger logger = LoggerFactory.getLogger(StandbyLog.class);
 
     private final Path path;
-    private final Consumer<EscrowDaemon> ready;
+    private final BiConsumer<EventLoop, Supplier<DaemonStatus>> ready;
 
     /**
      * Creates a listener.
      *
-     * @param ready is told of each daemon that stands by
+     * @param ready is told of the event loop and the status of each daemon that stands by
      */
-    StandbyLog(Path path, Consumer<EscrowDaemon> ready) {
+    StandbyLog(Path path, BiConsumer<EventLoop, Supplier<DaemonStatus>> ready) {
         this.path = path;
         this.ready = ready;
     }
 
     @Override
-    public void standingBy(EscrowDaemon daemon) {
+    public void standingBy(EventLoop loop, Supplier<DaemonStatus> status) {
         logger.atInfo().addKeyValue("path", path).log("standing by");
-        ready.accept(daemon);
+        ready.accept(loop, status);
     }
 
     @Override
