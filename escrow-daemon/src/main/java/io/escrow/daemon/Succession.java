@@ -181,7 +181,7 @@ final class Succession implements Successors {
         CompletableFuture<Boolean> asked = EventLoops.call(loop, () -> {
                     handover = new CompletableFuture<>();
                     if (state == State.FOLLOWED && link.isInStep()) {
-                        link.yield();
+                        link.askToTakeOver();
                         loop.schedule(failures.guard(this::leave), HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
                     } else {
                         handover.complete(state == State.OVER);

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.SlotKey;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
 import io.escrow.control.StatusView;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -72,8 +74,8 @@ class StandbyIT {
 
     @Test
     void sessionAtRestGoesOnWhenItsDaemonIsKilled() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory);
-                BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+        try (DaemonPair pair = DaemonPair.start(directory)) {
+            BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT);
             escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
             escrow.add(TAG, 1000, new byte[] {1, 2, 3});
             escrow.update(TAG, 1000, new byte[] {4});
@@ -184,6 +186,38 @@ class StandbyIT {
                 assertEquals(0, load.end(), pair::logs);
                 load.check(client.toBlocking(TestDaemon.TIMEOUT));
             }
+        }
+    }
+
+    @Test
+    void noDescriptorIsLeaked() throws Exception {
+        try (DaemonPair pair = DaemonPair.start(directory)) {
+            changeAll(pair);
+            pair.primary().kill();
+            pair.awaitPromoted();
+            changeAll(pair);
+            await().atMost(TestDaemon.TIMEOUT)
+                    .pollDelay(500, MILLISECONDS)
+                    .until(() -> pair.status().session() == null);
+            long open = pair.primary().descriptors();
+            for (int i = 0; i < 2; i++) {
+                pair.startStandby(List.of());
+                changeAll(pair);
+                pair.standby().kill();
+                changeAll(pair);
+            }
+            await().atMost(TestDaemon.TIMEOUT)
+                    .untilAsserted(() -> assertEquals(open, pair.primary().descriptors(), pair::logs));
+        }
+    }
+
+    private void changeAll(DaemonPair pair) throws IOException {
+        try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+            escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
+            escrow.deleteAll(IntStream.range(0, 300)
+                            .mapToObj(i -> new SlotKey(TAG, i))
+                            .iterator())
+                    .orThrow();
         }
     }
 

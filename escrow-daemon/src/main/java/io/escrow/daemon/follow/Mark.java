@@ -100,11 +100,12 @@ final class Mark implements AutoCloseable {
             return;
         }
         revoke();
-        try (AutoCloseable first = in::close;
-                AutoCloseable second = out::close) {
-            left = true;
-        } catch (Exception e) {
-            throw new IllegalStateException("a pipe can't be closed", e);
+        left = true;
+        try {
+            in.close();
+            out.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException("a pipe can't be closed", e);
         }
     }
 

@@ -187,7 +187,7 @@ public final class Primary implements StoreListener {
     }
 
     /** Asks the follower to take over. */
-    public void yield() {
+    public void askToTakeOver() {
         send(LinkFrame.of(LinkKind.YIELD));
         flush();
     }
