@@ -26,7 +26,14 @@ final class ClosingPace extends ChannelInboundHandlerAdapter {
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         ctx.fireChannelRead(msg);
-        if (msg == PacketEnd.INSTANCE && store.descriptors() + closer.waiting() > most) {
+        if (msg == PacketEnd.INSTANCE) {
+            keep();
+        }
+    }
+
+    /** Waits, if there is no room for the descriptors of another packet. */
+    void keep() {
+        if (store.descriptors() + closer.waiting() > most) {
             closer.catchUp();
         }
     }

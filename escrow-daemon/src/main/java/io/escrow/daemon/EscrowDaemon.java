@@ -106,16 +106,14 @@ public final class EscrowDaemon implements AutoCloseable {
         this.succession = new Succession(
                 group.next(),
                 store,
-                acceptor,
                 sessions,
                 new Pause(group.next(), acceptor, sessions, unclaimed, service, control, watch, failures),
                 socketFile,
+                new SocketList(acceptor, socketFile, () -> address, control),
                 service,
-                control,
                 eventLog,
                 failures,
                 options,
-                () -> address,
                 version(),
                 EscrowDaemon::runInBackground,
                 mirror);

@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Queue;
 
 /**
- * Lets the answers to each packet wait until the follower has what they are about, in order. Without a follower they go out at
- * once. When the answers to as many packets wait as the client may have in flight, the channel is not writable, so that no
- * more is read.
+ * Lets the answers to each packet wait until what they are about is certain to reach the follower, in order. Without a follower
+ * they go out at once. While answers wait, the channel is not writable, so that no further packet is read: the follower bounds how
+ * fast a client can be, and the descriptors that are still to be sent are those of one packet.
  */
 final class HeldAnswers extends ChannelDuplexHandler {
 
@@ -30,19 +30,25 @@ final class HeldAnswers extends ChannelDuplexHandler {
         }
     }
 
-    private final Mirror mirror;
-    private final int mostPackets;
+    /** What the answers wait for. */
+    interface Follower {
+        /** Returns whether answers must wait at all. */
+        boolean isHolding();
+
+        /** Runs a task when everything that was done until now is certain to reach the follower. Tasks run in order. */
+        void whenMirrored(Runnable task);
+
+        /** Notes whether the session could go on in the follower, if this process were killed now. */
+        void settle();
+    }
+
+    private final Follower follower;
     private final Queue<List<Answer>> packets = new ArrayDeque<>();
     private List<Answer> packet = new ArrayList<>();
 
-    /**
-     * Creates a handler for one session.
-     *
-     * @param mostPackets how many packets a client may have in flight
-     */
-    HeldAnswers(Mirror mirror, int mostPackets) {
-        this.mirror = mirror;
-        this.mostPackets = mostPackets;
+    /** Creates a handler for one session. */
+    HeldAnswers(Follower follower) {
+        this.follower = follower;
     }
 
     /** Returns whether no answer waits. */
@@ -52,7 +58,7 @@ final class HeldAnswers extends ChannelDuplexHandler {
 
     @Override
     public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
-        if (isEmpty() && !mirror.isHolding()) {
+        if (isEmpty() && !follower.isHolding()) {
             ctx.write(message, promise);
         } else {
             packet.add(new Answer(message, promise));
@@ -67,8 +73,8 @@ final class HeldAnswers extends ChannelDuplexHandler {
         }
         packets.add(packet);
         packet = new ArrayList<>();
-        mirror.whenMirrored(() -> send(ctx));
-        if (packets.size() >= mostPackets) {
+        follower.whenMirrored(() -> send(ctx));
+        if (!packets.isEmpty()) {
             writable(ctx, false);
         }
     }
@@ -80,10 +86,10 @@ final class HeldAnswers extends ChannelDuplexHandler {
         }
         answers.forEach(answer -> ctx.write(answer.message, answer.promise));
         ctx.flush();
-        if (packets.size() < mostPackets) {
+        if (packets.isEmpty()) {
             writable(ctx, true);
         }
-        mirror.settle();
+        follower.settle();
     }
 
     private static void writable(ChannelHandlerContext ctx, boolean writable) {
@@ -95,13 +101,13 @@ final class HeldAnswers extends ChannelDuplexHandler {
 
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) {
-        mirror.settle();
+        follower.settle();
         ctx.fireChannelReadComplete();
     }
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        mirror.settle();
+        follower.settle();
         ctx.fireChannelWritabilityChanged();
     }
 

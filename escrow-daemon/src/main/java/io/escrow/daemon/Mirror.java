@@ -1,19 +1,22 @@
 package io.escrow.daemon;
 
 import io.escrow.daemon.follow.Primary;
+import io.escrow.daemon.follow.StayingFollower;
 
 /**
  * Tells the follower that stays, if there is one, what becomes of the session, and lets answers wait until it has what they
  * are about. Used on the daemon's event loop.
  */
-final class Mirror {
+final class Mirror implements HeldAnswers.Follower {
 
     private Primary link;
+    private StayingFollower follower;
     private CurrentSession session;
 
-    /** Sets the link to the follower; {@code null} if there is none. */
-    void link(Primary follower) {
-        link = follower;
+    /** Sets the link to a follower that stays; {@code null} if there is none. */
+    void link(Primary primary) {
+        link = primary;
+        follower = primary == null ? null : primary.staying();
     }
 
     /** Sets the session that is on, and tells the follower. */
@@ -45,31 +48,31 @@ final class Mirror {
         return session != null;
     }
 
-    /** Returns whether answers must wait for the follower. */
-    boolean isHolding() {
-        return link != null && link.isHolding();
+    @Override
+    public boolean isHolding() {
+        return follower != null && follower.isHolding();
     }
 
-    /** Runs a task when the follower has everything that was done until now. */
-    void whenMirrored(Runnable task) {
-        if (link == null) {
+    @Override
+    public void whenMirrored(Runnable task) {
+        if (follower == null) {
             task.run();
         } else {
-            link.whenMirrored(task);
+            follower.whenMirrored(task);
         }
     }
 
     /** Notes that the session's connection is about to be read. */
     void dirty() {
-        if (link != null) {
-            link.dirty();
+        if (follower != null) {
+            follower.dirty();
         }
     }
 
-    /** Notes whether the session could go on in the follower, if this process were killed now. */
-    void settle() {
-        if (link != null && session != null && session.isAtRest()) {
-            link.clean();
+    @Override
+    public void settle() {
+        if (follower != null && session != null && session.isAtRest()) {
+            follower.clean();
         }
     }
 }

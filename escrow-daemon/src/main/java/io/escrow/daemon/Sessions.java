@@ -134,7 +134,7 @@ final class Sessions {
         SessionWatchdog watchdog = new SessionWatchdog(options.timeouts(), wire::received);
         Session session = new Session(
                 store, limits, hangups, new OwnConnections(channel), sessionRecord, failures, mirror::changed);
-        HeldAnswers answers = new HeldAnswers(mirror, limits.packetsInFlight());
+        HeldAnswers answers = new HeldAnswers(mirror);
         current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, answers::isEmpty, limits);
         wire.beforeRead(mirror::dirty);
         channel.pipeline()

@@ -16,7 +16,7 @@ import java.util.function.Supplier;
 final class Standby<D> {
 
     private static final long FIRST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
-    private static final long LAST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long LAST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
     /** The two ways to serve. Each closes the file if it fails. */
     interface Ways<D> {

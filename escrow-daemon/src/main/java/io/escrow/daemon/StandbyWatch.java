@@ -18,12 +18,12 @@ import java.util.function.Consumer;
  */
 final class StandbyWatch {
 
-    private static final Duration FIRST_ALARM = Duration.ofSeconds(10);
     private static final Duration NEXT_ALARM = Duration.ofMinutes(10);
 
     private final EventLoop loop;
     private final EventLog eventLog;
     private final FailureDetector failures;
+    private final Duration firstAlarm;
     private final BiConsumer<String, Consumer<String>> figures;
     private Primary link;
     private boolean wanted;
@@ -36,20 +36,26 @@ final class StandbyWatch {
     /**
      * Creates an object that watches nothing.
      *
+     * @param firstAlarm how long no process may be in step before that is logged
      * @param figures tells the figures unless they are those of the first argument; then tells them to the second one
      */
     StandbyWatch(
-            EventLoop loop, EventLog eventLog, FailureDetector failures, BiConsumer<String, Consumer<String>> figures) {
+            EventLoop loop,
+            EventLog eventLog,
+            FailureDetector failures,
+            Duration firstAlarm,
+            BiConsumer<String, Consumer<String>> figures) {
         this.loop = loop;
         this.eventLog = eventLog;
         this.failures = failures;
+        this.firstAlarm = firstAlarm;
         this.figures = figures;
     }
 
     /** Expects that a process stands by. */
     void expect() {
         wanted = true;
-        alarmNanos = System.nanoTime() + FIRST_ALARM.toNanos();
+        alarmNanos = System.nanoTime() + firstAlarm.toNanos();
         begin();
     }
 
@@ -87,7 +93,7 @@ final class StandbyWatch {
         }
         inStep = now;
         sinceNanos = System.nanoTime();
-        alarmNanos = sinceNanos + FIRST_ALARM.toNanos();
+        alarmNanos = sinceNanos + firstAlarm.toNanos();
         if (now) {
             Map<String, Object> details = new LinkedHashMap<>(link.peer().details());
             details.put("version", link.program());

@@ -8,35 +8,27 @@ import io.escrow.control.StandbyView;
 import io.escrow.control.UpgradeView;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
-import io.escrow.daemon.control.ControlServer;
 import io.escrow.daemon.control.ControlService;
 import io.escrow.daemon.control.Successors;
 import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.follow.LinkHello;
-import io.escrow.daemon.follow.Listening;
 import io.escrow.daemon.follow.Primary;
 import io.escrow.daemon.follow.PrimaryHost;
+import io.escrow.daemon.follow.PrimaryLimits;
 import io.escrow.daemon.follow.Steps;
 import io.escrow.daemon.socket.SocketFile;
 import io.escrow.daemon.store.Store;
 import io.escrow.internal.EventLoops;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
-import java.util.function.Supplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Lets another daemon take the place of this one. At each step until the other one serves, this one can go on: it holds
@@ -45,11 +37,7 @@ import org.slf4j.LoggerFactory;
 final class Succession implements Successors {
 
     private static final Duration STEP = Duration.ofSeconds(10);
-    /** How long the end of this daemon may wait for a client in the middle of a packet. */
-    private static final Duration HANDOVER = Duration.ofSeconds(3);
-
     private static final long LOOK_MILLIS = 5;
-    private static final Logger logger = LoggerFactory.getLogger(Succession.class);
 
     /** How far the other daemon has come. */
     private enum State {
@@ -63,83 +51,72 @@ final class Succession implements Successors {
 
     private final EventLoop loop;
     private final Store store;
-    private final Acceptor acceptor;
     private final Sessions sessions;
     private final Pause pause;
     private final SocketFile socketFile;
+    private final SocketList sockets;
     private final ControlService service;
-    private final ControlServer control;
     private final EventLog eventLog;
     private final FailureDetector failures;
-    private final Duration patience;
-    private final int maxPayload;
-    private final Supplier<String> address;
+    private final DaemonOptions options;
     private final String version;
-    private final Executor background;
-    private final Mirror mirror;
-    private final StandbyWatch standbyWatch;
+    private final Duration patience;
+    private final StandbyLink standby;
+    private final UpgradeCommand upgrade;
+    private final EndHandover handover = new EndHandover();
     private final CompletableFuture<Integer> successor = new CompletableFuture<>();
     private State state = State.ALONE;
     private long step;
     private Primary link;
-    private SuccessorStarter starter;
-    private CompletableFuture<UpgradeView> upgrade;
-    private Process started;
-    private String lastReason = "";
-    private CompletableFuture<Boolean> handover;
     private volatile boolean left;
 
     Succession(
             EventLoop loop,
             Store store,
-            Acceptor acceptor,
             Sessions sessions,
             Pause pause,
             SocketFile socketFile,
+            SocketList sockets,
             ControlService service,
-            ControlServer control,
             EventLog eventLog,
             FailureDetector failures,
             DaemonOptions options,
-            Supplier<String> address,
             String version,
             Executor background,
             Mirror mirror) {
         this.loop = loop;
         this.store = store;
-        this.acceptor = acceptor;
         this.sessions = sessions;
         this.pause = pause;
         this.socketFile = socketFile;
+        this.sockets = sockets;
         this.service = service;
-        this.control = control;
         this.eventLog = eventLog;
         this.failures = failures;
-        this.address = address;
+        this.options = options;
         this.version = version;
-        this.background = background;
-        this.mirror = mirror;
-        this.standbyWatch = new StandbyWatch(loop, eventLog, failures, this::tellFigures);
         // A client that keeps the daemon from stopping is dropped after these times.
-        this.maxPayload = options.limits().payload();
         SessionTimeouts timeouts = options.timeouts();
         this.patience =
                 timeouts.stall().plus(timeouts.write()).plus(timeouts.hello()).plus(STEP);
+        this.standby =
+                new StandbyLink(loop, eventLog, failures, options.standby().alarm(), mirror, pause, service, sockets);
+        this.upgrade = new UpgradeCommand(loop, eventLog, failures, background, patience.plus(STEP));
     }
 
     /** Allows it. */
     void allow(SuccessorStarter how) {
-        loop.execute(() -> starter = how);
+        loop.execute(() -> upgrade.allow(how));
     }
 
     /** Complains as long as no process stands by. */
     void expectStandby() {
-        loop.execute(failures.guard(standbyWatch::expect));
+        loop.execute(failures.guard(standby::expect));
     }
 
     /** Returns the status of the process that stands by; {@code null} if there is none, and none is expected. */
     StandbyView standby() {
-        return standbyWatch.view();
+        return standby.view();
     }
 
     /** Completed with the number of the process that serves now. */
@@ -147,116 +124,44 @@ final class Succession implements Successors {
         return successor;
     }
 
-    // The operator
-
     @Override
     public CompletableFuture<UpgradeView> upgrade(Path jar) {
-        return EventLoops.call(loop, () -> beginUpgrade(jar)).thenCompose(begun -> begun);
-    }
-
-    private CompletableFuture<UpgradeView> beginUpgrade(Path jar) throws EscrowException {
-        checkAllowed();
-        if (upgrade != null) {
-            throw new EscrowException(Status.EADDRINUSE, "an upgrade is under way already");
-        }
-        CompletableFuture<UpgradeView> begun = new CompletableFuture<>();
-        upgrade = begun;
-        lastReason = "";
-        SuccessorStarter how = starter;
-        background.execute(() -> {
-            try {
-                Process process = how.start(jar);
-                loop.execute(failures.guard(() -> watch(process)));
-            } catch (EscrowException | RuntimeException e) {
-                loop.execute(failures.guard(() -> upgradeFailed(e)));
-            }
-        });
-        return begun;
+        return EventLoops.call(loop, () -> upgrade.begin(jar)).thenCompose(begun -> begun);
     }
 
     // The end of this daemon
 
     /** Hands over to the process that stands by. Returns whether it serves then, or will when this process ends. */
     boolean handOver() {
-        CompletableFuture<Boolean> asked = EventLoops.call(loop, () -> {
-                    handover = new CompletableFuture<>();
-                    if (state == State.FOLLOWED && link.isInStep()) {
-                        link.askToTakeOver();
-                        loop.schedule(failures.guard(this::leave), HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
-                    } else {
-                        handover.complete(state == State.OVER);
-                    }
-                    return handover;
-                })
-                .thenCompose(begun -> begun);
-        try {
-            return asked.get(2 * HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException | ExecutionException | TimeoutException e) {
-            logger.atWarn().setCause(e).log("not handed over");
-            return false;
-        }
+        Duration within = options.standby().handover();
+        loop.execute(failures.guard(() -> {
+            handover.begin();
+            if (state == State.FOLLOWED && link.isInStep()) {
+                link.askToTakeOver();
+                loop.schedule(failures.guard(this::leave), within.toMillis(), TimeUnit.MILLISECONDS);
+            } else {
+                handover.done(state == State.OVER);
+            }
+        }));
+        return handover.await(within.plus(STEP));
     }
 
     /** Ends without a word, as if this process were killed: the other one serves then. */
     private void leave() {
-        if (handover.isDone()) {
+        if (handover.isDone() || link == null) {
             return;
         }
-        left = link != null && (state == State.FOLLOWED || state == State.STOPPING) && link.isInStep();
-        if (left) {
+        if (link.isInStep()) {
+            left = true;
             link.leave();
             to(State.OVER);
         }
-        handover.complete(left || state == State.OVER);
+        handover.done(left);
     }
 
     /** Returns whether everything is left to another process. */
     boolean isLeft() {
         return left;
-    }
-
-    private void checkAllowed() throws EscrowException {
-        if (starter == null) {
-            throw new EscrowException(
-                    Status.EOPNOTSUPP, "this escrowd is part of another program, and can't be replaced");
-        }
-    }
-
-    private void watch(Process process) {
-        started = process;
-        process.onExit().thenRun(() -> loop.execute(failures.guard(() -> ended(process))));
-        loop.schedule(
-                failures.guard(() -> {
-                    if (started == process && state != State.OVER) {
-                        lastReason =
-                                "it was not ready within " + patience.plus(STEP).toSeconds() + " s";
-                        process.destroyForcibly();
-                    }
-                }),
-                patience.plus(STEP).toMillis(),
-                TimeUnit.MILLISECONDS);
-    }
-
-    private void ended(Process process) {
-        if (state == State.OVER) {
-            return;
-        }
-        started = null;
-        upgradeFailed(new EscrowException(
-                Status.ECANCELED,
-                "the new escrowd (process " + process.pid() + ") ended with exit status " + process.exitValue()
-                        + " before it served"
-                        + (lastReason.isEmpty() ? "; its log says why" : ": " + lastReason)
-                        + ". This one (process " + ProcessHandle.current().pid() + ") goes on"));
-    }
-
-    private void upgradeFailed(Exception e) {
-        Map<String, Object> details = new LinkedHashMap<>();
-        details.put("reason", e.getMessage());
-        eventLog.warn("upgrade failed", details);
-        CompletableFuture<UpgradeView> failed = upgrade;
-        upgrade = null;
-        failed.completeExceptionally(e);
     }
 
     // The link
@@ -274,71 +179,55 @@ final class Succession implements Successors {
     }
 
     private void open(EpollDomainSocketChannel channel, PacketUpgrade packets) {
-        LinkHello own = LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS);
         Host host = new Host();
-        host.opened = new Primary(channel, packets, loop, store, failures, host, own, maxPayload);
+        host.opened = new Primary(
+                channel,
+                packets,
+                loop,
+                store,
+                failures,
+                host,
+                LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS),
+                new PrimaryLimits(options.limits(), options.storeLimits()),
+                options.standby().timeout());
         channel.config().setAutoRead(true);
     }
 
     private void greeted(Primary opened) throws EscrowException {
-        checkAllowed();
-        if (link != null && link.stays() && !opened.stays() && state == State.FOLLOWED) {
-            link.dismiss("another escrowd takes over");
+        upgrade.checkAllowed();
+        boolean stays = opened.staying() != null;
+        if (!stays && state == State.FOLLOWED) {
+            standby.dismiss("another escrowd takes over");
         }
         if (link != null) {
             throw new EscrowException(Status.EADDRINUSE, "another escrowd follows already");
         }
-        if (opened.stays() && (upgrade != null || handover != null)) {
+        if (stays && (upgrade.isUnderWay() || handover.isBegun())) {
             throw new EscrowException(Status.EADDRINUSE, "another escrowd is about to take over");
         }
         link = opened;
         to(State.FOLLOWED);
-        if (opened.stays()) {
-            mirror.link(opened);
-            standbyWatch.follows(opened);
-            pause.stoodBy(opened.peer().pid());
+        if (stays) {
+            standby.set(opened);
         } else {
             pause.followed(true);
-        }
-    }
-
-    private void mirrored() {
-        mirror.settle();
-        standbyWatch.look();
-    }
-
-    /** Tells the process that stands by what has been counted meanwhile. */
-    private void tellFigures(String before, Consumer<String> told) {
-        if (link != null && link.stays() && state == State.FOLLOWED) {
-            String figures = service.save();
-            if (!figures.equals(before)) {
-                link.statistics(figures);
-                mirror.changed();
-                told.accept(figures);
-            }
         }
     }
 
     /** Tells the process that stands by of new sockets. Called by any thread. */
     @Override
     public void socketsChanged() {
-        loop.execute(failures.guard(this::socketsChangedNow));
+        loop.execute(failures.guard(standby::socketsChanged));
     }
 
     /** Does the same. Called on the event loop. */
     void socketsChangedNow() {
-        if (link != null && link.stays() && state == State.FOLLOWED) {
-            tellSockets();
-        }
+        standby.socketsChanged();
     }
 
     /** Has the process that stands by begin again. Called by any thread. */
     void restartStandby() {
-        loop.execute(failures.guard(() -> {
-            if (link != null && link.stays() && state == State.FOLLOWED) {
-                link.dismiss("the socket or the lock file was replaced");
-            }
-        }));
+        loop.execute(failures.guard(() -> standby.dismiss("the socket or the lock file was replaced")));
     }
 
     private void to(State next) {
@@ -359,16 +248,6 @@ final class Succession implements Successors {
                 TimeUnit.MILLISECONDS);
     }
 
-    private void describe() {
-        // A successor is told when nothing changes any more.
-        if (link.stays()) {
-            tellSockets();
-            if (!mirror.tellSession()) {
-                link.noSession(pause.sinceSession().toMillis());
-            }
-        }
-    }
-
     private void take() {
         if (state != State.FOLLOWED) {
             link.fail("asked twice to take over");
@@ -376,13 +255,17 @@ final class Succession implements Successors {
         }
         Steps.reached("take");
         to(State.STOPPING);
-        if (handover == null) {
+        standby.takesOver();
+        if (!handover.isBegun()) {
             unlessStepped(patience, () -> link.fail("a client has kept this escrowd from stopping"));
         }
         pause.begin(this::stopped);
     }
 
     private void stopped() {
+        if (state != State.STOPPING) {
+            return; // Everything is left to the other process.
+        }
         Steps.reached("stopped");
         CurrentSession session = sessions.current();
         if (session == null) {
@@ -390,32 +273,11 @@ final class Succession implements Successors {
         } else {
             link.session(session.state(), session.channel().fd());
         }
-        tellSockets();
+        sockets.tell(link);
         to(State.COMMITTED);
         unlessStepped(STEP, () -> link.fail("the new escrowd was not prepared within " + STEP.toSeconds() + " s"));
         link.commit(service.save());
         Steps.reached("commit");
-    }
-
-    private void tellSockets() {
-        EpollServerDomainSocketChannel current = acceptor.current();
-        link.listening(
-                true,
-                new Listening(Listening.Role.CLIENTS, address.get(), socketFile.isOwned(), socketFile.isPublished()),
-                current.fd());
-        for (EpollServerDomainSocketChannel earlier : acceptor.earlier()) {
-            link.listening(false, new Listening(Listening.Role.EARLIER_CLIENTS, "", false, false), earlier.fd());
-        }
-        link.listening(
-                false,
-                new Listening(Listening.Role.OPERATORS, "", true, control.isPublished()),
-                control.socket().fd());
-        if (control.metricsPort() != null) {
-            link.listening(
-                    false,
-                    new Listening(Listening.Role.METRICS, "", true, true),
-                    control.metricsPort().fd());
-        }
     }
 
     private void prepared() {
@@ -433,10 +295,7 @@ final class Succession implements Successors {
 
     /** Ends a process that has come far, and does not go on. One that this process has not started is waited for. */
     private void giveUp() {
-        if (started != null) {
-            lastReason = "it stopped before it served";
-            started.destroyForcibly();
-        } else {
+        if (!upgrade.end("it stopped before it served")) {
             eventLog.warn(
                     "the escrowd that takes over does not answer", link.peer().details());
         }
@@ -459,13 +318,8 @@ final class Succession implements Successors {
         details.put("session", sessions.current() != null);
         eventLog.info("another escrowd serves now", details);
         service.handedOver();
-        if (upgrade != null) {
-            upgrade.complete(
-                    new UpgradeView(pid, program, ProcessHandle.current().pid()));
-        }
-        if (handover != null) {
-            handover.complete(true);
-        }
+        upgrade.succeeded(pid, program);
+        handover.done(true);
         successor.complete(pid);
     }
 
@@ -475,24 +329,31 @@ final class Succession implements Successors {
             return;
         }
         link = null;
-        mirror.link(null);
-        standbyWatch.follows(null);
-        pause.followed(false);
-        pause.stoodBy(0);
-        lastReason = reason;
+        if (lost.staying() == null) {
+            pause.followed(false);
+            upgrade.linkLost(reason);
+        } else {
+            standby.set(null);
+        }
         to(State.ALONE);
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("reason", reason);
         details.put("step", before.name());
         details.putAll(lost.peer().details());
-        eventLog.warn(lost.stays() ? "standby lost" : "not taken over", details);
+        eventLog.warn(lost.staying() == null ? "not taken over" : "standby lost", details);
         if (before == State.RELEASED) {
             takeBack(lost.peer().pid(), lost.program());
-        } else if (before != State.FOLLOWED) {
+            return;
+        }
+        if (before != State.FOLLOWED) {
             pause.end();
         }
-        if (handover != null && before != State.RELEASED) {
-            handover.complete(false);
+        notHandedOver();
+    }
+
+    private void notHandedOver() {
+        if (handover.isBegun()) {
+            handover.done(false);
         }
     }
 
@@ -503,9 +364,7 @@ final class Succession implements Successors {
             socketFile.holder(
                     session == null ? 0 : session.sessionRecord().peer().pid());
             pause.end();
-            if (handover != null) {
-                handover.complete(false);
-            }
+            notHandedOver();
         } else if (socketFile.isHolderAnother()) {
             handedOver(pid, program);
         } else {
@@ -525,12 +384,15 @@ final class Succession implements Successors {
 
         @Override
         public void describe() {
-            Succession.this.describe();
+            // A successor is told when nothing changes any more.
+            if (opened.staying() != null) {
+                standby.describe();
+            }
         }
 
         @Override
         public void mirrored() {
-            Succession.this.mirrored();
+            standby.mirrored();
         }
 
         @Override

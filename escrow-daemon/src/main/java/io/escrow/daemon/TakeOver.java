@@ -1,7 +1,6 @@
 package io.escrow.daemon;
 
 import io.escrow.EscrowException;
-import io.escrow.Limits;
 import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
 import io.escrow.codec.Wire;
@@ -83,29 +82,11 @@ final class TakeOver {
         this.eventLog = eventLog;
         this.store = store;
         LinkHello hello = LinkHello.own(Wire.keepsFlags(), version);
-        this.follower = new Follower(store, stays ? hello.with(LinkHello.STAYS) : hello, this::checkSession);
-    }
-
-    /** Refuses a session whose client was told that more is allowed than this daemon allows. */
-    private void checkSession(SessionState session) throws EscrowException {
-        Limits told = session.limits();
-        Limits own = options.limits();
-        checkLimit("tags", told.tags(), own.tags());
-        checkLimit("max-payload", told.payload(), own.payload());
-        checkLimit("max-farewell", told.farewell(), own.farewell());
-        checkLimit("packet-bytes", told.packetBytes(), own.packetBytes());
-        checkLimit("packet-descriptors", told.packetDescriptors(), own.packetDescriptors());
-        checkLimit("packet-requests", told.packetFrames(), own.packetFrames());
-        checkLimit("packets-in-flight", told.packetsInFlight(), own.packetsInFlight());
-    }
-
-    private static void checkLimit(String option, int told, int own) throws EscrowException {
-        if (own < told) {
-            throw new EscrowException(
-                    Status.EINVAL,
-                    "--" + option + ": " + own + " (expected: >= " + told
-                            + ", which the client of the current session was told)");
-        }
+        this.follower = new Follower(
+                store,
+                stays ? hello.with(LinkHello.STAYS) : hello,
+                new LimitCheck(options),
+                new ClosingPace(store, options.storeLimits().descriptors(), closer)::keep);
     }
 
     /**
@@ -245,8 +226,8 @@ final class TakeOver {
 
     /** Begins to serve. From now on the other daemon does nothing but end. */
     void serve(Acceptor acceptor, Sessions sessions, Runnable withoutSession) throws EscrowException {
-        SessionState state = follower.session();
-        OwnedDescriptor held = follower.takeSession();
+        SessionState state = follower.session().state();
+        OwnedDescriptor held = follower.session().takeConnection();
         OwnedDescriptor connection = goesOn ? held : null;
         if (!goesOn && held != null) {
             held.release(); // Its client does not know what has become of the last requests.
@@ -280,7 +261,7 @@ final class TakeOver {
     }
 
     long millisWithoutSession() {
-        return follower.millisWithoutSession();
+        return follower.session().millisWithout();
     }
 
     /** Returns whether the other daemon has ended without handing over. */

@@ -3,6 +3,7 @@ package io.escrow.ctl;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.control.SessionView;
+import io.escrow.control.StandbyView;
 import io.escrow.control.StatusView;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,6 +15,11 @@ class StatusTextTest {
     private static final StatusView.Counters NOTHING = new StatusView.Counters(0, 0, 0, 0, 0, 0, 0, 0, Map.of());
 
     private static StatusView status(SessionView session, List<StatusView.TagView> tags, StatusView.Counters counters) {
+        return status(session, tags, counters, null);
+    }
+
+    private static StatusView status(
+            SessionView session, List<StatusView.TagView> tags, StatusView.Counters counters, StandbyView standby) {
         return new StatusView(
                 "1.2",
                 7,
@@ -32,7 +38,7 @@ class StatusTextTest {
                 1_024,
                 tags,
                 counters,
-                null);
+                standby);
     }
 
     @Test
@@ -83,5 +89,22 @@ class StatusTextTest {
         List<String> lines = StatusText.of(status(new SessionView(0, 0, 0, null, 0.04, null, 0), List.of(), NOTHING));
 
         assertEquals("session: process (in another container), user 0, for 0.0 s, 0 requests", lines.get(1));
+    }
+
+    private static String standby(StandbyView standby) {
+        List<String> lines = StatusText.of(status(null, List.of(), NOTHING, standby));
+        assertEquals(13, lines.size(), lines::toString);
+        return lines.get(3);
+    }
+
+    @Test
+    void tellsOfStandby() {
+        assertEquals("standby: NONE for 12 s", standby(new StandbyView(true, null, null, false, 0, 0, 12)));
+        assertEquals(
+                "standby: process 8, escrowd 1.3, in step for 1 min 1 s, behind: 2 changes, 4,096 bytes",
+                standby(new StandbyView(true, 8, "1.3", true, 2, 4_096, 61)));
+        assertEquals(
+                "standby: process (in another container), escrowd 1.3, NOT YET IN STEP for 0.5 s, behind: 2 changes, 9 bytes",
+                standby(new StandbyView(false, 0, "1.3", false, 2, 9, 0.5)));
     }
 }

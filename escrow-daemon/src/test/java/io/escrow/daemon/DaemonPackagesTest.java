@@ -30,7 +30,7 @@ class DaemonPackagesTest {
             .allow(EVENTS, KERNEL, VALUES, CODEC)
             .allow(STORE, CONFIG, EVENTS, KERNEL, VALUES, CODEC)
             .allow(SOCKET, CONFIG, KERNEL, VALUES, INTERNAL)
-            .allow(FOLLOW, CONTROL_RECORDS, STORE, EVENTS, KERNEL, VALUES, CODEC, INTERNAL)
+            .allow(FOLLOW, CONTROL_RECORDS, CONFIG, STORE, EVENTS, KERNEL, VALUES, CODEC, INTERNAL)
             .allow(
                     CONTROL,
                     CONTROL_RECORDS,

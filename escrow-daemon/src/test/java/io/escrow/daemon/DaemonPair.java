@@ -1,6 +1,7 @@
 package io.escrow.daemon;
 
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.escrow.SocketPath;
 import io.escrow.client.EscrowClient;
@@ -20,6 +21,7 @@ final class DaemonPair implements AutoCloseable {
 
     private final Path path;
     private final List<TestProcess> daemons = new ArrayList<>();
+    private String[] options;
     private TestProcess primary;
     private TestProcess standby;
 
@@ -36,9 +38,10 @@ final class DaemonPair implements AutoCloseable {
             throws IOException {
         DaemonPair pair = new DaemonPair(directory.resolve("s"));
         try {
-            pair.primary = pair.startOne(primaryJava, options);
+            pair.options = options;
+            pair.primary = pair.startOne(primaryJava);
             pair.primary.awaitLine("Listening on");
-            pair.startStandby(standbyJava, options);
+            pair.startStandby(standbyJava);
             return pair;
         } catch (AssertionError | IOException e) {
             pair.close();
@@ -46,7 +49,7 @@ final class DaemonPair implements AutoCloseable {
         }
     }
 
-    TestProcess startOne(List<String> javaOptions, String... options) throws IOException {
+    TestProcess startOne(List<String> javaOptions) throws IOException {
         List<String> command = TestProcess.java(TestDaemon.ARCHIVE);
         command.addAll(javaOptions);
         command.addAll(List.of("-jar", TestDaemon.JAR, "--standby"));
@@ -58,9 +61,26 @@ final class DaemonPair implements AutoCloseable {
     }
 
     /** Starts the next one that stands by, and waits until it is in step. */
-    void startStandby(List<String> javaOptions, String... options) throws IOException {
-        standby = startOne(javaOptions, options);
+    void startStandby(List<String> javaOptions) throws IOException {
+        standby = startOne(javaOptions);
         awaitInStep();
+    }
+
+    void startStandby() throws IOException {
+        startStandby(List.of());
+    }
+
+    /** Kills the one that serves, and waits until the other one does. */
+    void killPrimary() {
+        primary.kill();
+        awaitPromoted();
+    }
+
+    /** Has the one that serves end, and waits until the other one does. */
+    void terminatePrimary() {
+        primary.terminate();
+        assertEquals(143, primary.awaitExit(), this::logs);
+        awaitPromoted();
     }
 
     /** Waits until the one that stands by has everything. */

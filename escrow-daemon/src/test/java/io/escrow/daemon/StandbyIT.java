@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -28,8 +29,6 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A process that stands by serves when the one that serves ends. {@code -Descrow.standby.kills} says how many processes are
@@ -72,142 +71,161 @@ class StandbyIT {
                 .until(() -> pair.standbyView().inStep());
     }
 
+    private static List<String> stopAt(String step) {
+        return List.of("-Descrow.test.step=" + step);
+    }
+
+    private static void awaitChanges(ChangingLoad load) {
+        int before = load.changes();
+        await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > before + 100);
+    }
+
+    /** Sessions when their daemon is killed: at rest, ungreeted, and in the middle of a packet. */
     @Test
-    void sessionAtRestGoesOnWhenItsDaemonIsKilled() throws Exception {
+    void sessions() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory)) {
-            BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT);
-            escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
-            escrow.add(TAG, 1000, new byte[] {1, 2, 3});
-            escrow.update(TAG, 1000, new byte[] {4});
-            CompletableFuture<EscrowClient> next = pair.client().connect();
-            await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().waiting() == 1);
-            awaitFigures(pair);
-            StatusView before = pair.status();
-
-            pair.primary().kill();
-            pair.awaitPromoted();
-
-            StatusView after = pair.status();
-            assertNotNull(after.session(), pair::logs);
-            assertEquals(1, after.waiting());
-            assertEquals(before.session().requests(), after.session().requests());
-            assertEquals(before.counters().requests(), after.counters().requests());
-            assertEquals(before.counters().sessions(), after.counters().sessions());
-            assertEquals(301, after.slots());
-            assertEquals(300, after.descriptors());
-            assertTrue(after.standby().wanted());
-            assertNull(after.standby().pid());
-
-            assertEquals(1, escrow.get(TAG, 1000).payload().length);
-            escrow.delete(TAG, 1000);
-            pair.startStandby(List.of());
-            pair.primary().kill();
-            pair.awaitPromoted();
-            escrow.add(TAG, 299, files.get(299), TestFiles.payload(299));
-            assertEquals(300, verifyFiles(escrow), pair::logs);
-            escrow.close();
-            next.get(TestProcess.PATIENCE_SECONDS, SECONDS).close();
+            atRest(pair);
+            try (RawClient client = RawClient.connect(pair.path())) {
+                await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().session() != null);
+                pair.startStandby();
+                pair.killPrimary();
+                client.greet();
+                assertEquals(
+                        0, client.ask(RawClient.add(TAG, 1, new byte[3])).only().errno(), pair::logs);
+                pair.startStandby();
+                byte[] add = RawClient.add(TAG, 301, new byte[3]);
+                client.bytes(RawClient.prelude(add.length, 0));
+                client.bytes(Arrays.copyOf(add, 10));
+                pair.primary().awaitAsleep();
+                pair.killPrimary();
+                // What was read of the packet is gone.
+                assertThrows(AssertionError.class, client::receive, pair::logs);
+            }
+            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+                assertEquals(300, escrow.tag(TAG).used());
+            }
         }
     }
 
+    private void atRest(DaemonPair pair) throws Exception {
+        BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT);
+        escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
+        escrow.add(TAG, 1000, new byte[] {1, 2, 3});
+        escrow.update(TAG, 1000, new byte[] {4});
+        CompletableFuture<EscrowClient> next = pair.client().connect();
+        await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().waiting() == 1);
+        awaitFigures(pair);
+        StatusView before = pair.status();
+
+        pair.killPrimary();
+
+        StatusView after = pair.status();
+        assertNotNull(after.session(), pair::logs);
+        assertEquals(1, after.waiting());
+        assertEquals(before.session().requests(), after.session().requests());
+        assertEquals(before.counters().requests(), after.counters().requests());
+        assertEquals(before.counters().sessions(), after.counters().sessions());
+        assertEquals(301, after.slots());
+        assertEquals(300, after.descriptors());
+        assertTrue(after.standby().wanted());
+        assertNull(after.standby().pid());
+        assertEquals(1, escrow.get(TAG, 1000).payload().length);
+        escrow.delete(TAG, 1000);
+        assertEquals(300, verifyFiles(escrow), pair::logs);
+        escrow.close();
+        next.get(TestProcess.PATIENCE_SECONDS, SECONDS).close();
+        await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().session() == null);
+    }
+
+    /** The one that serves is told to end: it hands over, even if it is killed while it does. */
     @Test
     void sigtermHandsOver() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory)) {
+        try (DaemonPair pair = DaemonPair.start(directory, List.of(), stopAt("take"), "--handover-timeout=1")) {
             EscrowClient client = pair.client().connect().join();
             client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
-                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
-                pair.primary().terminate();
-                assertEquals(143, pair.primary().awaitExit());
-                int before = load.changes();
-                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > before + 100);
+                awaitChanges(load);
+                pair.terminatePrimary();
+                awaitChanges(load);
                 assertEquals(0, load.end(), pair::logs);
-                pair.awaitPromoted();
-                BlockingEscrow escrow = client.toBlocking(TestDaemon.TIMEOUT);
-                load.check(escrow);
-                assertEquals(300, verifyFiles(escrow));
+                verify(load, client.toBlocking(TestDaemon.TIMEOUT));
             }
+            String[] steps = {"take", "stopped", "commit", "prepared", "released"};
+            for (int i = 0; i < steps.length; i++) {
+                pair.startStandby(i + 1 < steps.length ? stopAt(steps[i + 1]) : List.of());
+                killWhileItHandsOver(pair, steps[i]);
+            }
+            pair.startStandby();
+            sigtermInTheMiddleOfAPacket(pair);
         }
     }
 
-    /** The primary was told to end, and is killed before it has. */
-    @ParameterizedTest
-    @ValueSource(strings = {"take", "stopped", "commit", "prepared", "released"})
-    void primaryIsKilledWhileItHandsOver(String step) throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory, List.of("-Descrow.test.step=" + step), List.of())) {
-            EscrowClient client = pair.client().connect().join();
-            client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
-            ChangingLoad load = new ChangingLoad(client, files, 16, 1);
-            await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
-            pair.primary().terminate();
-            pair.primary().awaitLine("stopped at " + step);
-            pair.primary().kill();
-            pair.awaitPromoted();
-            load.end();
-            client.close();
-            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
-                load.check(escrow);
-                assertEquals(300, verifyFiles(escrow), pair::logs);
-            }
+    private void killWhileItHandsOver(DaemonPair pair, String step) throws Exception {
+        EscrowClient client = pair.client().connect().join();
+        ChangingLoad load = new ChangingLoad(client, files, 16, 1);
+        awaitChanges(load);
+        pair.primary().terminate();
+        pair.primary().awaitLine("stopped at " + step);
+        pair.killPrimary();
+        load.end();
+        client.close();
+        try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+            verify(load, escrow);
+        }
+    }
+
+    private void verify(ChangingLoad load, BlockingEscrow escrow) throws IOException {
+        load.check(escrow);
+        assertEquals(300, verifyFiles(escrow));
+        for (int slot : TestDaemon.used(escrow, ChangingLoad.TAG)) {
+            escrow.delete(ChangingLoad.TAG, slot);
         }
     }
 
     /** A client in the middle of a packet does not keep its daemon from ending, and what others have stored is kept. */
-    @Test
-    void sigtermInTheMiddleOfAPacket() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory);
-                RawClient client = RawClient.open(pair.path())) {
+    private void sigtermInTheMiddleOfAPacket(DaemonPair pair) throws Exception {
+        try (RawClient client = RawClient.open(pair.path())) {
             client.ask(RawClient.add(TAG, 1, new byte[3]));
-            byte[] add = RawClient.add(TAG, 2, new byte[3]);
+            byte[] add = RawClient.add(TAG, 301, new byte[3]);
             client.bytes(RawClient.prelude(add.length, 0));
             pair.primary().awaitAsleep();
-            pair.primary().terminate();
-            assertEquals(143, pair.primary().awaitExit());
-            pair.awaitPromoted();
+            pair.terminatePrimary();
             assertThrows(AssertionError.class, client::receive, pair::logs);
-            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
-                assertEquals(1, escrow.tag(TAG).used());
-            }
+        }
+        try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+            assertEquals(300, escrow.tag(TAG).used());
         }
     }
 
+    /** The one that stands by is killed: nothing is noticed, and nothing is leaked. A half copy never serves. */
     @Test
     void standbyIsKilled() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory)) {
             EscrowClient client = pair.client().connect().join();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
-                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
+                awaitChanges(load);
                 pair.standby().kill();
-                int before = load.changes();
-                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > before + 100);
-                pair.startStandby(List.of());
-                int then = load.changes();
-                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > then + 100);
+                awaitChanges(load);
+                pair.startStandby();
+                awaitChanges(load);
                 assertEquals(0, load.end(), pair::logs);
                 load.check(client.toBlocking(TestDaemon.TIMEOUT));
             }
-        }
-    }
-
-    @Test
-    void noDescriptorIsLeaked() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory)) {
-            changeAll(pair);
-            pair.primary().kill();
-            pair.awaitPromoted();
+            pair.killPrimary();
             changeAll(pair);
             await().atMost(TestDaemon.TIMEOUT)
                     .pollDelay(500, MILLISECONDS)
                     .until(() -> pair.status().session() == null);
             long open = pair.primary().descriptors();
-            for (int i = 0; i < 2; i++) {
-                pair.startStandby(List.of());
-                changeAll(pair);
-                pair.standby().kill();
-                changeAll(pair);
-            }
+            pair.startStandby(stopAt("snapshot"));
+            changeAll(pair);
+            pair.standby().kill();
+            changeAll(pair);
             await().atMost(TestDaemon.TIMEOUT)
                     .untilAsserted(() -> assertEquals(open, pair.primary().descriptors(), pair::logs));
+            pair.startStandby(stopAt("snapshot"));
+            pair.killPrimary();
+            killInTheMiddleOfTheCopy(pair);
         }
     }
 
@@ -222,49 +240,21 @@ class StandbyIT {
     }
 
     /** A process that has a part of the slots serves none of them. */
-    @Test
-    void primaryIsKilledBeforeTheStandbyIsInStep() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory, List.of("-Descrow.test.step=snapshot"), List.of())) {
-            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
-                escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
-            }
-            pair.standby().kill();
-            TestProcess next = pair.startOne(List.of());
-            pair.primary().awaitLine("stopped at snapshot");
-            pair.primary().kill();
-            assertEquals(1, next.awaitExit(), pair::logs);
-            assertTrue(next.lines().toString().contains("--force"), pair::logs);
+    private void killInTheMiddleOfTheCopy(DaemonPair pair) throws IOException {
+        try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+            escrow.addAll(files.deposits(TAG, 0, 300)).orThrow();
         }
+        TestProcess next = pair.startOne(List.of());
+        pair.primary().awaitLine("stopped at snapshot");
+        pair.primary().kill();
+        assertEquals(1, next.awaitExit(), pair::logs);
+        assertTrue(next.lines().toString().contains("--force"), pair::logs);
     }
 
+    /** The standby follows the new version after an upgrade; one that is left behind never serves. */
     @Test
-    void sessions() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory);
-                RawClient client = RawClient.connect(pair.path())) {
-            await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().session() != null);
-            pair.primary().kill();
-            pair.awaitPromoted();
-            client.greet();
-            assertEquals(
-                    0, client.ask(RawClient.add(TAG, 1, new byte[3])).only().errno(), pair::logs);
-            pair.startStandby(List.of());
-            byte[] add = RawClient.add(TAG, 2, new byte[3]);
-            client.bytes(RawClient.prelude(add.length, 0));
-            client.bytes(Arrays.copyOf(add, 10));
-            pair.primary().awaitAsleep();
-            pair.primary().kill();
-            pair.awaitPromoted();
-            // What was read of the packet is gone.
-            assertThrows(AssertionError.class, client::receive, pair::logs);
-            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
-                assertEquals(1, escrow.tag(TAG).used());
-            }
-        }
-    }
-
-    @Test
-    void upgradeLetsTheStandbyFollowTheNewOne() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory)) {
+    void upgradeAndLeftBehind() throws Exception {
+        try (DaemonPair pair = DaemonPair.start(directory, "--standby-timeout=1")) {
             EscrowClient client = pair.client().connect().join();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 long old = pair.primary().pid();
@@ -277,41 +267,47 @@ class StandbyIT {
                     pair.awaitInStep();
                     assertEquals(pair.standby().pid(), pair.standbyView().pid().longValue());
                     assertEquals(0, load.end(), pair::logs);
+                    pair.status(); // The session is at rest now.
                 } finally {
                     ReplacedDaemon.kill(successor);
                 }
                 pair.awaitPromoted();
-                load.check(client.toBlocking(TestDaemon.TIMEOUT));
+                BlockingEscrow escrow = client.toBlocking(TestDaemon.TIMEOUT);
+                load.check(escrow);
+                pair.startStandby();
+                pair.standby().pause();
+                escrow.add(TAG, 1, new byte[1]);
+                await().atMost(TestDaemon.TIMEOUT)
+                        .until(() -> pair.standbyView().pid() == null);
+                escrow.add(TAG, 2, new byte[1]);
+                pair.primary().kill();
+                pair.standby().resume();
+                assertEquals(1, pair.standby().awaitExit(), pair::logs);
+                assertTrue(pair.standby().lines().toString().contains("--force"), pair::logs);
             }
         }
     }
 
+    /** What was acknowledged is carried out by a process that was stopped, before it serves. */
     @Test
-    void stoppedStandbyIsLeftBehindAndDoesNotServe() throws Exception {
-        try (DaemonPair pair = DaemonPair.start(directory)) {
-            EscrowClient client = pair.client().connect().join();
-            BlockingEscrow escrow = client.toBlocking(TestDaemon.TIMEOUT);
-            escrow.add(TAG, 1, new byte[1]);
-            pair.standby().pause();
-            escrow.add(TAG, 2, new byte[1]);
-            pair.primary().kill();
-            pair.standby().resume();
-            assertEquals(1, pair.standby().awaitExit(), pair::logs);
-            assertTrue(pair.standby().lines().toString().contains("--force"), pair::logs);
-            client.close();
-        }
-    }
-
-    @Test
-    void unclaimedSlotsAreClosed() throws Exception {
+    void unclaimedSlotsAndStoppedStandby() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory, "--unclaimed-timeout=1")) {
             try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
                 escrow.add(TAG, 1, files.get(1), TestFiles.payload(1));
             }
             await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().slots() == 0);
-            pair.primary().kill();
-            pair.awaitPromoted();
-            assertEquals(0, pair.status().slots());
+            try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
+                escrow.add(TAG, 1, files.get(1), TestFiles.payload(1));
+                pair.standby().pause();
+                escrow.add(TAG, 2, files.get(2), TestFiles.payload(2));
+                escrow.delete(TAG, 1);
+                pair.status(); // The session is at rest now.
+                pair.primary().kill();
+                pair.standby().resume();
+                pair.awaitPromoted();
+                assertEquals(Set.of(2), TestDaemon.used(escrow, TAG), pair::logs);
+                assertEquals(1, verifyFiles(escrow));
+            }
         }
     }
 
@@ -342,18 +338,13 @@ class StandbyIT {
             await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > before + 100);
             assertEquals(0, load.end());
         } else {
-            pair.primary().kill();
-            pair.awaitPromoted();
+            pair.killPrimary();
         }
         load.end();
         client.close();
-        pair.startStandby(List.of());
+        pair.startStandby();
         try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
-            load.check(escrow);
-            assertEquals(300, verifyFiles(escrow));
-            for (int slot : TestDaemon.used(escrow, ChangingLoad.TAG)) {
-                escrow.delete(ChangingLoad.TAG, slot);
-            }
+            verify(load, escrow);
         }
     }
 }

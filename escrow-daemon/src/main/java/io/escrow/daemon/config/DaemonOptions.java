@@ -19,6 +19,7 @@ import java.nio.file.Path;
  * @param access the users and groups that may use the daemon
  * @param unclaimed what the daemon does with slots while there is no session
  * @param operators how operators can reach the daemon
+ * @param standby how the daemon lives with a process that stands by
  * @param listener the descriptor of a socket that already listens at the path, or {@link #BIND}; see {@link
  *     Builder#listener}
  */
@@ -33,6 +34,7 @@ public record DaemonOptions(
         Access access,
         UnclaimedOptions unclaimed,
         OperatorOptions operators,
+        StandbyOptions standby,
         int listener) {
 
     /** Stands for no listener: the daemon binds the path itself. */
@@ -54,6 +56,7 @@ public record DaemonOptions(
      * @param access the users and groups that may use the daemon
      * @param unclaimed what the daemon does with slots while there is no session
      * @param operators how operators can reach the daemon
+     * @param standby how the daemon lives with a process that stands by
      * @param listener a descriptor, or {@link #BIND}
      */
     public DaemonOptions {
@@ -105,6 +108,7 @@ public record DaemonOptions(
         private Access access = Access.OWNER_ONLY;
         private UnclaimedOptions unclaimed = UnclaimedOptions.KEEP;
         private OperatorOptions operators = OperatorOptions.DEFAULT;
+        private StandbyOptions standby = StandbyOptions.DEFAULT;
         private int listener = BIND;
 
         private Builder() {}
@@ -309,6 +313,17 @@ public record DaemonOptions(
         }
 
         /**
+         * Sets how the daemon lives with a process that stands by.
+         *
+         * @param value the options
+         * @return this builder
+         */
+        public Builder standby(StandbyOptions value) {
+            standby = value;
+            return this;
+        }
+
+        /**
          * Makes the daemon serve a socket that another process has bound to the path, listens already, and will be removed
          * by that process. Then {@link #force}, {@link #backlog} and the mode of {@link #access} have no effect.
          *
@@ -361,6 +376,7 @@ public record DaemonOptions(
                     access,
                     unclaimed,
                     operators,
+                    standby,
                     listener);
         }
     }

@@ -2,6 +2,7 @@ package io.escrow.daemon.follow;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Limits;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 
@@ -50,6 +51,16 @@ final class Fields {
         return put(value.getBytes(UTF_8));
     }
 
+    Fields put(Limits limits) {
+        return put(limits.tags())
+                .put(limits.payload())
+                .put(limits.packetBytes())
+                .put(limits.packetDescriptors())
+                .put(limits.packetFrames())
+                .put(limits.packetsInFlight())
+                .put(limits.farewell());
+    }
+
     int getInt() {
         return bytes.readInt();
     }
@@ -75,6 +86,10 @@ final class Fields {
 
     String getText() {
         return new String(getBytes(), UTF_8);
+    }
+
+    Limits getLimits() {
+        return new Limits(getInt(), getInt(), getInt(), getInt(), getInt(), getInt(), getInt());
     }
 
     /** Returns a frame of what was written. */

@@ -31,19 +31,17 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
 
     private final Store store;
     private final LinkHello own;
-    private final SessionCheck check;
+    private final PrimaryCheck check;
+    private final Runnable endOfPacket;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final CompletableFuture<Void> committed = new CompletableFuture<>();
     private final CompletableFuture<Void> released = new CompletableFuture<>();
     private final CompletableFuture<Void> asked = new CompletableFuture<>();
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final List<Socket> sockets = new ArrayList<>();
+    private final FollowedSession session = new FollowedSession();
     private ChannelHandlerContext link;
     private LinkHello hello;
-    private OwnedDescriptor session;
-    private SessionState state;
-    private long millisWithoutSession;
-    private long withoutSessionSince = System.nanoTime();
     private OwnedDescriptor mark;
     private Mark.State marked = Mark.State.CLEAN;
     private boolean failed;
@@ -52,26 +50,19 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private long acknowledged;
     private String reason = "the other escrowd has closed the link";
 
-    /** Refuses sessions that can't go on in this daemon. */
-    public interface SessionCheck {
-        /**
-         * Checks a session.
-         *
-         * @throws EscrowException if this daemon is not configured for it
-         */
-        void check(SessionState session) throws EscrowException;
-    }
-
     /**
      * Creates the end of a link that is not connected.
      *
      * @param store the store to fill
      * @param own what this daemon says of itself
+     * @param check refuses what can't go on here
+     * @param endOfPacket run behind each packet
      */
-    public Follower(Store store, LinkHello own, SessionCheck check) {
+    public Follower(Store store, LinkHello own, PrimaryCheck check, Runnable endOfPacket) {
         this.store = store;
         this.own = own;
         this.check = check;
+        this.endOfPacket = endOfPacket;
     }
 
     /** Completed when everything that the primary had at the beginning is here; fails when the link ends before. */
@@ -138,21 +129,9 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         return List.copyOf(sockets);
     }
 
-    /** Returns the state of the session; {@code null} if there is none. */
-    public SessionState session() {
-        return state;
-    }
-
-    /** Returns the connection of the session, which the caller must release; {@code null} if there is none. */
-    public OwnedDescriptor takeSession() {
-        OwnedDescriptor taken = session;
-        session = null;
-        return taken;
-    }
-
-    /** Returns for how long there has been no session, in milliseconds; 0 if there is one. */
-    public long millisWithoutSession() {
-        return state != null ? 0 : millisWithoutSession + (System.nanoTime() - withoutSessionSince) / 1_000_000;
+    /** Returns what is known of the session. */
+    public FollowedSession session() {
+        return session;
     }
 
     /** Returns the primary's counters, as JSON; {@code null} if it has not told them. */
@@ -198,6 +177,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
         if (msg == PacketEnd.INSTANCE) {
             acknowledge(ctx);
+            endOfPacket.run();
         } else if (msg instanceof LinkFrame frame) {
             boolean kept = false;
             try {
@@ -261,27 +241,22 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 }
             }
             case CLEARED -> store.clear();
+            case LIMITS -> check.primary(PrimaryLimits.of(in));
             case SESSION -> {
-                dropSession();
                 SessionState begun = SessionState.of(frame);
-                check.check(begun);
-                session = (OwnedDescriptor) frame.descriptor();
-                state = begun;
+                check.session(begun);
+                session.begun(begun, (OwnedDescriptor) frame.descriptor());
                 return true;
             }
-            case STATE -> state = SessionState.of(frame);
-            case NO_SESSION -> {
-                dropSession();
-                millisWithoutSession = in.getLong();
-                withoutSessionSince = System.nanoTime();
-            }
+            case STATE -> session.changed(SessionState.of(frame));
+            case NO_SESSION -> session.ended(in.getLong());
             case STATISTICS -> statistics = in.getText();
             case SYNCED -> {
                 Steps.reached("synced");
                 synced.complete(null);
             }
             case COMMIT -> {
-                if (state != null && session == null) {
+                if (session.isLost()) {
                     throw new EscrowException(Status.ECONNRESET, "the client has gone while its session was moved");
                 }
                 Steps.reached("committed");
@@ -303,12 +278,6 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                         Status.EPROTO, "a frame of a follower came from the primary: " + frame.kind());
         }
         return false;
-    }
-
-    private void dropSession() {
-        ReferenceCountUtil.release(session);
-        session = null;
-        state = null;
     }
 
     private void dropSockets() {
@@ -347,7 +316,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         if (link != null) {
             link.close();
         }
-        dropSession();
+        session.drop();
         dropSockets();
         ReferenceCountUtil.release(mark);
         mark = null;

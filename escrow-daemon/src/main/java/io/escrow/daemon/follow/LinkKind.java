@@ -34,6 +34,8 @@ enum LinkKind {
     MARK(14),
     /** The primary wants to end: the follower shall take over; no body. */
     YIELD(15),
+    /** For a follower that stays, before anything else: its {@link PrimaryLimits}. */
+    LIMITS(16),
     /** The number of frames received, i64. */
     ACK(20),
     /** The follower wants to serve; no body. */

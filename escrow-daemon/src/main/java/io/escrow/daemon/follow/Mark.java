@@ -1,5 +1,6 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.Deposit;
 import io.escrow.OwnedDescriptor;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -46,9 +47,9 @@ final class Mark implements AutoCloseable {
         dirty();
     }
 
-    /** Returns the end for the follower. */
-    FileDescriptor end() {
-        return in;
+    /** Returns the frame with the end for the follower. */
+    LinkFrame frame() {
+        return new LinkFrame(LinkKind.MARK, Deposit.NO_BYTES, false, in);
     }
 
     /** Notes that the next packet may be read. */

@@ -1,6 +1,5 @@
 package io.escrow.daemon.follow;
 
-import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.codec.PacketEnd;
@@ -9,7 +8,6 @@ import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoreListener;
-import io.escrow.daemon.store.StoredSlot;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -17,40 +15,27 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.ReferenceCountUtil;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Queue;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
  * The primary's end of a link: sends all slots to the follower, and then each change. What changes while the slots are
  * sent goes out in between, in order.
  *
- * <p>A follower that stays is <em>in step</em> when it has everything. Then what is done for a client is answered when the
- * follower has acknowledged it. Before such a follower is left behind, its {@link Mark} is revoked.
+ * <p>From when everything is sent to a {@linkplain StayingFollower follower that stays}, what is done for a client is answered when
+ * it is written to the follower's socket: what is there outlives this process. The follower carries it out before it serves,
+ * or it does not serve at all.
  *
  * <p>Used on the daemon's event loop, which its channel is on, too.
  */
-public final class Primary implements StoreListener {
-
-    private record Waiter(long frames, Runnable task) {}
+public final class Primary {
 
     /** The bounds of packets on a link: the largest ones that a daemon can be configured for. */
     static final Limits LIMITS = new Limits(32, 1 << 24, (1 << 24) + (1 << 17), 128, 1024, 2, 1 << 16);
 
     private static final int HELLO_SECONDS = 10;
-    /** How long a follower that stays may acknowledge nothing. */
-    private static final int ANSWER_SECONDS = 5;
-
-    private static final int PAGE = 64;
-    private static final int PAGE_BYTES = 1024 * 1024;
-    /** How many pages may be unacknowledged while slots are sent; bounds the descriptors in flight, and the memory. */
-    private static final int WINDOW = 4;
-    /** How far a follower may be behind; more than a page of the largest payloads. */
-    private static final long MOST_BYTES_BEHIND = 128 * 1024 * 1024;
-
-    private static final long MOST_FRAMES_BEHIND = 64 * 1024;
+    /** How long a follower may leave the reason unread for which it is refused. */
+    private static final int REASON_SECONDS = 5;
 
     private final EpollDomainSocketChannel channel;
     private final EventLoop loop;
@@ -59,34 +44,25 @@ public final class Primary implements StoreListener {
     private final PrimaryHost host;
     private final LinkHello own;
     private final PeerIdentity peer;
-    private final int page;
-    private final Queue<Integer> unacknowledged = new ArrayDeque<>();
-    private long bytesBehind;
-    private List<LinkFrame> unsent = new ArrayList<>();
+    private final PrimaryLimits limits;
+    private final Duration patience;
+    private final FrameQueue queue;
     private LinkHello hello;
-    private boolean copying;
+    private SlotCopy copy;
     private boolean accepted;
     private boolean closed;
-    private boolean left;
-    /** What waits for the follower to acknowledge as many frames. */
-    private final Queue<Waiter> waiters = new ArrayDeque<>();
-
-    private Mark mark;
-    private boolean told;
-    private boolean inStep;
-    private long syncedAt = Long.MAX_VALUE;
+    private StayingFollower staying;
+    private boolean synced;
     private long acknowledgedBefore;
     private String reason = "the other escrowd has closed the link";
-    private int tag;
-    private int from;
-    private long acknowledged;
 
     /**
      * Creates one end of a link. Called on the channel's event loop.
      *
      * @param loop the daemon's event loop, on which the channel is
      * @param own what this daemon says of itself
-     * @param maxPayload the size of the largest payload of a slot
+     * @param limits what this daemon may come to hold
+     * @param patience how long a follower that stays may acknowledge nothing
      */
     public Primary(
             EpollDomainSocketChannel channel,
@@ -96,14 +72,17 @@ public final class Primary implements StoreListener {
             FailureDetector failures,
             PrimaryHost host,
             LinkHello own,
-            int maxPayload) {
+            PrimaryLimits limits,
+            Duration patience) {
         this.channel = channel;
         this.loop = loop;
         this.store = store;
         this.failures = failures;
         this.host = host;
         this.own = own;
-        this.page = Math.max(1, Math.min(PAGE, PAGE_BYTES / Math.max(1, maxPayload)));
+        this.limits = limits;
+        this.patience = patience;
+        this.queue = new FrameQueue(channel, failures, host::mirrored);
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());
@@ -120,76 +99,37 @@ public final class Primary implements StoreListener {
         return hello == null ? null : hello.program();
     }
 
-    /** Returns whether the follower stays until this daemon ends. */
-    public boolean stays() {
-        return hello != null && hello.has(LinkHello.STAYS);
+    /** Returns the follower, if it stays until this daemon ends; else {@code null}. Set before the host is told of it. */
+    public StayingFollower staying() {
+        return staying;
     }
 
     /** Returns whether the follower stays, and has everything. */
     public boolean isInStep() {
-        return inStep;
+        return staying != null && staying.isInStep();
     }
 
     /** Returns how many frames the follower has not acknowledged. */
     public int framesBehind() {
-        return unacknowledged.size();
+        return queue.framesBehind();
     }
 
     /** Returns how many bytes the follower has not acknowledged. */
     public long bytesBehind() {
-        return bytesBehind;
-    }
-
-    /** Returns whether answers have to wait for the follower: from when everything was sent to it. */
-    public boolean isHolding() {
-        return told && (!closed || left);
-    }
-
-    /**
-     * Runs a task when the follower has everything that was sent until now; at once, if it has. Tasks run in order. When the
-     * follower is left behind, all run; when everything is {@linkplain #leave left} to it, none.
-     */
-    public void whenMirrored(Runnable task) {
-        if (left) {
-            return;
-        }
-        if (!isHolding() || (unacknowledged.isEmpty() && waiters.isEmpty())) {
-            task.run();
-        } else {
-            waiters.add(new Waiter(acknowledged + unacknowledged.size(), task));
-            flush();
-        }
+        return queue.bytesBehind();
     }
 
     /** Leaves everything to the follower, which may serve when this process has ended. Nothing is answered any more. */
     public void leave() {
         store.listener(StoreListener.NONE);
-        waiters.clear();
-        left = true;
         closed = true;
-        inStep = false;
-        mark.dirty(); // What is read from now on is lost.
-        mark.leave();
-    }
-
-    /** Notes that the next packet of the session may be read. */
-    public void dirty() {
-        if (mark != null) {
-            mark.dirty();
-        }
-    }
-
-    /** Notes that the session is at rest, which the follower must know if it is in step. */
-    public void clean() {
-        if (mark != null && inStep && unacknowledged.isEmpty()) {
-            mark.clean();
-        }
+        staying.leave();
     }
 
     /** Asks the follower to take over. */
     public void askToTakeOver() {
         send(LinkFrame.of(LinkKind.YIELD));
-        flush();
+        queue.flush();
     }
 
     /** Sends the follower what was counted. */
@@ -224,13 +164,13 @@ public final class Primary implements StoreListener {
     public void commit(String statistics) {
         statistics(statistics);
         send(LinkFrame.of(LinkKind.COMMIT));
-        flush();
+        queue.flush();
     }
 
     /** Reports to the follower that the lock is free. */
     public void released() {
         send(LinkFrame.of(LinkKind.RELEASED));
-        flush();
+        queue.flush();
     }
 
     /** Closes the link, and tells the follower why. */
@@ -239,7 +179,7 @@ public final class Primary implements StoreListener {
         LinkFrame frame = Fields.write().put(text).frame(LinkKind.FAILED);
         channel.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
         // Even if the follower does not read.
-        loop.schedule(() -> channel.close(), ANSWER_SECONDS, TimeUnit.SECONDS);
+        loop.schedule(() -> channel.close(), REASON_SECONDS, TimeUnit.SECONDS);
     }
 
     /** Closes the link at once: the follower is not to serve any more. Tells it why, if it reads. */
@@ -248,75 +188,15 @@ public final class Primary implements StoreListener {
         end();
     }
 
-    @Override
-    public void filled(int slotTag, int index, StoredSlot slot) {
-        if (slot.keepFlags() && !hello.has(LinkHello.KEEPS_FLAGS)) {
-            fail("the other escrowd can't keep the flags of open files, which slot " + slotTag + "/" + index
-                    + " needs: it can't use io_uring");
-            return;
-        }
-        send(SlotBody.filled(slotTag, index, slot));
-    }
-
-    @Override
-    public void updated(int slotTag, int index, StoredSlot slot) {
-        send(Fields.write()
-                .put(slotTag)
-                .put(index)
-                .put(slot.payload())
-                .put(slot.farewell())
-                .frame(LinkKind.UPDATED));
-    }
-
-    @Override
-    public void emptied(int slotTag, int index) {
-        send(Fields.write().put(slotTag).put(index).frame(LinkKind.EMPTIED));
-    }
-
-    @Override
-    public void cleared() {
-        send(LinkFrame.of(LinkKind.CLEARED));
-    }
-
     private void send(LinkFrame frame) {
-        if (closed) {
-            release(frame);
-            return;
-        }
-        unacknowledged.add(frame.body().length);
-        bytesBehind += frame.body().length;
-        if (bytesBehind > MOST_BYTES_BEHIND || unacknowledged.size() > MOST_FRAMES_BEHIND) {
-            release(frame);
+        queue.send(frame);
+        if (!closed && queue.isTooFarBehind()) {
             dismiss("the other escrowd does not keep up with the changes");
-            return;
         }
-        if (unsent.isEmpty()) {
-            // At the end of this turn, with what else is sent in it.
-            loop.execute(failures.guard(this::flush));
-        }
-        unsent.add(frame);
-    }
-
-    private void flush() {
-        if (unsent.isEmpty()) {
-            return;
-        }
-        List<LinkFrame> frames = unsent;
-        unsent = new ArrayList<>();
-        if (channel.isActive()) {
-            frames.forEach(frame -> channel.write(frame, channel.voidPromise()));
-            channel.flush();
-        } else {
-            frames.forEach(Primary::release);
-        }
-    }
-
-    private static void release(LinkFrame frame) {
-        ReferenceCountUtil.release(frame.descriptor());
     }
 
     private void received(LinkFrame frame) {
-        release(frame); // A follower has no descriptors to send.
+        FrameQueue.release(frame); // A follower has no descriptors to send.
         if (closed) {
             return;
         }
@@ -327,8 +207,7 @@ public final class Primary implements StoreListener {
         switch (frame.kind()) {
             case HELLO -> greeted(LinkHello.of(frame));
             case ACK -> {
-                acknowledge(Fields.read(frame).getLong());
-                copy();
+                acknowledged(Fields.read(frame).getLong());
             }
             case TAKE, PREPARED, SERVING -> asked(frame.kind());
             case FAILED -> {
@@ -337,6 +216,15 @@ public final class Primary implements StoreListener {
             }
             default -> fail("a frame of the primary came from the follower: " + frame.kind());
         }
+    }
+
+    private void acknowledged(long frames) {
+        queue.acknowledged(frames);
+        if (staying != null) {
+            staying.acknowledged(frames);
+        }
+        host.mirrored();
+        copy();
     }
 
     private void asked(LinkKind what) {
@@ -351,35 +239,21 @@ public final class Primary implements StoreListener {
         }
     }
 
-    private void acknowledge(long received) {
-        while (acknowledged < received && !unacknowledged.isEmpty()) {
-            bytesBehind -= unacknowledged.remove();
-            acknowledged++;
-        }
-        if (stays()) {
-            if (!inStep && acknowledged >= syncedAt) {
-                inStep = true;
-            }
-            while (!waiters.isEmpty() && waiters.element().frames <= acknowledged) {
-                waiters.remove().task.run();
-            }
-            if (unacknowledged.isEmpty()) {
-                host.mirrored();
-            }
-        }
-    }
-
     /** A follower that is stopped must not stop the clients, too. */
     private void checkAnswers() {
         if (closed) {
             return;
         }
-        if (acknowledged == acknowledgedBefore && !unacknowledged.isEmpty()) {
-            dismiss("the other escrowd has acknowledged nothing for " + ANSWER_SECONDS + " s");
+        if (queue.acknowledged() == acknowledgedBefore && queue.framesBehind() > 0) {
+            dismiss("the other escrowd has acknowledged nothing for " + patience.toSeconds() + " s");
             return;
         }
-        acknowledgedBefore = acknowledged;
-        loop.schedule(failures.guard(this::checkAnswers), ANSWER_SECONDS, TimeUnit.SECONDS);
+        acknowledgedBefore = queue.acknowledged();
+        checkAnswersLater();
+    }
+
+    private void checkAnswersLater() {
+        loop.schedule(failures.guard(this::checkAnswers), patience.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     private void checkGreeted() {
@@ -395,6 +269,10 @@ public final class Primary implements StoreListener {
             return;
         }
         hello = theirs;
+        staying = theirs.has(LinkHello.STAYS) ? new StayingFollower(queue) : null;
+        if (staying != null) {
+            channel.closeFuture().addListener(f -> staying.close());
+        }
         try {
             own.check(theirs);
             host.greeted();
@@ -403,46 +281,28 @@ public final class Primary implements StoreListener {
             return;
         }
         accepted = true;
-        send(own.frame());
-        acknowledged = -1; // The hello is not counted.
-        if (stays()) {
-            mark = new Mark();
-            channel.closeFuture().addListener(f -> mark.close());
-            send(new LinkFrame(LinkKind.MARK, Deposit.NO_BYTES, false, mark.end()));
-            loop.schedule(failures.guard(this::checkAnswers), ANSWER_SECONDS, TimeUnit.SECONDS);
+        channel.write(own.frame(), channel.voidPromise()); // Not counted, and first.
+        if (staying != null) {
+            send(limits.frame());
+            send(staying.markFrame());
+            checkAnswersLater();
         }
         host.describe();
-        store.listener(this);
-        copying = true;
+        StoreListener changes = new SlotChanges(
+                theirs.has(LinkHello.KEEPS_FLAGS), this::send, staying == null ? this::fail : this::dismiss);
+        store.listener(changes);
+        copy = new SlotCopy(store, queue, changes, limits.session().payload());
         copy();
     }
 
     private void copy() {
-        while (copying && !closed && unacknowledged.size() < WINDOW * page) {
-            int[] visited = {0, from};
-            try {
-                store.visit(tag, from, page, (index, slot) -> {
-                    filled(tag, index, slot);
-                    visited[0]++;
-                    visited[1] = index;
-                });
-            } catch (EscrowException e) {
-                throw new IllegalStateException("a page of slots that can't be visited", e);
+        if (accepted && !synced && !closed && copy.goOn() && !closed) {
+            synced = true;
+            send(LinkFrame.of(LinkKind.SYNCED));
+            if (staying != null) {
+                staying.synced();
             }
-            boolean more = visited[0] == page && visited[1] < Integer.MAX_VALUE;
-            from = more ? visited[1] + 1 : 0;
-            tag = more ? tag : tag + 1;
-            if (visited[0] > 0) {
-                flush();
-                Steps.reached("snapshot");
-            }
-            if (tag == store.tags()) {
-                copying = false;
-                send(LinkFrame.of(LinkKind.SYNCED));
-                syncedAt = acknowledged + unacknowledged.size();
-                told = stays();
-                flush();
-            }
+            queue.flush();
         }
     }
 
@@ -451,21 +311,16 @@ public final class Primary implements StoreListener {
             return;
         }
         closed = true;
-        inStep = false;
-        unsent.forEach(Primary::release);
-        unsent.clear();
+        queue.close();
         if (!accepted) {
             return;
         }
         store.listener(StoreListener.NONE);
-        if (mark != null) {
-            // Before anything is answered that the follower may not have.
-            mark.revoke();
+        if (staying != null) {
+            staying.revoke();
         }
         host.closed(reason);
-        while (!waiters.isEmpty()) {
-            waiters.remove().task.run();
-        }
+        queue.runWaiters();
     }
 
     /** Passes on what comes to the daemon's event loop. */

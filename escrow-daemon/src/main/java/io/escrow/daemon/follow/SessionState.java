@@ -22,24 +22,13 @@ public record SessionState(
                 .put(requests)
                 .put(millis)
                 .put(queuedMillis)
-                .put(limits.tags())
-                .put(limits.payload())
-                .put(limits.packetBytes())
-                .put(limits.packetDescriptors())
-                .put(limits.packetFrames())
-                .put(limits.packetsInFlight())
-                .put(limits.farewell())
+                .put(limits)
                 .frame(kind);
     }
 
     static SessionState of(LinkFrame frame) {
         Fields in = Fields.read(frame);
         return new SessionState(
-                in.getBoolean(),
-                in.getBoolean(),
-                in.getLong(),
-                in.getLong(),
-                in.getLong(),
-                new Limits(in.getInt(), in.getInt(), in.getInt(), in.getInt(), in.getInt(), in.getInt(), in.getInt()));
+                in.getBoolean(), in.getBoolean(), in.getLong(), in.getLong(), in.getLong(), in.getLimits());
     }
 }

@@ -52,6 +52,7 @@ final class Rehearsal {
                 Access.OWNER_ONLY,
                 options.unclaimed(),
                 OperatorOptions.DEFAULT,
+                options.standby(),
                 DaemonOptions.BIND);
         FileDescriptor file = FileDescriptor.from("/dev/null");
         try (EscrowDaemon first = EscrowDaemon.start(small)) {

@@ -22,12 +22,29 @@ class FollowerTest {
 
     private final Store store = new Store(4, new StoreLimits(3, 100, 0));
     private String refusal;
-    private final Follower follower = new Follower(store, OWN, session -> {
+    private int packets;
+    private final Follower follower = new Follower(
+            store,
+            OWN,
+            new PrimaryCheck() {
+                @Override
+                public void session(SessionState session) throws EscrowException {
+                    check();
+                }
+
+                @Override
+                public void primary(PrimaryLimits limits) throws EscrowException {
+                    check();
+                }
+            },
+            () -> packets++);
+    private final EmbeddedChannel channel = new EmbeddedChannel(follower);
+
+    private void check() throws EscrowException {
         if (refusal != null) {
             throw new EscrowException(Status.EINVAL, refusal);
         }
-    });
-    private final EmbeddedChannel channel = new EmbeddedChannel(follower);
+    }
 
     private void packet(LinkFrame... frames) {
         for (LinkFrame frame : frames) {
@@ -62,6 +79,7 @@ class FollowerTest {
         assertEquals(1, store.slots());
         assertArrayEquals(new byte[2], store.get(1, 5).farewell());
         assertFalse(follower.synced().isDone());
+        assertEquals(3, packets);
         packet(LinkFrame.of(LinkKind.CLEARED), LinkFrame.of(LinkKind.SYNCED));
         assertTrue(follower.synced().isDone());
         assertEquals(0, store.slots());
@@ -82,7 +100,7 @@ class FollowerTest {
         channel.readOutbound();
         packet(longer(new LinkHello(1, 9, -1, "9.0").frame()));
         packet(longer(slot(1, 1, 4)), longer(SESSION.frame(LinkKind.STATE)));
-        assertEquals(SESSION, follower.session());
+        assertEquals(SESSION, follower.session().state());
         assertEquals("9.0", follower.program());
         assertEquals(1, store.slots());
     }
@@ -100,6 +118,14 @@ class FollowerTest {
         refusal = "--tags: 4";
         packet(SESSION.frame(LinkKind.SESSION));
         fails("--tags: 4");
+    }
+
+    @Test
+    void refusesAPrimaryThatMayHoldMore() {
+        greet();
+        refusal = "--max-slots: 3";
+        packet(new PrimaryLimits(Limits.DEFAULT, new StoreLimits(4, 100, 0)).frame());
+        fails("--max-slots: 3");
     }
 
     @Test

@@ -30,6 +30,18 @@ class LinkTest {
 
     private static final Duration TIMEOUT = Duration.ofSeconds(TestProcess.PATIENCE_SECONDS);
 
+    private static final PrimaryCheck ANYTHING = new PrimaryCheck() {
+        @Override
+        public void session(SessionState session) {
+            // Any session can go on.
+        }
+
+        @Override
+        public void primary(PrimaryLimits limits) {
+            // Any daemon can be followed.
+        }
+    };
+
     @TempDir
     Path directory;
 
@@ -55,7 +67,7 @@ class LinkTest {
     }
 
     private Follower follow(LinkHello hello) throws EscrowException {
-        Follower follower = new Follower(store, hello, session -> {});
+        Follower follower = new Follower(store, hello, ANYTHING, () -> {});
         LinkConnector.connect(path, group, Runnable::run, follower);
         return follower;
     }
@@ -90,7 +102,7 @@ class LinkTest {
             follower.committed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
             assertEquals(1, group.next().submit(() -> store.slots()).get());
             assertEquals(5, group.next().submit(() -> store.bytes(31)).get());
-            assertTrue(follower.session().greeted());
+            assertTrue(follower.session().state().greeted());
             close(follower);
             // The daemon goes on.
             escrow.delete(31, Integer.MAX_VALUE);
@@ -138,7 +150,7 @@ class LinkTest {
                         directory.resolve("none"),
                         group,
                         Runnable::run,
-                        new Follower(store, LinkHello.own(true, "1"), s -> {})));
+                        new Follower(store, LinkHello.own(true, "1"), ANYTHING, () -> {})));
         assertTrue(e.getMessage().contains("no escrowd answers at"), e.getMessage());
     }
 

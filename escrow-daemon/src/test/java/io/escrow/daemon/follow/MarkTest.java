@@ -16,7 +16,8 @@ class MarkTest {
 
     private final Mark mark = new Mark();
     /** The pipe is one for both processes. */
-    private final OwnedDescriptor end = new OwnedDescriptor(mark.end().intValue());
+    private final OwnedDescriptor end =
+            new OwnedDescriptor(mark.frame().descriptor().intValue());
 
     @AfterEach
     void close() {

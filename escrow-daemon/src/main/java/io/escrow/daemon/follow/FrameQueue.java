@@ -1,0 +1,168 @@
+package io.escrow.daemon.follow;
+
+import io.escrow.daemon.events.FailureDetector;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelPromise;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+
+/**
+ * Sends frames to the follower in order, and knows what has become of them. A frame that is <em>written</em> is in the
+ * kernel's queue of the follower's socket: the follower gets it, even when this process is killed. A frame that is
+ * <em>acknowledged</em> was carried out.
+ *
+ * <p>Used on the daemon's event loop, which the channel is on.
+ */
+final class FrameQueue {
+
+    private record Waiter(long frames, Runnable task) {}
+
+    /** How far a follower may be behind; more than a page of the largest payloads. */
+    private static final long MOST_BYTES_BEHIND = 128 * 1024 * 1024;
+
+    private static final long MOST_FRAMES_BEHIND = 64 * 1024;
+
+    private final Channel channel;
+    private final FailureDetector failures;
+    private final Runnable allWritten;
+    private final Queue<Integer> unacknowledged = new ArrayDeque<>();
+    private final Queue<Waiter> waiters = new ArrayDeque<>();
+    private List<LinkFrame> unsent = new ArrayList<>();
+    private long sent;
+    private long written;
+    private long bytesBehind;
+    private boolean closed;
+
+    /**
+     * Creates an empty queue.
+     *
+     * @param allWritten run each time when everything that was sent is written
+     */
+    FrameQueue(Channel channel, FailureDetector failures, Runnable allWritten) {
+        this.channel = channel;
+        this.failures = failures;
+        this.allWritten = allWritten;
+    }
+
+    /** Sends a frame at the end of this turn of the event loop, or with the next {@link #flush}. */
+    void send(LinkFrame frame) {
+        if (closed) {
+            release(frame);
+            return;
+        }
+        sent++;
+        unacknowledged.add(frame.body().length);
+        bytesBehind += frame.body().length;
+        if (unsent.isEmpty()) {
+            channel.eventLoop().execute(failures.guard(this::flush));
+        }
+        unsent.add(frame);
+    }
+
+    /** Writes what was sent. */
+    void flush() {
+        if (unsent.isEmpty()) {
+            return;
+        }
+        List<LinkFrame> frames = unsent;
+        unsent = new ArrayList<>();
+        if (!channel.isActive()) {
+            frames.forEach(FrameQueue::release);
+            return;
+        }
+        long upTo = sent;
+        ChannelPromise last = channel.newPromise();
+        last.addListener(done -> {
+            if (done.isSuccess()) {
+                failures.guard(() -> written(upTo)).run();
+            }
+        });
+        for (int i = 0; i < frames.size(); i++) {
+            channel.write(frames.get(i), i == frames.size() - 1 ? last : channel.voidPromise());
+        }
+        channel.flush();
+    }
+
+    private void written(long frames) {
+        written = Math.max(written, frames);
+        while (!waiters.isEmpty() && waiters.element().frames <= written) {
+            waiters.remove().task.run();
+        }
+        if (isAllWritten()) {
+            allWritten.run();
+        }
+    }
+
+    /** Returns whether everything that was sent is written, and nothing waits for it. */
+    boolean isAllWritten() {
+        return written == sent && waiters.isEmpty();
+    }
+
+    /** Runs a task when everything is written that was sent until now; at once, if it is. Tasks run in order. */
+    void whenWritten(Runnable task) {
+        if (isAllWritten()) {
+            task.run();
+        } else {
+            waiters.add(new Waiter(sent, task));
+            flush();
+        }
+    }
+
+    /** Notes how many frames the follower has carried out. */
+    void acknowledged(long frames) {
+        while (acknowledged() < frames && !unacknowledged.isEmpty()) {
+            bytesBehind -= unacknowledged.remove();
+        }
+    }
+
+    /** Returns how many frames were sent. */
+    long sent() {
+        return sent;
+    }
+
+    /** Returns how many frames the follower has carried out. */
+    long acknowledged() {
+        return sent - unacknowledged.size();
+    }
+
+    /** Returns how many frames the follower has not carried out. */
+    int framesBehind() {
+        return unacknowledged.size();
+    }
+
+    /** Returns how many bytes of frames the follower has not carried out. */
+    long bytesBehind() {
+        return bytesBehind;
+    }
+
+    /** Returns whether the follower is further behind than this process can remember. */
+    boolean isTooFarBehind() {
+        return bytesBehind > MOST_BYTES_BEHIND || unacknowledged.size() > MOST_FRAMES_BEHIND;
+    }
+
+    /** Sends nothing any more, and drops what was not written. What waits for it goes on waiting. */
+    void close() {
+        closed = true;
+        unsent.forEach(FrameQueue::release);
+        unsent.clear();
+    }
+
+    /** Runs everything that waits, although the follower may never get what it waits for. */
+    void runWaiters() {
+        while (!waiters.isEmpty()) {
+            waiters.remove().task.run();
+        }
+    }
+
+    /** Forgets everything that waits. */
+    void dropWaiters() {
+        waiters.clear();
+    }
+
+    static void release(LinkFrame frame) {
+        ReferenceCountUtil.release(frame.descriptor());
+    }
+}

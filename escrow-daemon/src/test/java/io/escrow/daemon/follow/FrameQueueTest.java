@@ -1,0 +1,115 @@
+package io.escrow.daemon.follow;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.escrow.daemon.events.FailureDetector;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import org.junit.jupiter.api.Test;
+
+class FrameQueueTest {
+
+    /** The socket's buffer, which is full until a test makes room. */
+    private final Queue<ChannelPromise> unwritten = new ArrayDeque<>();
+
+    private final EmbeddedChannel channel = new EmbeddedChannel(new ChannelOutboundHandlerAdapter() {
+        @Override
+        public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            unwritten.add(promise);
+        }
+    });
+    private final List<String> ran = new ArrayList<>();
+    private final FrameQueue queue = new FrameQueue(channel, new FailureDetector(), () -> ran.add("all"));
+
+    private void write(int frames) {
+        for (int i = 0; i < frames; i++) {
+            ChannelPromise promise = unwritten.remove();
+            if (!promise.isVoid()) {
+                promise.setSuccess();
+            }
+        }
+    }
+
+    @Test
+    void tasksRunInOrderWhenTheirFramesAreWritten() {
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        queue.whenWritten(() -> ran.add("1"));
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        queue.whenWritten(() -> ran.add("2"));
+        queue.whenWritten(() -> ran.add("3"));
+        assertEquals(3, unwritten.size());
+        write(1);
+        assertEquals(List.of(), ran);
+        write(1);
+        assertEquals(List.of("1"), ran);
+        assertFalse(queue.isAllWritten());
+        write(1);
+        assertEquals(List.of("1", "2", "3", "all"), ran);
+        assertTrue(queue.isAllWritten());
+    }
+
+    @Test
+    void aTaskRunsAtOnceWhenNothingIsUnwritten() {
+        queue.whenWritten(() -> ran.add("1"));
+        assertEquals(List.of("1"), ran);
+    }
+
+    @Test
+    void framesAreSentAtTheEndOfTheTurn() {
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        assertTrue(unwritten.isEmpty());
+        channel.runPendingTasks();
+        assertEquals(1, unwritten.size());
+    }
+
+    @Test
+    void knowsHowFarTheFollowerIsBehind() {
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[8]));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[9]));
+        queue.flush();
+        write(2);
+        assertEquals(2, queue.framesBehind());
+        assertEquals(17, queue.bytesBehind());
+        queue.acknowledged(1);
+        assertEquals(1, queue.acknowledged());
+        assertEquals(9, queue.bytesBehind());
+        queue.acknowledged(99);
+        assertEquals(0, queue.framesBehind());
+        assertEquals(0, queue.bytesBehind());
+    }
+
+    @Test
+    void isTooFarBehindAtItsBound() {
+        for (int i = 0; i < 64 * 1024; i++) {
+            queue.send(LinkFrame.of(LinkKind.CLEARED));
+        }
+        assertFalse(queue.isTooFarBehind());
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        assertTrue(queue.isTooFarBehind());
+    }
+
+    /** When the follower is left behind, all that waits goes on; when everything is left to it, nothing does. */
+    @Test
+    void waitersRunOrAreDroppedAtTheEnd() {
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        queue.whenWritten(() -> ran.add("1"));
+        queue.close();
+        queue.send(LinkFrame.of(LinkKind.CLEARED));
+        assertEquals(1, queue.sent());
+        queue.runWaiters();
+        assertEquals(List.of("1"), ran);
+        queue.whenWritten(() -> ran.add("2"));
+        queue.dropWaiters();
+        write(1);
+        assertEquals(List.of("1", "all"), ran);
+    }
+}
