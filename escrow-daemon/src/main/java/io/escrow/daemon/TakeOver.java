@@ -53,6 +53,7 @@ final class TakeOver {
     private final EventLog eventLog;
     private final Store store;
     private final Follower follower;
+    private final boolean stays;
     private boolean goesOn = true;
     private boolean promoted;
     private Channel clients;
@@ -81,6 +82,7 @@ final class TakeOver {
         this.socketFile = socketFile;
         this.eventLog = eventLog;
         this.store = store;
+        this.stays = stays;
         LinkHello hello = LinkHello.own(Wire.keepsFlags(), version);
         this.follower = new Follower(
                 store,
@@ -164,7 +166,7 @@ final class TakeOver {
             Steps.reached("successor-prepared");
             follower.prepared();
             await(follower.released());
-            claim(LOCK_PATIENCE);
+            claim(stays ? END_PATIENCE : LOCK_PATIENCE);
         } catch (EscrowException e) {
             follower.fail(e.getMessage());
             throw e;
@@ -199,8 +201,8 @@ final class TakeOver {
     private void claim(Duration patience) throws EscrowException {
         long start = System.nanoTime();
         while (!socketFile.tryClaim()) {
-            if (promoted) {
-                follower.goesOn();
+            if (stays) {
+                follower.goesOn(); // Fails when the other daemon goes on alone.
             }
             if (System.nanoTime() - start > patience.toNanos()) {
                 throw new EscrowException(Status.ECONNRESET, "not taken over: " + follower.reason());
