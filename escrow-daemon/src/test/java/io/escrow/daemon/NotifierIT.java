@@ -11,6 +11,7 @@ import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -22,9 +23,10 @@ class NotifierIT {
     @TempDir
     Path directory;
 
-    private ProcessBuilder daemon(String notifySocket) {
-        ProcessBuilder builder =
-                new ProcessBuilder(TestDaemon.command(directory.resolve("s").toString()));
+    private ProcessBuilder daemon(String notifySocket, String... options) {
+        List<String> command = TestDaemon.command(options);
+        command.add(directory.resolve("s").toString());
+        ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().put("NOTIFY_SOCKET", notifySocket);
         builder.environment().put("WATCHDOG_USEC", "400000");
         return builder;
@@ -56,6 +58,44 @@ class NotifierIT {
             message = systemd.next();
         } while (message.equals(often));
         return message;
+    }
+
+    private static String nextBeginning(NotifySocket systemd, String text) {
+        String message;
+        do {
+            message = systemd.next();
+        } while (!message.startsWith(text));
+        return message;
+    }
+
+    @Test
+    void tellsWhetherItStandsBy() throws IOException {
+        String name = "@escrow-" + UUID.randomUUID();
+        try (NotifySocket first = new NotifySocket(name + 1);
+                NotifySocket second = new NotifySocket(name + 2);
+                NotifySocket third = new NotifySocket(name + 3);
+                TestDaemon primary = TestDaemon.start(directory.resolve("s"), daemon(name + 1, "--standby"));
+                TestProcess standby = new TestProcess(daemon(name + 2, "--standby"))) {
+            assertEquals("READY=1\nSTATUS=standing by; slots: 0, descriptors: 0, session: none", second.next());
+            assertEquals("WATCHDOG=1", second.next());
+            try (TestProcess waiting = new TestProcess(daemon(name + 3, "--standby"))) {
+                assertEquals(
+                        "STATUS=not standing by: another escrowd stands by, or starts",
+                        nextBut(third, "WATCHDOG=1"),
+                        () -> waiting.lines().toString());
+                assertEquals("WATCHDOG=1", third.next());
+            }
+            primary.terminate();
+            assertEquals(
+                    "STOPPING=1\nSTATUS=stopping; handed over: slots: 0, descriptors: 0",
+                    nextBeginning(first, "STOPPING=1"));
+            assertEquals(143, primary.awaitExit());
+            standby.awaitLine(line -> line.startsWith("Listening on"), "Listening on");
+            standby.terminate();
+            assertEquals(
+                    "STOPPING=1\nSTATUS=stopping; dropped: slots: 0, descriptors: 0",
+                    nextBeginning(second, "STOPPING=1"));
+        }
     }
 
     @Test

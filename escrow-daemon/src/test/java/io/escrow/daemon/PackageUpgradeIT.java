@@ -20,15 +20,24 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Configures the Debian package in a root directory of its own while a daemon runs, with a systemctl that knows one service
- * and reloads it as the unit says.
+ * Configures the Debian package in a root directory of its own while a daemon runs, with a systemctl that knows one service,
+ * or one and its standby, and reloads as the unit says.
  */
 class PackageUpgradeIT {
 
     private static final String DEB = System.getProperty("escrowd.deb");
     private static final String RELOAD = "ExecReload=/usr/bin/escrowctl upgrade /run/escrowd/%i/escrow";
+    private static final String SERVICE = "escrowd@web.service";
+    private static final String STANDBY = "escrowd-standby@web.service";
+    private static final List<String> BEGINNING = List.of(
+            "make-archive",
+            "daemon-reload",
+            "list-units --plain --no-legend --state=running escrowd@*.service escrowd-standby@*.service",
+            "reload " + SERVICE);
 
     @TempDir
     static Path directory;
@@ -36,6 +45,7 @@ class PackageUpgradeIT {
     private static Path root;
     private static Path called;
     private static Path path;
+    private static Path standbyProcess;
 
     @BeforeAll
     static void unpack() throws IOException {
@@ -43,23 +53,34 @@ class PackageUpgradeIT {
         root = directory.resolve("root");
         called = directory.resolve("called");
         path = directory.resolve("s");
+        standbyProcess = directory.resolve("standby-process");
         run(0, "dpkg-deb", "--extract", DEB, root.toString());
         run(0, "dpkg-deb", "--control", DEB, directory.resolve("control").toString());
         Files.createDirectories(root.resolve("run/systemd/system"));
         program(root.resolve("usr/share/escrowd/lib/make-archive"), "echo make-archive >>" + called);
+        Files.createSymbolicLink(
+                Files.createDirectories(root.resolve("run/escrowd/web")).resolve("escrow.lock"),
+                SocketPath.lockFile(path));
+        // The service's process is the one that serves; that of its standby is in a file, if there is one.
         program(Files.createDirectory(directory.resolve("bin")).resolve("systemctl"), """
                 echo "$@" >>%s
-                case $1 in
-                  list-units) echo "escrowd@web.service loaded active running Escrow web" ;;
-                  reload) exec %s upgrade %s ;;
+                case $* in
+                  list-units*) echo "escrowd@web.service loaded active running Escrow web"
+                    [ ! -e $standby ] || echo "escrowd-standby@web.service loaded active running Standby of escrow web" ;;
+                  reload*) exec %s upgrade %s ;;
+                  *is-active\\ escrowd-standby*) test -e $standby ;;
+                  show*escrowd@*) head -n 1 %s ;;
+                  show*) cat $standby ;;
                 esac
-                """.formatted(
-                        called, root.resolve("usr/share/escrowd/bin/escrowctl"), path));
+                """.replace(
+                        "$standby", standbyProcess.toString())
+                .formatted(called, root.resolve("usr/share/escrowd/bin/escrowctl"), path, SocketPath.lockFile(path)));
     }
 
     @BeforeEach
     void callNothingYet() throws IOException {
         Files.deleteIfExists(called);
+        Files.deleteIfExists(standbyProcess);
     }
 
     private static void program(Path file, String text) throws IOException {
@@ -133,13 +154,7 @@ class PackageUpgradeIT {
                         printed.contains(
                                 "escrowd: escrowd@web.service runs this version now, with everything that it held"),
                         printed::toString);
-                assertEquals(
-                        List.of(
-                                "make-archive",
-                                "daemon-reload",
-                                "list-units --plain --no-legend --state=running escrowd@*.service",
-                                "reload escrowd@web.service"),
-                        called());
+                assertEquals(BEGINNING, called().subList(0, BEGINNING.size()));
                 assertNotEquals(before.pid(), next);
                 try (BlockingEscrow escrow = connect()) {
                     assertEquals(Set.of(1), TestDaemon.used(escrow, 1));
@@ -151,10 +166,56 @@ class PackageUpgradeIT {
         }
     }
 
+    /** Upgrades a service whose standby has a process number; returns what is called behind the reload. */
+    private List<String> upgradeWithStandby(String standby) throws Exception {
+        ProcessBuilder escrowd =
+                builder(root.resolve("usr/share/escrowd/bin/escrowd").toString(), "--force", path.toString());
+        try (TestProcess before = TestDaemon.start(path, escrowd)) {
+            Files.writeString(standbyProcess, standby + "\n");
+            configure("0.0.1");
+            ReplacedDaemon.kill(serving());
+            before.awaitExit();
+        }
+        assertEquals(BEGINNING, called().subList(0, BEGINNING.size()));
+        return called().subList(BEGINNING.size(), called().size());
+    }
+
     @Test
-    void reloadsAsTheUnitSays() throws IOException {
-        List<String> unit = Files.readAllLines(root.resolve("usr/lib/systemd/system/escrowd@.service"));
+    void theStandbyIsRestartedBehindTheOneThatServes() throws Exception {
+        List<String> called = upgradeWithStandby("4711");
+        assertEquals("restart " + STANDBY, called.get(called.size() - 1), called::toString);
+    }
+
+    /** The standby holds what nobody else holds, if the upgrade has failed. */
+    @Test
+    void noStandbyIsRestartedIfTheUpgradeFails() throws IOException {
+        Files.writeString(standbyProcess, "4711\n");
+        configure("0.0.1");
+        assertEquals(BEGINNING, called());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {SERVICE, STANDBY})
+    void reloadsAsTheUnitSays(String name) throws IOException {
+        List<String> unit = unit(name);
         assertTrue(unit.contains(RELOAD), unit::toString);
+    }
+
+    private static List<String> unit(String name) throws IOException {
+        return Files.readAllLines(root.resolve("usr/lib/systemd/system").resolve(name.replace("@web", "@")));
+    }
+
+    /** Either of the two processes may serve, and has the same rights then. */
+    @Test
+    void bothUnitsHaveTheSameSettings() throws IOException {
+        assertEquals(settings(SERVICE), settings(STANDBY));
+    }
+
+    private static List<String> settings(String name) throws IOException {
+        return unit(name).stream()
+                .filter(line -> line.matches("[A-Z]\\w+=.*"))
+                .filter(line -> !line.matches("(Description|After|ExecStart|WantedBy)=.*"))
+                .toList();
     }
 
     @Test

@@ -88,12 +88,23 @@ public final class JarProcess extends TestProcess {
 
     /** Runs the daemon, and returns when it listens. */
     public static JarProcess escrowd(Path socket, String... options) throws IOException {
+        JarProcess daemon = launchEscrowd(socket, options);
+        daemon.nextWith("Listening on");
+        return daemon;
+    }
+
+    /** Runs another daemon, and returns when it would serve if the one that serves ended. */
+    public static JarProcess standby(Path socket) throws IOException {
+        JarProcess daemon = launchEscrowd(socket, "--standby");
+        daemon.nextWith("standing by");
+        return daemon;
+    }
+
+    private static JarProcess launchEscrowd(Path socket, String... options) throws IOException {
         List<String> all = new ArrayList<>(List.of("-cp", JAR, "io.escrow.daemon.main.Escrowd"));
         all.addAll(List.of(options));
         all.add(socket.toString());
-        JarProcess daemon = new JarProcess(List.of(), all);
-        daemon.nextWith("Listening on");
-        return daemon;
+        return new JarProcess(List.of(), all);
     }
 
     /** Lets an operator's command succeed, and returns what it printed. */

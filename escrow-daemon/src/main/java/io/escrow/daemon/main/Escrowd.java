@@ -193,6 +193,7 @@ public final class Escrowd implements Callable<Integer> {
 
     private final String[] args;
     private EventLoop notified;
+    private volatile boolean serving;
     private volatile boolean ending;
 
     private Escrowd(String[] args) {
@@ -291,11 +292,13 @@ public final class Escrowd implements Callable<Integer> {
             Rehearsal.hold(options);
             Steps.begin();
             daemon = EscrowDaemon.standBy(
-                    options, new StandbyLog(options.path(), (loop, status) -> begin(notifier, loop, status)));
+                    options,
+                    new StandbyLog(options.path(), (loop, status) -> begin(notifier, loop, status), notifier::await));
         } else {
             Steps.begin();
             daemon = EscrowDaemon.start(options);
         }
+        serving = true;
         daemon.allowSuccessor(new SuccessorProcess(args.length, options.path()));
         if (standby) {
             daemon.expectStandby();
@@ -325,15 +328,16 @@ public final class Escrowd implements Callable<Integer> {
 
     private void end(EscrowDaemon daemon, SystemdNotifier notifier) {
         ending = true;
-        if (daemon.successor().isEmpty() && !daemon.handOver()) {
-            notifier.end(daemon.eventLoop(), () -> held(daemon.status()));
+        if (daemon.successor().isEmpty()) {
+            String what = daemon.handOver() ? "handed over: " : "dropped: ";
+            notifier.end(daemon.eventLoop(), () -> what + held(daemon.status()));
         }
         daemon.close();
         log.end();
     }
 
-    private static String summary(DaemonStatus status) {
-        return held(status) + ", session: " + (status.session() ? "on" : "none");
+    private String summary(DaemonStatus status) {
+        return (serving ? "" : "standing by; ") + held(status) + ", session: " + (status.session() ? "on" : "none");
     }
 
     private static String held(DaemonStatus status) {

@@ -6,6 +6,8 @@ import io.escrow.EscrowException;
 import io.escrow.Status;
 import io.netty.channel.unix.Socket;
 import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Map;
@@ -17,8 +19,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Reports the daemon's state to systemd, over the datagram socket that the environment names: sd_notify(3).
  *
- * <p>The daemon's event loop sends every message, so that systemd notices when the loop hangs. A message that can't be
- * sent at once is dropped.
+ * <p>The daemon's event loop sends every message, so that systemd notices when the loop hangs. While there is no such loop,
+ * because this process waits until it can stand by, another thread does. A message that can't be sent at once is dropped.
  */
 final class SystemdNotifier {
 
@@ -30,7 +32,8 @@ final class SystemdNotifier {
 
     private static final long STATUS_SECONDS = 5;
     private static final long END_SECONDS = 2;
-    private static final int MAX_MESSAGE = 512;
+    private static final int MAX_MESSAGE = 1024;
+    private static final int MAX_REASON = 200;
     private static final int MAX_ADDRESS = 108;
 
     private final byte[] address;
@@ -39,6 +42,7 @@ final class SystemdNotifier {
     private Socket socket;
     private String lastStatus;
     private boolean failed;
+    private Future<?> waiting;
 
     private SystemdNotifier(byte[] address, long watchdogMicros) {
         this.address = address;
@@ -90,11 +94,38 @@ final class SystemdNotifier {
                 Status.EINVAL, variable + ": \"" + value + "\" (expected: 1.." + Long.MAX_VALUE + ")");
     }
 
-    /** Reports that the daemon is ready, and from then on its status. */
+    /** Reports why the daemon is not ready, and that it lives, until it begins. */
+    void await(String reason) {
+        if (address == null) {
+            return;
+        }
+        String line = reason.replaceAll("\\p{Cntrl}", " ");
+        String text = line.length() <= MAX_REASON ? line : line.substring(0, MAX_REASON) + "...";
+        GlobalEventExecutor.INSTANCE.execute(() -> send("", text));
+        setWaiting(
+                watchdogMicros == 0
+                        ? null
+                        : GlobalEventExecutor.INSTANCE.scheduleWithFixedDelay(
+                                () -> send("WATCHDOG=1"), 0, half(), TimeUnit.MICROSECONDS));
+    }
+
+    private synchronized void setWaiting(Future<?> signs) {
+        if (waiting != null) {
+            waiting.cancel(false);
+        }
+        waiting = signs;
+    }
+
+    private long half() {
+        return Math.max(1, watchdogMicros / 2);
+    }
+
+    /** Reports that the daemon is ready, and from then on its status, until the loop ends. */
     void begin(EventExecutor loop, Supplier<String> status) {
         if (address == null) {
             return;
         }
+        setWaiting(null);
         loop.execute(() -> send("READY=1\n", status.get()));
         loop.scheduleWithFixedDelay(
                 () -> {
@@ -107,15 +138,14 @@ final class SystemdNotifier {
                 STATUS_SECONDS,
                 TimeUnit.SECONDS);
         if (watchdogMicros > 0) {
-            long half = Math.max(1, watchdogMicros / 2);
-            loop.scheduleWithFixedDelay(() -> send("WATCHDOG=1"), 0, half, TimeUnit.MICROSECONDS);
+            loop.scheduleWithFixedDelay(() -> send("WATCHDOG=1"), 0, half(), TimeUnit.MICROSECONDS);
         }
     }
 
     /** Reports that the daemon ends. Must not be called by the event loop. Waits for the loop for a short time only. */
     void end(EventExecutor loop, Supplier<String> held) {
         if (address != null) {
-            loop.submit(() -> send("STOPPING=1\n", "stopping; dropped: " + held.get()))
+            loop.submit(() -> send("STOPPING=1\n", "stopping; " + held.get()))
                     .awaitUninterruptibly(END_SECONDS, TimeUnit.SECONDS);
         }
     }
@@ -129,12 +159,12 @@ final class SystemdNotifier {
         }
     }
 
-    private void send(String state, String status) {
+    private synchronized void send(String state, String status) {
         lastStatus = status;
         send(state + "STATUS=" + status);
     }
 
-    private void send(String text) {
+    private synchronized void send(String text) {
         try {
             if (socket == null) {
                 socket = Socket.newSocketDomainDgram();

@@ -11,9 +11,11 @@ import io.netty.channel.DefaultEventLoop;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -143,12 +145,25 @@ class SystemdNotifierTest {
         assertEquals("WATCHDOG=1", systemd.poll());
     }
 
+    /** While there is no event loop that serves; of a text that may come from another process. */
+    @Test
+    void tellsWhyItWaits() throws Exception {
+        SystemdNotifier notifier = SystemdNotifier.of(Map.of("NOTIFY_SOCKET", name, "WATCHDOG_USEC", "60000000"), PID);
+        notifier.await("not\nREADY=1 " + "x".repeat(2_000));
+        assertEquals("STATUS=not READY=1 " + "x".repeat(188) + "...", next());
+        assertEquals("WATCHDOG=1", next());
+    }
+
+    private String next() {
+        return Awaitility.await().atMost(Duration.ofSeconds(30)).until(systemd::poll, text -> text != null);
+    }
+
     @Test
     void tellsWhatIsDroppedAtTheEnd() throws Exception {
         SystemdNotifier notifier = SystemdNotifier.of(Map.of("NOTIFY_SOCKET", name), PID);
         DefaultEventLoop loop = new DefaultEventLoop();
         try {
-            notifier.end(loop, () -> "slots: 3");
+            notifier.end(loop, () -> "dropped: slots: 3");
         } finally {
             loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
         }
