@@ -151,6 +151,7 @@ final class Connector<T> {
 
     private void prepare(EpollDomainSocketChannel ch) {
         channel = ch;
+        EventLoops.closeWithLoop(ch);
         Wire wire = Wire.install(ch, false, Limits.DEFAULT);
         if (options.verbose()) {
             ch.pipeline().addLast(new Tracer(System.err));

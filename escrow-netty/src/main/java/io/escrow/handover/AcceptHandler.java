@@ -7,6 +7,7 @@ import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
@@ -73,17 +74,26 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
         @Override
         public void run() {
             if (!ctx.executor().inEventLoop()) {
-                ctx.executor().execute(this);
+                try {
+                    ctx.executor().execute(this);
+                } catch (RejectedExecutionException e) {
+                    // The event loop has ended meanwhile.
+                    refuse();
+                }
             } else if (!done) {
                 done = true;
                 if (ctx.channel().isOpen()) {
                     ctx.fireChannelRead(child);
                 } else {
-                    child.unsafe().closeForcibly();
-                    slot.free();
-                    server.connections().arrived(child);
+                    refuse();
                 }
             }
+        }
+
+        private void refuse() {
+            child.unsafe().closeForcibly();
+            slot.free();
+            server.connections().arrived(child);
         }
     }
 }

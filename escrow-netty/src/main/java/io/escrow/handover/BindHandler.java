@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import io.escrow.internal.EventLoops;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
@@ -27,6 +28,12 @@ final class BindHandler extends ChannelOutboundHandlerAdapter {
     private boolean readWanted;
     private volatile boolean handingOver;
     private boolean gone;
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        // The framework may end its event loops at any time, also before it binds.
+        EventLoops.closeWithLoop(ctx.channel());
+    }
 
     /** Returns a future of the address that the framework asks for. By any thread. */
     CompletableFuture<SocketAddress> asked() {

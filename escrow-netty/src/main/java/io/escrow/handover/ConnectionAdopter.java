@@ -17,6 +17,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.io.Serial;
+import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -181,16 +182,21 @@ final class ConnectionAdopter {
 
     /** Gives a channel to its listener as if it had just been accepted. */
     private static void give(AdoptedConnection connection, Channel channel, Channel listener) {
-        listener.eventLoop().execute(() -> {
-            if (!listener.isOpen()) {
-                // A framework has closed it: there is nobody in its pipeline any more.
-                channel.unsafe().closeForcibly();
-            } else {
-                listener.pipeline().fireChannelRead(channel);
-                listener.pipeline().fireChannelReadComplete();
-            }
-            connection.given(channel);
-        });
+        EventLoops.call(listener.eventLoop(), () -> {
+                    if (!listener.isOpen()) {
+                        // A framework has closed it: there is nobody in its pipeline any more.
+                        throw new ClosedChannelException();
+                    }
+                    listener.pipeline().fireChannelRead(channel);
+                    listener.pipeline().fireChannelReadComplete();
+                    return null;
+                })
+                .whenComplete((nothing, failure) -> {
+                    if (failure != null) {
+                        channel.unsafe().closeForcibly();
+                    }
+                    connection.given(channel);
+                });
     }
 
     /**

@@ -310,7 +310,13 @@ final class ConnectionBatch {
                     }
                     return null;
                 })
-                .thenApply(all -> null);
+                .handle((all, shutDown) -> {
+                    connections.stream()
+                            .map(Connection::channel)
+                            .filter(channel -> channel.eventLoop().isShutdown())
+                            .forEach(EventLoops::closeWithLoop);
+                    return null;
+                });
     }
 
     /** Serves again, as if nothing had been asked. */

@@ -10,6 +10,7 @@ import io.escrow.handover.store.EscrowTable;
 import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
+import java.lang.ref.WeakReference;
 import java.util.Collection;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -90,11 +91,30 @@ final class Connections implements Connection.Owner {
     @Override
     public void opened(Connection connection) {
         open.add(connection);
-        loops.add(connection.channel().eventLoop());
+        EventLoop loop = connection.channel().eventLoop();
+        if (loops.add(loop)) {
+            // Weak: an event loop may outlive many servers.
+            WeakReference<Connections> weak = new WeakReference<>(this);
+            loop.terminationFuture().addListener(ended -> {
+                Connections connections = weak.get();
+                if (connections != null) {
+                    connections.closeAllOf(loop);
+                }
+            });
+        }
         arrived(connection.channel());
         if (escrowing && !connection.slot().mayBeFilled()) {
             // There was no session when it was accepted; there may be one by now.
             storeForCrash(connection);
+        }
+    }
+
+    /** Closes what an event loop has left open that has ended; see {@link EventLoops#closeWithLoop}. */
+    private void closeAllOf(EventLoop loop) {
+        for (Connection connection : open) {
+            if (connection.channel().eventLoop() == loop) {
+                connection.loopEnded();
+            }
         }
     }
 

@@ -65,9 +65,9 @@ final class HostedBinds {
             EscrowException failure = new EscrowException(
                     Status.EINVAL,
                     "the server channel of listener " + socket.name() + " was closed before it was bound, maybe because"
-                            + " the event loops of the framework's server are not epoll's: give it event loop groups"
-                            + " with EpollIoHandler (Netty 4.1: EpollEventLoopGroup), also where NIO or io_uring is"
-                            + " the framework's default");
+                            + " the framework's server was closed, or its event loops have ended, or are not epoll's:"
+                            + " give it event loop groups with EpollIoHandler (Netty 4.1: EpollEventLoopGroup), also"
+                            + " where NIO or io_uring is the framework's default");
             logger.error("{}", failure.text());
             throw failure;
         }

@@ -33,6 +33,7 @@ final class Listener {
     /** Whether the channel accepts without being asked, when nobody has stopped it. */
     private boolean autoRead = true;
 
+    private volatile boolean accepting;
     private volatile boolean handingOver;
     private volatile boolean gone;
 
@@ -76,7 +77,8 @@ final class Listener {
 
     synchronized void slot(ChannelSlot slot) {
         this.slot = slot;
-        if (!isOpen()) {
+        // One that was closed with its event loop stays in the escrow, as after a crash.
+        if (channel.closeFuture().isDone()) {
             closed(channel);
         }
     }
@@ -101,13 +103,12 @@ final class Listener {
     /** Binds a fresh socket; reads nothing yet. */
     void bind() throws EscrowException {
         ChannelFuture binding = configuration.source().bind(configuration.address());
-        binding.awaitUninterruptibly();
-        if (!binding.isSuccess()) {
+        Throwable failure = EventLoops.awaitOpen(binding);
+        if (failure != null) {
             throw new EscrowException(
-                    Futures.statusOf(binding.cause()),
-                    "listener " + name + " can't be bound to " + configuration.address() + ": "
-                            + binding.cause().getMessage(),
-                    binding.cause());
+                    Futures.statusOf(failure),
+                    "listener " + name + " can't be bound to " + configuration.address() + ": " + failure.getMessage(),
+                    failure);
         }
         bound = true;
         inherited = false;
@@ -124,13 +125,10 @@ final class Listener {
             closeQuietly(new FileDescriptor(descriptor));
             throw e;
         }
-        registered.awaitUninterruptibly();
-        if (!registered.isSuccess()) {
+        Throwable failure = EventLoops.awaitOpen(registered);
+        if (failure != null) {
             throw new EscrowException(
-                    Status.EIO,
-                    "listener " + name + " can't be adopted: "
-                            + registered.cause().getMessage(),
-                    registered.cause());
+                    Status.EIO, "listener " + name + " can't be adopted: " + failure.getMessage(), failure);
         }
         bound = false;
         begin(registered.channel());
@@ -166,6 +164,7 @@ final class Listener {
 
     /** Accepts from now on. */
     void accept() {
+        accepting = true;
         if (hosted == null) {
             channel.config().setAutoRead(true);
         } else {
@@ -241,6 +240,10 @@ final class Listener {
         if (which != channel || gone || handingOver) {
             return;
         }
+        if (!accepting && which.eventLoop().isShuttingDown()) {
+            // The start fails then, and leaves the escrow as it was.
+            return;
+        }
         if (slot != null) {
             slot.remove();
         }
@@ -263,12 +266,13 @@ final class Listener {
         if (bound) {
             close();
         } else if (channel != null) {
-            EventLoops.deregister(channel)
+            CompletableFuture<Object> letGo = EventLoops.deregister(channel)
                     .thenCompose(nothing -> EventLoops.call(channel.eventLoop(), () -> {
                         letGo();
                         return null;
-                    }))
-                    .join();
+                    }));
+            // With its event loop it is closed anyway.
+            Futures.awaitEnd(EventLoops.orEnd(letGo, channel.eventLoop()));
         }
     }
 }

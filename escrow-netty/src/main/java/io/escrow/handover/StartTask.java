@@ -233,22 +233,26 @@ final class StartTask {
 
     /** Lets go of everything, so that the escrow is as it was. */
     private void abandon() {
-        for (Listener listener : server.listeners()) {
-            if (!listeners.adoptedNames().contains(listener.name()) && listener.slot() != null) {
-                Futures.awaitEnd(listener.slot().remove());
+        try {
+            for (Listener listener : server.listeners()) {
+                if (!listeners.adoptedNames().contains(listener.name()) && listener.slot() != null) {
+                    Futures.awaitEnd(listener.slot().remove());
+                }
+                listener.abandon();
             }
-            listener.abandon();
+            listeners.surplus().abandon();
+            server.tickets().end();
+            List<Connection> held = server.connections().all().stream()
+                    .filter(connection -> connection.state() == ConnectionState.HELD)
+                    .toList();
+            server.connections().removeAll(held);
+            ConnectionBatch.letGo(held).join();
+            Futures.awaitEnd(server.crashStore().removeMarks());
+        } finally {
+            // Whatever goes wrong here, the next process gets its turn.
+            server.session().end();
+            server.crashStore().close();
         }
-        listeners.surplus().abandon();
-        server.tickets().end();
-        List<Connection> held = server.connections().all().stream()
-                .filter(connection -> connection.state() == ConnectionState.HELD)
-                .toList();
-        server.connections().removeAll(held);
-        ConnectionBatch.letGo(held).join();
-        Futures.awaitEnd(server.crashStore().removeMarks());
-        server.session().end();
-        server.crashStore().close();
     }
 
     /** Adopts all connections before the first goes on: what one says may be meant for another. */

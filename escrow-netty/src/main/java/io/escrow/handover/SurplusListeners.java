@@ -51,14 +51,14 @@ final class SurplusListeners {
     void adopt(int descriptor, Listener sibling) throws EscrowException {
         ChannelFuture registered = sibling.configuration()
                 .source()
-                .adopt(descriptor, sibling.configuration().address())
-                .awaitUninterruptibly();
-        if (registered.isSuccess()) {
+                .adopt(descriptor, sibling.configuration().address());
+        Throwable failure = EventLoops.awaitOpen(registered);
+        if (failure == null) {
             Channel channel = registered.channel();
             channel.pipeline().addFirst("escrow-acceptor", new AcceptHandler(server, sibling.name()));
             channels.add(channel);
         } else {
-            logger.warn("what waits at a listener more than {} has is lost: {}", sibling.name(), registered.cause());
+            logger.warn("what waits at a listener more than {} has is lost: {}", sibling.name(), failure);
         }
     }
 

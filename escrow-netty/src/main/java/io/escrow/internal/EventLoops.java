@@ -1,11 +1,16 @@
 package io.escrow.internal;
 
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.epoll.EpollChannelConfig;
 import io.netty.channel.epoll.EpollMode;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.FutureListener;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -19,23 +24,29 @@ import java.util.function.Function;
 /** Runs tasks on the event loops of channels. */
 public final class EventLoops {
 
+    private static final long POLL_MILLIS = 100;
+
     private EventLoops() {}
 
     /**
      * Calls a task on an event loop.
      *
-     * @return a future of its result; fails with whatever the task throws
-     * @throws java.util.concurrent.RejectedExecutionException if the event loop has ended
+     * @return a future of its result; fails with whatever the task throws, and with a {@link RejectedExecutionException} if the
+     *     event loop has ended
      */
     public static <T> CompletableFuture<T> call(EventExecutor loop, Callable<T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
-        loop.execute(() -> {
-            try {
-                result.complete(task.call());
-            } catch (Throwable e) {
-                result.completeExceptionally(e);
-            }
-        });
+        try {
+            loop.execute(() -> {
+                try {
+                    result.complete(task.call());
+                } catch (Throwable e) {
+                    result.completeExceptionally(e);
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            result.completeExceptionally(e);
+        }
         return result;
     }
 
@@ -116,5 +127,52 @@ public final class EventLoops {
         CompletableFuture<Void> done = new CompletableFuture<>();
         channel.deregister().addListener(f -> done.complete(null));
         return done;
+    }
+
+    /**
+     * Closes a channel when its event loop has ended, past its handlers. Netty closes those only that are registered when the
+     * loop finds that it is shut down: not those that come later, and none if a task of the loop shuts it down without a quiet
+     * period.
+     *
+     * @param channel a channel that has an event loop
+     */
+    public static void closeWithLoop(Channel channel) {
+        Future<?> end = channel.eventLoop().terminationFuture();
+        FutureListener<Object> close = ended -> closeDescriptor(channel);
+        end.addListener(close);
+        channel.closeFuture().addListener(closed -> end.removeListener(close));
+    }
+
+    /** Closes the socket of a channel whose event loop has ended, if it is open. By any thread: nobody else uses it any more. */
+    public static void closeDescriptor(Channel channel) {
+        try {
+            descriptor(channel).close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Waits until a channel is registered, or bound. It is closed with its event loop from now on.
+     *
+     * @param opening what a bootstrap has returned
+     * @return why the channel is not open; {@code null} if it is
+     */
+    public static Throwable awaitOpen(ChannelFuture opening) {
+        if (opening.cause() == null) {
+            closeWithLoop(opening.channel());
+        }
+        // When the loop has ended, the future may never be done.
+        boolean done;
+        do {
+            done = opening.awaitUninterruptibly(POLL_MILLIS);
+        } while (!done && opening.channel().isOpen());
+        return opening.isDone() ? opening.cause() : new RejectedExecutionException("its event loop has ended");
+    }
+
+    /** Completes a future, with {@code null}, when an event loop has ended, unless it is done before. */
+    public static <T> CompletableFuture<T> orEnd(CompletableFuture<T> future, EventExecutor loop) {
+        loop.terminationFuture().addListener(ended -> future.complete(null));
+        return future;
     }
 }

@@ -293,6 +293,13 @@ public final class AdoptedConnection extends Connection {
 
     @Override
     void inactivated() {
+        if (state() == ConnectionState.HELD && channel().eventLoop().isShuttingDown()) {
+            // It has not ended: it stays in the escrow, for the next process.
+            to(ConnectionState.GONE);
+            deferred().discard();
+            held.complete(null);
+            return;
+        }
         try {
             if (state() == ConnectionState.HELD && record != null) {
                 if (record.clean() || whyNotResumable() == null) {

@@ -233,6 +233,15 @@ public class Connection implements ProtocolContext {
         }
     }
 
+    /** Closes a connection whose event loop has ended, and has left it open. By any thread: there is no other any more. */
+    public void loopEnded() {
+        EventLoops.closeDescriptor(channel());
+        if (state == ConnectionState.SERVING) {
+            state = ConnectionState.ENDED;
+            owner.ended(this).thenAccept(ended::complete);
+        }
+    }
+
     /** Serves a connection that was held. */
     final void serve() {
         LoopRegistration.whenRegistered(ctx, deferred, () -> {

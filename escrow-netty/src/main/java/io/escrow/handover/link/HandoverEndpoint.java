@@ -74,6 +74,7 @@ public final class HandoverEndpoint implements AutoCloseable {
                     }
                 })
                 .register();
+        EventLoops.closeWithLoop(channel);
     }
 
     /**

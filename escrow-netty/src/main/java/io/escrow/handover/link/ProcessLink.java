@@ -85,6 +85,7 @@ public final class ProcessLink implements AutoCloseable {
                 .addLast(new LengthFieldPrepender(LENGTH_BYTES))
                 .addLast(new Receiver());
         loop.register(channel);
+        EventLoops.closeWithLoop(channel);
     }
 
     /** Writes a message; it is sent when {@link #flush} is called. */

@@ -13,6 +13,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.DefaultChannelConfig;
 import io.netty.channel.EventLoop;
 import io.netty.channel.ServerChannel;
+import io.netty.channel.unix.UnixChannel;
 import java.net.SocketAddress;
 import java.nio.channels.ClosedChannelException;
 import java.util.LinkedHashMap;
@@ -63,6 +64,10 @@ final class DeferredServerChannel extends AbstractServerChannel {
         made.pipeline().addLast("escrow-vertx", new Forwarder());
         eventLoop().register(made).addListener((ChannelFuture registered) -> {
             if (registered.isSuccess()) {
+                // What is registered at the very end of the event loop, Netty does not close.
+                eventLoop()
+                        .terminationFuture()
+                        .addListener(ended -> ((UnixChannel) made).fd().close());
                 listener = made;
                 made.closeFuture().addListener(closed -> close());
                 made.bind(address).addListener((ChannelFuture listening) -> tell(listening, bound));

@@ -6,16 +6,20 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.testing.EventLoopGroups;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFactory;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.handler.codec.http.HttpContentCompressor;
+import io.netty.util.concurrent.SingleThreadEventExecutor;
 import io.vertx.core.Vertx;
 import io.vertx.core.net.NetServer;
 import io.vertx.core.net.NetServerOptions;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.Map;
@@ -47,7 +51,9 @@ class EscrowVertxTransportTest {
     @AfterEach
     void close() {
         turn.complete(null);
-        vertx.close().toCompletionStage().toCompletableFuture().join();
+        if (vertx != null) {
+            vertx.close().toCompletionStage().toCompletableFuture().join();
+        }
     }
 
     private void start(ListenerSources sources) {
@@ -161,6 +167,25 @@ class EscrowVertxTransportTest {
         turn.complete(null);
         await().until(() -> made.stream().noneMatch(EpollServerSocketChannel::isOpen));
         assertFalse(listening.isDone() && !listening.isCompletedExceptionally());
+    }
+
+    /** The turn comes in the last moment: the event loop still does what it is asked to, but closes nothing any more. */
+    @Test
+    void aListenerThatIsMadeWhenTheEventLoopEndsIsClosed() {
+        EventLoopGroup group = EventLoopGroups.epoll(1);
+        DeferredServerChannel channel = new DeferredServerChannel(address -> listener);
+        group.register(channel).syncUninterruptibly();
+        channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        SingleThreadEventExecutor loop = (SingleThreadEventExecutor) channel.eventLoop();
+        loop.execute(() -> {
+            group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+            int before = loop.pendingTasks();
+            turn.complete(null);
+            await().until(() -> loop.pendingTasks() > before);
+        });
+        await().until(loop::isTerminated);
+        assertEquals(1, made.size());
+        await().until(() -> !made.element().isOpen());
     }
 
     @Test
