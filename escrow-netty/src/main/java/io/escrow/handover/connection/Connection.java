@@ -304,6 +304,7 @@ public class Connection implements ProtocolContext {
             return;
         }
         ChannelRecord changed = records.changed();
+        mark().idle(records.isLost());
         if (changed == null) {
             return;
         }
@@ -367,7 +368,9 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
-        return records.checkpoint();
+        ChannelRecord checkpoint = records.checkpoint();
+        mark().idle(records.isLost());
+        return checkpoint;
     }
 
     /** Takes a connection that is at rest and off its event loop apart; returns {@code null} if it has ended. */

@@ -55,6 +55,11 @@ final class ConnectionRecords {
         return changed == null ? null : sealed(changed);
     }
 
+    /** Returns whether the escrow knows, or is about to be told, that the connection can't go on after a crash. */
+    boolean isLost() {
+        return crash.isLost();
+    }
+
     /** Returns what the escrow is to know about the connection after a crash, as it is now. */
     ChannelRecord checkpoint() {
         return sealed(crash.renew(

@@ -30,6 +30,7 @@ final class CrashMark {
     private boolean set;
     private boolean inRead;
     private boolean awaitsFlush;
+    private boolean idle;
     private final Interval pipelineLooks = new Interval();
     private List<ChannelHandler> collecting = List.of();
 
@@ -76,6 +77,21 @@ final class CrashMark {
         }
     }
 
+    /**
+     * Says whether the mark makes no difference: the escrow knows that the connection can't go on after a crash. Then it stays
+     * set, and nothing is looked at.
+     */
+    void idle(boolean makesNoDifference) {
+        if (idle != makesNoDifference) {
+            idle = makesNoDifference;
+            if (idle) {
+                set();
+            } else {
+                update();
+            }
+        }
+    }
+
     /** Is called when something was read. */
     void read() {
         inRead = true;
@@ -101,7 +117,7 @@ final class CrashMark {
 
     /** Looks again when the peer has taken what it does not take now. */
     private void awaitFlush() {
-        if (set && !awaitsFlush && isFlushing()) {
+        if (set && !idle && !awaitsFlush && isFlushing()) {
             awaitsFlush = true;
             // Its future is done when all before it is with the kernel; what Netty counts, it counts a moment later.
             ctx.write(Unpooled.EMPTY_BUFFER).addListener(f -> {
@@ -125,7 +141,7 @@ final class CrashMark {
 
     /** Sets the mark if something is half done, and takes it away if not. */
     void update() {
-        if (!inRead && enabled) {
+        if (!inRead && enabled && !idle) {
             boolean middle = isUnsent() || isHalfRead() || (keys != null && !keys.isAtRest());
             if (middle != set) {
                 write(middle);

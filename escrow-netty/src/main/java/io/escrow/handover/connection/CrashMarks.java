@@ -227,7 +227,8 @@ public final class CrashMarks implements AutoCloseable {
 
         /** Marks the connection, or takes its mark away. By its event loop. */
         void set(boolean inTheMiddle) {
-            LONG.setVolatile(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
+            // What is to happen after it is a call of the kernel: no fence is needed between the two.
+            LONG.setRelease(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
         }
 
         /** Takes the mark of a TLS connection away, when it says where the connection is. It must be set. */

@@ -29,6 +29,11 @@ final class CrashRecord {
         return looks.isDue();
     }
 
+    /** Returns whether the connection can't go on after a crash, as far as the escrow is told. */
+    boolean isLost() {
+        return lost;
+    }
+
     /**
      * Returns what the escrow is to have from now on.
      *

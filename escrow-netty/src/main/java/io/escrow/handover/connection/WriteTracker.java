@@ -4,6 +4,7 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandler;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.CombinedChannelDuplexHandler;
 import io.netty.util.concurrent.EventExecutor;
@@ -52,6 +53,8 @@ final class WriteTracker {
     private final Map<ChannelPromise, Boolean> kept = Collections.synchronizedMap(new WeakHashMap<>());
 
     private final AtomicInteger count = new AtomicInteger();
+    private final Before before = new Before();
+    private final Behind behind = new Behind();
     private ChannelPromise current;
     private boolean passed;
 
@@ -70,8 +73,8 @@ final class WriteTracker {
             return tracker;
         }
         EventExecutor executor = onLoop ? null : watched.executor();
-        watched.pipeline().addBefore(executor, watched.name(), null, tracker.new Before());
-        watched.pipeline().addAfter(executor, watched.name(), null, tracker.new Behind());
+        watched.pipeline().addBefore(executor, watched.name(), null, tracker.before);
+        watched.pipeline().addAfter(executor, watched.name(), null, tracker.behind);
         return tracker;
     }
 
@@ -123,6 +126,13 @@ final class WriteTracker {
         return asked ? HandlerInspector.queued(watched.handler()) : count.get();
     }
 
+    /** Leaves the pipeline, as the handler has: nothing is to be in the way of each write. */
+    private void remove() {
+        ChannelPipeline pipeline = watched.pipeline();
+        pipeline.remove(behind);
+        pipeline.remove(before);
+    }
+
     private void keep(ChannelPromise promise) {
         count.incrementAndGet();
         kept.put(promise, true);
@@ -154,6 +164,11 @@ final class WriteTracker {
     private final class Behind extends ChannelOutboundHandlerAdapter {
         @Override
         public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            if (watched.isRemoved()) {
+                ctx.write(msg, promise);
+                remove();
+                return;
+            }
             final ChannelPromise outer = current;
             final boolean outerPassed = passed;
             ChannelPromise seen = promise.unvoid();

@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.handover.connection.CrashMarks.Mark;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
+import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -23,6 +25,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CrashMarksTest {
 
@@ -73,6 +77,26 @@ class CrashMarksTest {
         assertEquals(IN_THE_MIDDLE, found.whyNotResumable(busy));
         assertNull(found.whyNotResumable(settled));
         assertEquals(IN_THE_MIDDLE, found.whyNotResumable(socket()), "of this one nothing is known");
+    }
+
+    /** When the escrow knows that a connection can't go on, what it is doing is not looked at. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theMarkIsKeptUpWhenItMakesADifference(boolean again) throws Exception {
+        CrashMarks marks = make();
+        Channel socket = socket();
+        EmbeddedChannel pipeline = new EmbeddedChannel(new LengthFieldBasedFrameDecoder(100, 0, 4));
+        CrashMark mark = new CrashMark(pipeline.pipeline().firstContext(), null, true, null, null);
+        mark.keepIn(marks.add(socket));
+        mark.idle(true);
+        mark.read();
+        mark.readCompleted();
+        mark.flushed();
+        if (again) {
+            mark.idle(false);
+        }
+        assertEquals(again ? null : IN_THE_MIDDLE, found.whyNotResumable(socket));
+        pipeline.close();
     }
 
     @Test

@@ -69,6 +69,19 @@ class WriteTrackerTest {
     }
 
     @Test
+    void nothingIsInTheWayOfWritesWhenTheHandlerHasGone() {
+        Wrapping handler = new Wrapping();
+        EmbeddedChannel channel = new EmbeddedChannel(handler);
+        install(channel);
+        assertEquals(3, channel.pipeline().names().size() - 1);
+        channel.pipeline().remove(handler);
+        channel.writeOutbound("a", "b");
+        assertEquals("a", channel.readOutbound());
+        assertEquals("b", channel.readOutbound());
+        assertEquals(0, channel.pipeline().names().size() - 1);
+    }
+
+    @Test
     void writeThatPassesIsNotKept() {
         EmbeddedChannel channel = new EmbeddedChannel(new Wrapping());
         WriteTrackers trackers = install(channel);
