@@ -63,7 +63,7 @@ public final class TicketKeys {
 
     /**
      * Returns the secrets as they are to be at a time: with a new one if the current one is too old, and without those that are
-     * not accepted any more.
+     * not accepted any more. Whoever stored them may have had another clock, or none.
      *
      * @param current how long tickets are issued with a secret
      * @param before how long they are accepted after that
@@ -71,16 +71,28 @@ public final class TicketKeys {
     public TicketKeys at(long nowMillis, Duration current, Duration before) {
         List<Secret> kept = new ArrayList<>();
         // The clock may have been set back: a secret of the future is not current for longer than one of now.
-        if (nowMillis - madeMillis() >= current.toMillis() || madeMillis() - nowMillis > current.toMillis()) {
+        long age = age(madeMillis(), nowMillis);
+        if (age >= current.toMillis() || age < -current.toMillis()) {
             kept.add(secret(nowMillis));
         }
         long life = current.plus(before).toMillis();
         for (Secret secret : secrets) {
-            if (nowMillis - secret.madeMillis() < life) {
+            age = age(secret.madeMillis(), nowMillis);
+            if (age < life && age >= -life) {
                 kept.add(secret);
             }
         }
         return kept.equals(secrets) ? this : new TicketKeys(kept);
+    }
+
+    /** Returns a difference of two times; the most that there is where it is more. */
+    private static long age(long madeMillis, long nowMillis) {
+        long age = nowMillis - madeMillis;
+        boolean overflown = ((nowMillis ^ madeMillis) & (nowMillis ^ age)) < 0;
+        if (overflown) {
+            return nowMillis < 0 ? Long.MIN_VALUE : Long.MAX_VALUE;
+        }
+        return age;
     }
 
     /**

@@ -11,6 +11,8 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TicketKeysTest {
 
@@ -52,6 +54,26 @@ class TicketKeysTest {
         assertEquals(START, future.at(START, CURRENT, BEFORE).madeMillis());
         TicketKeys nearFuture = TicketKeys.fresh(START + HOUR);
         assertSame(nearFuture, nearFuture.at(START, CURRENT, BEFORE));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MIN_VALUE, Long.MIN_VALUE + START, -1, 0, Long.MAX_VALUE - START, Long.MAX_VALUE})
+    void keysOfNoTimeAreReplacedAndForgotten(long made) {
+        TicketKeys wrong = TicketKeys.decode(TicketKeys.fresh(made).encode());
+        TicketKeys right = wrong.at(START, CURRENT, BEFORE);
+        assertEquals(START, right.madeMillis());
+        assertEquals(1, right.size());
+        // As if it were now.
+        assertEquals(made, wrong.at(made, CURRENT, BEFORE).madeMillis());
+        assertEquals(1, wrong.at(made, CURRENT, Duration.ZERO).size());
+    }
+
+    @Test
+    void aTimeThatIsJustNearEnoughCounts() {
+        TicketKeys future = TicketKeys.fresh(START + 12 * HOUR);
+        assertSame(future, future.at(START, CURRENT, Duration.ZERO));
+        assertEquals(2, future.at(START - 1, CURRENT, BEFORE).size());
+        assertEquals(1, future.at(START - 1, CURRENT, Duration.ZERO).size());
     }
 
     @Test
