@@ -1,6 +1,7 @@
 package io.escrow.system;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -9,9 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.escrow.system.TlsServer.Suite;
 import io.escrow.testing.Certificates;
 import io.escrow.testing.JarProcess;
-import java.io.EOFException;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
@@ -31,10 +30,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -62,15 +60,15 @@ class TlsAfterKillIT {
 
     private final List<TlsClient> clients = new ArrayList<>();
     private final List<JarProcess> servers = new ArrayList<>();
+    private final AtomicInteger echoes = new AtomicInteger();
+    private final AtomicBoolean enough = new AtomicBoolean();
     private JarProcess daemon;
     private SSLContext context;
     private int port;
 
     @BeforeEach
     void prepare() throws Exception {
-        try (OutputStream out = Files.newOutputStream(directory.resolve("keys"))) {
-            Certificates.of("server").store(out, TlsServer.PASSWORD.toCharArray());
-        }
+        Certificates.write("server", directory.resolve("keys"));
         Files.createFile(
                 directory.resolve("seal"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
@@ -307,34 +305,33 @@ class TlsAfterKillIT {
 
     @Test
     void noNumberIsUsedTwiceWhateverIsKilled() throws Exception {
-        AtomicBoolean enough = new AtomicBoolean();
-        AtomicInteger echoes = new AtomicInteger();
-        AtomicInteger connects = new AtomicInteger();
         Random random = new Random(7);
         start("OPENSSL");
-        ExecutorService threads = Executors.newFixedThreadPool(LOADS);
+        ScheduledExecutorService threads = Executors.newScheduledThreadPool(LOADS);
+        List<TlsLoad> loads = new ArrayList<>();
         int found = 0;
         int records = 0;
         try {
-            List<Future<Integer>> loads = new ArrayList<>();
             for (int i = 0; i < LOADS; i++) {
-                int load = i;
-                loads.add(threads.submit(() -> load(load, enough, echoes, connects)));
+                loads.add(new TlsLoad(port, context, i, echoes, enough, threads));
+                threads.execute(loads.get(i));
             }
             for (int round = 0; round < ROUNDS; round++) {
-                int before = echoes.get();
-                while (echoes.get() < before + 100 + random.nextInt(200)) {
-                    for (Future<Integer> load : loads) {
-                        assertFalse(load.isDone(), () -> "a client has ended: " + load);
-                    }
-                    Thread.onSpinWait();
-                }
+                int some = echoes.get() + 100 + random.nextInt(200);
+                await().atMost(2, TimeUnit.MINUTES)
+                        .pollInterval(1, TimeUnit.MILLISECONDS)
+                        .until(() -> {
+                            for (TlsLoad load : loads) {
+                                assertFalse(load.ended().isDone(), () -> "a client has ended: " + load.ended());
+                            }
+                            return echoes.get() >= some;
+                        });
                 server().kill();
                 found += Integer.parseInt(start("OPENSSL").replaceAll(".*foundAfterCrash=(\\d+),.*", "$1"));
             }
             enough.set(true);
-            for (Future<Integer> load : loads) {
-                records += load.get();
+            for (TlsLoad load : loads) {
+                records += load.ended().get(1, TimeUnit.MINUTES);
             }
         } finally {
             enough.set(true);
@@ -342,39 +339,5 @@ class TlsAfterKillIT {
         }
         assertTrue(found > 0, "no connection has gone on");
         assertTrue(records > echoes.get() / 2, records + " records of " + echoes.get() + " echoes");
-    }
-
-    /** Asks and checks again and again, and connects anew when the connection is reset; returns how many records have come. */
-    private int load(int load, AtomicBoolean enough, AtomicInteger echoes, AtomicInteger connects) throws Exception {
-        Random random = new Random(load);
-        Suite suite = TlsServer.SUITES.get(load % TlsServer.SUITES.size());
-        int records = 0;
-        while (!enough.get()) {
-            connects.incrementAndGet();
-            TlsClient client = null;
-            try {
-                client = new TlsClient(port, context, suite.protocol(), suite.name(), load);
-                while (!enough.get()) {
-                    for (int i = random.nextInt(3); i >= 0; i--) {
-                        client.ask(random.nextInt(10) == 0 ? random.nextInt(100_000) : random.nextInt(100));
-                    }
-                    client.check();
-                    echoes.incrementAndGet();
-                    if (suite.protocol().equals("TLSv1.3") && random.nextInt(50) == 0) {
-                        client.updateKeys();
-                    }
-                    // Some rest now and then.
-                    Thread.sleep(5L * random.nextInt(3) * (load % 4));
-                }
-            } catch (SocketException | EOFException reset) {
-                // Its server was killed in the middle of something.
-            } finally {
-                if (client != null) {
-                    records += client.records();
-                    client.close();
-                }
-            }
-        }
-        return records;
     }
 }

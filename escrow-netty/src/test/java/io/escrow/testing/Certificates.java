@@ -12,20 +12,27 @@ import java.util.concurrent.ConcurrentHashMap;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.TrustManagerFactory;
 
-/** Makes self-signed certificates with the JDK's keytool, one for each name and process. */
+/** Makes self-signed certificates with the JDK's keytool, one for each name and process: nothing else in Java makes one. */
 public final class Certificates {
 
     private static final String PASSWORD = "password";
+    private static final String RSA = "RSA ";
     private static final Map<String, KeyStore> made = new ConcurrentHashMap<>();
 
     private Certificates() {}
 
-    /** Returns a key and its certificate, which is good for localhost, too. */
+    /** Returns a key of EC and its certificate, which is good for localhost, too. */
     public static KeyStore of(String name) {
         return made.computeIfAbsent(name, Certificates::make);
     }
 
-    private static KeyStore make(String name) {
+    /** Returns a key of RSA and its certificate, which is good for localhost, too. */
+    public static KeyStore rsa(String name) {
+        return made.computeIfAbsent(RSA + name, Certificates::make);
+    }
+
+    private static KeyStore make(String key) {
+        boolean rsa = key.startsWith(RSA);
         try {
             Path directory = Files.createTempDirectory("certificate");
             Path file = directory.resolve("keys");
@@ -39,11 +46,11 @@ public final class Certificates {
                                 "-storepass",
                                 PASSWORD,
                                 "-dname",
-                                "CN=" + name,
+                                "CN=" + (rsa ? key.substring(RSA.length()) : key),
                                 "-ext",
                                 "san=dns:localhost,ip:127.0.0.1",
                                 "-keyalg",
-                                "EC")
+                                rsa ? "RSA" : "EC")
                         .redirectErrorStream(true)
                         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                         .start();
@@ -62,19 +69,29 @@ public final class Certificates {
 
     /** Returns managers with the key of a name. */
     public static KeyManagerFactory keys(String name) throws GeneralSecurityException {
+        return keys(of(name));
+    }
+
+    /** Returns managers with a key. */
+    public static KeyManagerFactory keys(KeyStore own) throws GeneralSecurityException {
         KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        keys.init(of(name), PASSWORD.toCharArray());
+        keys.init(own, PASSWORD.toCharArray());
         return keys;
     }
 
     /** Returns managers that trust the certificate of a name. */
     public static TrustManagerFactory trusting(String name) throws GeneralSecurityException {
+        return trusting(of(name));
+    }
+
+    /** Returns managers that trust a certificate. */
+    public static TrustManagerFactory trusting(KeyStore other) throws GeneralSecurityException {
         TrustManagerFactory trusted = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trusted.init(of(name));
+        trusted.init(other);
         return trusted;
     }
 
-    /** Writes the key and certificate of a name to a file, for another process. */
+    /** Writes the key and certificate of a name to a file in PKCS12, for another process; its password is "password". */
     public static void write(String name, Path file) throws IOException, GeneralSecurityException {
         try (OutputStream out = Files.newOutputStream(file)) {
             of(name).store(out, PASSWORD.toCharArray());

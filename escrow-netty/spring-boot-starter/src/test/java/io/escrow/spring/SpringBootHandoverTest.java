@@ -9,12 +9,15 @@ import io.escrow.handover.HandoverReport;
 import io.escrow.handover.HandoverTransport;
 import io.escrow.handover.StartReport;
 import io.escrow.reactor.EscrowLoopResources;
+import io.escrow.testing.Certificates;
 import io.escrow.testing.InMemoryEscrow;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -114,17 +117,23 @@ class SpringBootHandoverTest {
         }
     }
 
+    private Path keys() throws IOException, GeneralSecurityException {
+        Path keys = directory.resolve("keys.p12");
+        Certificates.write("server", keys);
+        return keys;
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {"--server.ssl.bundle=web", "--server.ssl.key-store=%s --server.ssl.key-store-password=password"})
     void tlsConnectionsMoveWithoutAnyCode(String options) throws Exception {
-        Path keys = TlsKeys.make(directory);
+        Path keys = keys();
         List<String> arguments = new ArrayList<>(List.of(
                 "--spring.ssl.bundle.jks.web.keystore.location=" + keys,
                 "--spring.ssl.bundle.jks.web.keystore.password=password"));
         arguments.addAll(List.of(options.formatted(keys).split(" ")));
         ConfigurableApplicationContext first = start("1", arguments.toArray(String[]::new));
-        try (Connection connection = TlsKeys.connect(port(first))) {
+        try (Connection connection = Connection.tls(port(first))) {
             assertThat(connection.get("/")).isEqualTo("1");
             for (int version = 2; version <= 3; version++) {
                 open.get(open.size() - 1).close();
@@ -137,13 +146,12 @@ class SpringBootHandoverTest {
 
     @Test
     void whatIsStoredIsSealedWithTheKeyOfAFile() throws Exception {
-        String[] tls = {"--server.ssl.key-store=" + TlsKeys.make(directory), "--server.ssl.key-store-password=password"
-        };
+        String[] tls = {"--server.ssl.key-store=" + keys(), "--server.ssl.key-store-password=password"};
         Path key = Files.writeString(directory.resolve("seal.key"), "1f".repeat(32));
         Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
         String[] sealed = {tls[0], tls[1], "--escrow.seal-key-file=" + key};
         ConfigurableApplicationContext first = start("1", sealed);
-        try (Connection connection = TlsKeys.connect(port(first))) {
+        try (Connection connection = Connection.tls(port(first))) {
             assertThat(connection.get("/")).isEqualTo("1");
             first.close();
             ConfigurableApplicationContext without = start("2", tls);

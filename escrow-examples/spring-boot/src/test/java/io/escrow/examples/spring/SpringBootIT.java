@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.testing.Certificates;
 import io.escrow.testing.InMemoryEscrow;
 import io.escrow.testing.JarProcess;
 import java.io.IOException;
@@ -155,7 +156,7 @@ class SpringBootIT {
         String[] options = {
             "--server.ssl.key-store=" + keys, "--server.ssl.key-store-password=password", "--escrow.create=false"
         };
-        makeKeys(keys);
+        Certificates.write("server", keys);
         InMemoryEscrow escrow = InMemoryEscrow.start(directory.resolve("s"));
         try {
             startFirst(options);
@@ -173,19 +174,6 @@ class SpringBootIT {
         } finally {
             escrow.close();
         }
-    }
-
-    private static void makeKeys(Path store) throws IOException, InterruptedException {
-        String keytool =
-                Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
-        String options =
-                " -genkeypair -keyalg EC -dname CN=localhost -storetype PKCS12 -storepass password -keystore " + store;
-        assertEquals(
-                0,
-                new ProcessBuilder((keytool + options).split(" "))
-                        .inheritIO()
-                        .start()
-                        .waitFor());
     }
 
     private static void assertHas(String text, String line) {
