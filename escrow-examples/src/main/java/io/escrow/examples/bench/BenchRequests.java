@@ -47,6 +47,23 @@ final class BenchRequests implements Callable<Integer> {
             description = "protocols to measure: ${COMPLETION-CANDIDATES}; default: all")
     private List<RequestProtocol> protocols = List.of(RequestProtocol.values());
 
+    @Option(
+            names = "--length",
+            paramLabel = "BYTES",
+            description = "the content of a request and of its answer, with HTTP of the answer only, up to "
+                    + RequestProtocol.MAX_LENGTH + " bytes; default: ${DEFAULT-VALUE}")
+    private int length = 64;
+
+    @Option(
+            names = "--burst",
+            paramLabel = "N",
+            description = "requests at a time on each connection, with TLS each in a record of its own; default:"
+                    + " ${DEFAULT-VALUE}")
+    private int burst = 1;
+
+    @Option(names = "--not-crash-safe", description = "the server with the library is not crash-safe")
+    private boolean notCrashSafe;
+
     @Option(names = "--tls", description = "encrypt with TLS: BoringSSL alone without the library")
     private boolean tls;
 
@@ -65,7 +82,12 @@ final class BenchRequests implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException, TimeoutException {
-        System.out.printf("%,d %sconnections, one request at a time on each%n%n", connections, tls ? "TLS " : "");
+        if (length < 1 || length > RequestProtocol.MAX_LENGTH) {
+            throw new IOException("--length " + length + " (expected: 1 to " + RequestProtocol.MAX_LENGTH + " bytes)");
+        }
+        System.out.printf(
+                "%,d %sconnections, %,d at a time on each, %,d bytes%s%n%n",
+                connections, tls ? "TLS " : "", burst, length, notCrashSafe ? "" : ", crash-safe");
         System.out.printf(ROW, "", "", "a second", "", "", "cpu, us", "");
         System.out.printf(ROW, "protocol", "round", "without", "with", "ratio", "without", "with");
         for (RequestProtocol protocol : protocols) {
@@ -77,13 +99,14 @@ final class BenchRequests implements Callable<Integer> {
     private void measure(RequestProtocol protocol) throws IOException, InterruptedException, TimeoutException {
         try (ChildProcesses children = ChildProcesses.open()) {
             children.startEscrowd(children.socket());
-            List<String> key = List.of();
+            List<String> options =
+                    new ArrayList<>(List.of(protocol.name(), String.valueOf(length), String.valueOf(!notCrashSafe)));
             if (tls) {
                 BenchTls.makeKey(children.file(KEY));
-                key = List.of(children.file(KEY).toString());
+                options.add(children.file(KEY).toString());
             }
-            ChildProcess plainServer = start(children, RequestServer.PLAIN, protocol, key);
-            ChildProcess kitServer = start(children, children.socket(), protocol, key);
+            ChildProcess plainServer = start(children, RequestServer.PLAIN, options);
+            ChildProcess kitServer = start(children, children.socket(), options);
             try (RequestClients plainClients = connect(protocol, plainServer);
                     RequestClients kitClients = connect(protocol, kitServer)) {
                 measure(protocol, new Subject(plainServer, plainClients), new Subject(kitServer, kitClients));
@@ -108,11 +131,10 @@ final class BenchRequests implements Callable<Integer> {
         printRow(protocol, "median", measured);
     }
 
-    private static ChildProcess start(
-            ChildProcesses children, String escrow, RequestProtocol protocol, List<String> key)
+    private static ChildProcess start(ChildProcesses children, String escrow, List<String> options)
             throws IOException, InterruptedException {
-        List<String> arguments = new ArrayList<>(List.of(escrow, protocol.name()));
-        arguments.addAll(key);
+        List<String> arguments = new ArrayList<>(List.of(escrow));
+        arguments.addAll(options);
         return children.start(
                 RequestServer.SERVING, SERVER_OPTIONS, RequestServer.class, arguments.toArray(String[]::new));
     }
@@ -120,7 +142,8 @@ final class BenchRequests implements Callable<Integer> {
     private RequestClients connect(RequestProtocol protocol, ChildProcess server)
             throws IOException, InterruptedException, TimeoutException {
         int port = Integer.parseInt(server.readyLine().substring(RequestServer.SERVING.length()));
-        return RequestClients.connect(protocol, port, connections, tls ? BenchTls.client() : null);
+        return RequestClients.connect(
+                new RequestClients.Load(protocol, length, burst), port, connections, tls ? BenchTls.client() : null);
     }
 
     private Sample measure(Subject subject) throws IOException, InterruptedException, TimeoutException {

@@ -11,6 +11,7 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
@@ -22,7 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Connections to a server that stay open. In a run, each sends a request, waits for the answer, and sends the next one. */
+/** Connections to a server that stay open. In a run, each sends requests, waits for all answers, and sends the next ones. */
 final class RequestClients implements AutoCloseable {
 
     private static final int TIMEOUT_SECONDS = 30;
@@ -37,16 +38,24 @@ final class RequestClients implements AutoCloseable {
     private RequestClients() {}
 
     /**
+     * What the clients of a run send.
+     *
+     * @param length the bytes of content of a request or an answer
+     * @param burst how many requests each sends at a time, with TLS each in a record of its own
+     */
+    record Load(RequestProtocol protocol, int length, int burst) {}
+
+    /**
      * Connects, and shakes hands.
      *
      * @param tls {@code null} for plaintext
      */
-    static RequestClients connect(RequestProtocol protocol, int port, int count, SslContext tls)
+    static RequestClients connect(Load load, int port, int count, SslContext tls)
             throws IOException, InterruptedException, TimeoutException {
         RequestClients connected = new RequestClients();
         try {
             for (int i = 0; i < count; i++) {
-                Client client = new Client(protocol, tls != null);
+                Client client = new Client(load, tls != null);
                 connected.clients.add(client);
                 new Bootstrap()
                         .group(connected.group)
@@ -55,7 +64,9 @@ final class RequestClients implements AutoCloseable {
                             @Override
                             protected void initChannel(Channel channel) {
                                 if (tls != null) {
-                                    channel.pipeline().addLast(tls.newHandler(channel.alloc()));
+                                    SslHandler ssl = tls.newHandler(channel.alloc());
+                                    ssl.setWrapDataSize(0);
+                                    channel.pipeline().addLast(ssl);
                                 }
                                 channel.pipeline().addLast(client);
                             }
@@ -113,19 +124,22 @@ final class RequestClients implements AutoCloseable {
 
     /** One connection. */
     private static final class Client extends ByteToMessageDecoder {
-        private final RequestProtocol protocol;
+        private final Load load;
+        private final ByteBuf request;
         private final boolean encrypted;
         private volatile CompletableFuture<Void> ready = new CompletableFuture<>();
         private volatile EpollSocketChannel channel;
         private boolean shaking;
         private int answerLength;
+        private int awaited;
         private long end;
         private long answered;
 
-        Client(RequestProtocol protocol, boolean encrypted) {
-            this.protocol = protocol;
+        Client(Load load, boolean encrypted) {
+            this.load = load;
+            this.request = load.protocol.request(load.length);
             this.encrypted = encrypted;
-            this.shaking = protocol.handshake().isReadable();
+            this.shaking = load.protocol.handshake().isReadable();
         }
 
         @Override
@@ -149,7 +163,7 @@ final class RequestClients implements AutoCloseable {
 
         private void begin(ChannelHandlerContext ctx) {
             if (shaking) {
-                ctx.writeAndFlush(protocol.handshake(), ctx.voidPromise());
+                ctx.writeAndFlush(load.protocol.handshake(), ctx.voidPromise());
             } else {
                 ready.complete(null);
             }
@@ -162,7 +176,11 @@ final class RequestClients implements AutoCloseable {
         }
 
         private void send() {
-            channel.writeAndFlush(protocol.request(), channel.voidPromise());
+            awaited = load.burst;
+            for (int i = 0; i < load.burst; i++) {
+                channel.write(request.duplicate(), channel.voidPromise());
+            }
+            channel.flush();
         }
 
         @Override
@@ -174,6 +192,10 @@ final class RequestClients implements AutoCloseable {
             in.skipBytes(length);
             if (!shaking) {
                 answered++;
+                awaited--;
+                if (awaited > 0) {
+                    return;
+                }
                 if (System.nanoTime() < end) {
                     send();
                     return;
@@ -185,7 +207,7 @@ final class RequestClients implements AutoCloseable {
 
         private int answerLength(ByteBuf in) {
             if (answerLength == 0) {
-                answerLength = protocol.answerLength(in);
+                answerLength = load.protocol.answerLength(in, load.length);
             }
             return answerLength;
         }

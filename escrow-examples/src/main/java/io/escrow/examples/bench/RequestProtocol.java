@@ -5,42 +5,28 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
 import java.util.Locale;
 
-/** What the clients of {@code bench requests} send, ready-made: they are to be cheaper than the server. */
-@SuppressWarnings("ImmutableEnumChecker") // nobody gets the buffers, only duplicates of them
+/** The protocols of {@code bench requests}. What clients send is ready-made: they are to be cheaper than the server. */
 enum RequestProtocol {
-    ECHO("", content()),
-    HTTP("", "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"),
-    WEBSOCKET(
-            "GET " + RequestProtocol.PATH + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                    + "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            // A binary frame with a mask of zeros.
-            "\u0082" + (char) (0x80 | RequestProtocol.LENGTH) + "\0\0\0\0" + content());
-
-    /** The length of what is sent with a request or an answer, in bytes. */
-    static final int LENGTH = 64;
+    ECHO,
+    HTTP,
+    WEBSOCKET;
 
     static final String PATH = "/echo";
 
-    private static final int WEBSOCKET_HEADER = 2;
+    /** The longest content that a request or an answer may have, in bytes. */
+    static final int MAX_LENGTH = 0xffff;
+
+    private static final int LONGEST_SHORT_FRAME = 125;
+    private static final int LONGER_FRAME = 126;
     private static final ByteBuf END_OF_HEAD = bytes("\r\n\r\n");
 
-    private final ByteBuf handshake;
-    private final ByteBuf request;
-
-    RequestProtocol(String handshake, String request) {
-        this.handshake = bytes(handshake);
-        this.request = bytes(request);
-    }
-
-    private static String content() {
-        return "\0".repeat(LENGTH);
-    }
-
     private static ByteBuf bytes(String text) {
-        return Unpooled.unreleasableBuffer(Unpooled.directBuffer().writeBytes(text.getBytes(ISO_8859_1)));
+        byte[] bytes = text.getBytes(ISO_8859_1);
+        return Unpooled.unreleasableBuffer(Unpooled.wrappedBuffer(
+                ByteBuffer.allocateDirect(bytes.length).put(bytes).flip()));
     }
 
     @Override
@@ -50,19 +36,42 @@ enum RequestProtocol {
 
     /** Returns what a client sends first, and is answered with a head; empty if it begins with a request. */
     ByteBuf handshake() {
-        return handshake.duplicate();
+        return bytes(
+                this == WEBSOCKET
+                        ? "GET " + PATH + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                                + "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                        : "");
     }
 
-    ByteBuf request() {
-        return request.duplicate();
+    /**
+     * Returns a request.
+     *
+     * @param length the bytes of the content of a request, or, with HTTP, of its answer
+     */
+    ByteBuf request(int length) {
+        String content = "\0".repeat(length);
+        return bytes(
+                switch (this) {
+                    case ECHO -> content;
+                    case HTTP -> "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+                    // A binary frame with a mask of zeros.
+                    case WEBSOCKET -> "\u0082" + frameLength(0x80, length) + "\0\0\0\0" + content;
+                });
     }
 
-    /** Returns the length of an answer; 0 if too little of the first one is there. */
-    int answerLength(ByteBuf in) {
+    private static String frameLength(int mask, int length) {
+        return length > LONGEST_SHORT_FRAME
+                ? "" + (char) (mask | LONGER_FRAME) + (char) (length >> Byte.SIZE) + (char) (length & 0xff)
+                : "" + (char) (mask | length);
+    }
+
+    /** Returns the length of an answer with a content of so many bytes; 0 if too little of the first one is there. */
+    int answerLength(ByteBuf in, int length) {
         return switch (this) {
-            case ECHO -> LENGTH;
-            case WEBSOCKET -> WEBSOCKET_HEADER + LENGTH;
-            case HTTP -> headLength(in) == 0 ? 0 : headLength(in) + LENGTH;
+            case ECHO -> length;
+            case WEBSOCKET -> 1 + frameLength(0, length).length() + length;
+            case HTTP -> headLength(in) == 0 ? 0 : headLength(in) + length;
         };
     }
 

@@ -48,11 +48,14 @@ final class RequestServer {
     /**
      * Runs the server.
      *
-     * @param args the path of the escrow, or {@value #PLAIN}; the name of the protocol; and, for TLS, the file of its key
+     * @param args the path of the escrow, or {@value #PLAIN}; the name of the protocol; how many bytes of content a request or an
+     *     answer has; whether the server is crash-safe; and, for TLS, the file of its key
      */
     public static void main(String[] args) throws IOException {
-        SslContext tls = args.length > 2 ? BenchTls.server(Path.of(args[2])) : null;
+        SslContext tls = args.length > 4 ? BenchTls.server(Path.of(args[4])) : null;
         RequestProtocol protocol = RequestProtocol.valueOf(args[1]);
+        int length = Integer.parseInt(args[2]);
+        boolean crashSafe = Boolean.parseBoolean(args[3]);
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory()))
@@ -63,63 +66,76 @@ final class RequestServer {
                         if (tls != null) {
                             channel.pipeline().addLast(tls.newHandler(channel.alloc()));
                         }
-                        addHandlers(channel, protocol);
+                        addHandlers(channel, protocol, length);
                     }
                 });
         Channel listener = args[0].equals(PLAIN)
                 ? bootstrap.bind(address).syncUninterruptibly().channel()
-                : listen(args[0], bootstrap, address, tls);
+                : listen(args[0], bootstrap, address, tls, crashSafe);
         System.out.println(SERVING + ((InetSocketAddress) listener.localAddress()).getPort());
     }
 
-    private static Channel listen(String escrow, ServerBootstrap bootstrap, InetSocketAddress address, SslContext tls) {
+    private static Channel listen(
+            String escrow, ServerBootstrap bootstrap, InetSocketAddress address, SslContext tls, boolean crashSafe) {
         ServerHandoverBuilder builder = ServerHandover.with(
                         EscrowClient.builder().path(escrow))
                 .listen("requests", bootstrap, address)
-                .crashSafe(true);
+                .crashSafe(crashSafe);
         if (tls != null) {
             builder.tls(MovableTls.of(tls));
         }
         return builder.start().join().listeners().get(0);
     }
 
-    private static void addHandlers(Channel channel, RequestProtocol protocol) {
+    private static void addHandlers(Channel channel, RequestProtocol protocol, int length) {
         switch (protocol) {
             case ECHO -> channel.pipeline().addLast(new Echo());
             case HTTP ->
                 channel.pipeline()
-                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_BODY), new HttpAnswers());
+                        .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_BODY), new HttpAnswers(length));
             case WEBSOCKET ->
                 channel.pipeline()
                         .addLast(new HttpServerCodec(), new HttpObjectAggregator(MAX_BODY))
                         .addLast(new WebSocketServerProtocolHandler(RequestProtocol.PATH), new WebSocketEcho());
+        }
+        channel.pipeline().addLast(new Flush());
+    }
+
+    /** Sends the answers to all that was read at once. */
+    private static final class Flush extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelReadComplete(ChannelHandlerContext ctx) {
+            ctx.flush();
         }
     }
 
     private static final class Echo extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {
-            ctx.writeAndFlush(msg, ctx.voidPromise());
+            ctx.write(msg, ctx.voidPromise());
         }
     }
 
     private static final class HttpAnswers extends SimpleChannelInboundHandler<FullHttpRequest> {
-        private static final ByteBuf BODY =
-                Unpooled.unreleasableBuffer(Unpooled.directBuffer().writeZero(RequestProtocol.LENGTH));
+        private final ByteBuf body;
+
+        HttpAnswers(int length) {
+            body = Unpooled.unreleasableBuffer(Unpooled.directBuffer().writeZero(length));
+        }
 
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
             FullHttpResponse response =
-                    new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK, BODY.duplicate());
-            response.headers().set(HttpHeaderNames.CONTENT_LENGTH, RequestProtocol.LENGTH);
-            ctx.writeAndFlush(response, ctx.voidPromise());
+                    new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK, body.duplicate());
+            response.headers().set(HttpHeaderNames.CONTENT_LENGTH, body.readableBytes());
+            ctx.write(response, ctx.voidPromise());
         }
     }
 
     private static final class WebSocketEcho extends SimpleChannelInboundHandler<WebSocketFrame> {
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, WebSocketFrame frame) {
-            ctx.writeAndFlush(frame.retain(), ctx.voidPromise());
+            ctx.write(frame.retain(), ctx.voidPromise());
         }
     }
 }
