@@ -2,6 +2,7 @@ package io.escrow.handover.connection;
 
 import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
+import io.netty.channel.ChannelHandler;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.concurrent.ThreadLocalRandom;
@@ -37,6 +38,11 @@ final class CrashKeys {
             changed = true;
         }
         return generation != 0 && now.hasKeysOf(given) && tls.counter().isExact();
+    }
+
+    /** Returns whether {@link #isAtRest} knows what a handler has collected. */
+    boolean knows(ChannelHandler handler) {
+        return tls.has(handler);
     }
 
     /** Returns, once, whether there are keys which the escrow has not. */

@@ -161,6 +161,7 @@ final class CrashMark {
             }
             if (pipelineLooks.isDue()) {
                 collecting = HandlerInspector.collecting(channel.pipeline());
+                collecting.removeIf(handler -> keys != null && keys.knows(handler));
             }
             return HandlerInspector.isHalfRead(collecting);
         } catch (Throwable e) {

@@ -225,9 +225,11 @@ public final class CrashMarks implements AutoCloseable {
             this.position = position;
         }
 
-        /** Marks the connection, or takes its mark away. By its event loop. */
+        /**
+         * Marks the connection, or takes its mark away. By its event loop. There is nothing to wait for: the store is before all that
+         * the loop does next, and when the process dies, the next one finds all stores that were made until then.
+         */
         void set(boolean inTheMiddle) {
-            // What is to happen after it is a call of the kernel: no fence is needed between the two.
             LONG.setRelease(memory, position + STATE, inTheMiddle ? IN_THE_MIDDLE : AT_REST);
         }
 

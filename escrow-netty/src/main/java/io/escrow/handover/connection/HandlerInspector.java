@@ -156,7 +156,9 @@ final class HandlerInspector {
 
     /** Returns whether one of some handlers has a part of a message, as far as Netty's own classes tell. */
     static boolean isHalfRead(List<ChannelHandler> handlers) {
-        for (ChannelHandler handler : handlers) {
+        // Asked behind each read: without an iterator.
+        for (int i = 0; i < handlers.size(); i++) {
+            ChannelHandler handler = handlers.get(i);
             if (COLLECTED.whyBusy(handler) != null || OF_NETTY.whyBusy(handler) != null) {
                 return true;
             }

@@ -1,6 +1,6 @@
 package io.escrow.handover.connection;
 
-import io.netty.channel.ChannelDuplexHandler;
+import io.escrow.handover.tls.source.PlaintextMeter;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.PendingWriteQueue;
@@ -11,7 +11,7 @@ import java.nio.channels.ClosedChannelException;
  * Stands behind the handler of TLS. What the handlers write while the connection changes hands it keeps back, so that nothing is
  * encrypted with keys that may be another process's. Lives on the channel's event loop.
  */
-final class TlsGuard extends ChannelDuplexHandler {
+final class TlsGuard extends PlaintextMeter {
 
     static final String NAME = "escrow-tls";
 

@@ -45,6 +45,9 @@ final class TlsLayer {
     private final boolean onLoop;
     private List<TlsTracker> trackers;
 
+    /** Where the handler of TLS was when it was last looked for. */
+    private ChannelHandlerContext found;
+
     /** What waits for the handshake of the handler that was replaced; {@code null} if nothing does. */
     private Promise<Channel> handshake;
 
@@ -54,12 +57,12 @@ final class TlsLayer {
     /** Whether another process may have the connection. */
     private boolean away;
 
-    private TlsLayer(TlsGuard.Owner owner, ChannelHandlerContext tls, List<TlsTracker> trackers) {
+    private TlsLayer(TlsGuard.Owner owner, TlsGuard guard, ChannelHandlerContext tls, List<TlsTracker> trackers) {
         this.channel = tls.channel();
         this.first = tls.handler();
         this.trackers = trackers;
         this.onLoop = tls.executor() == channel.eventLoop();
-        this.guard = new TlsGuard(owner);
+        this.guard = guard;
         this.counter = new TlsCounter(owner::beforeSealing);
         channel.pipeline().addAfter(ConnectionHandler.NAME, TlsCounter.NAME, counter);
         channel.pipeline().addAfter(tls.name(), TlsGuard.NAME, guard);
@@ -68,7 +71,11 @@ final class TlsLayer {
     /** Follows the TLS of a pipeline that is built, and has not read anything; returns {@code null} if it has none. */
     static TlsLayer of(ChannelPipeline pipeline, TlsGuard.Owner owner, TlsSources sources) {
         ChannelHandlerContext tls = find(pipeline);
-        return tls == null ? null : new TlsLayer(owner, tls, sources.follow(tls));
+        if (tls == null) {
+            return null;
+        }
+        TlsGuard guard = new TlsGuard(owner);
+        return new TlsLayer(owner, guard, tls, sources.follow(tls, guard));
     }
 
     private static ChannelHandlerContext find(ChannelPipeline pipeline) {
@@ -103,7 +110,7 @@ final class TlsLayer {
         }
         TlsState state = TlsState.decode(encoded);
         MovedTls moved = MovedTls.of(state);
-        TlsLayer layer = new TlsLayer(owner, tls, List.of(moved));
+        TlsLayer layer = new TlsLayer(owner, new TlsGuard(owner), tls, List.of(moved));
         layer.replace(tls, moved);
         layer.serverName =
                 tls.handler() instanceof AbstractSniHandler ? state.session().serverName() : null;
@@ -146,11 +153,15 @@ final class TlsLayer {
 
     /** Returns the handler of TLS; {@code null} if it is not there yet. */
     private SslHandler ssl() {
-        return channel.pipeline().get(SslHandler.class);
+        ChannelHandlerContext present = context();
+        return present == null ? null : (SslHandler) present.handler();
     }
 
     private ChannelHandlerContext context() {
-        return channel.pipeline().context(SslHandler.class);
+        if (found == null || found.isRemoved()) {
+            found = channel.pipeline().context(SslHandler.class);
+        }
+        return found;
     }
 
     private TlsTracker tracker() {

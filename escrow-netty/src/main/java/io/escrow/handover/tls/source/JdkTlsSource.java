@@ -13,7 +13,7 @@ import javax.net.ssl.SSLEngine;
 public final class JdkTlsSource implements TlsSource {
 
     @Override
-    public TlsTracker follow(ChannelHandlerContext tls) {
+    public TlsTracker follow(ChannelHandlerContext tls, PlaintextMeter meter) {
         return tls.handler() instanceof SslHandler ssl && JdkEngine.of(ssl.engine()) == null ? null : new Tracker();
     }
 

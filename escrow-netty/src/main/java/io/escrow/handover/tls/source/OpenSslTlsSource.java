@@ -15,7 +15,6 @@ import io.netty.handler.ssl.SslHandler;
 public final class OpenSslTlsSource implements TlsSource {
 
     private static final String TAP = "escrow-tls-tap";
-    private static final String METER = "escrow-tls-meter";
 
     /**
      * Listens to contexts, from their next handshakes on, as long as they live.
@@ -33,16 +32,13 @@ public final class OpenSslTlsSource implements TlsSource {
     }
 
     @Override
-    public TlsTracker follow(ChannelHandlerContext tls) {
+    public TlsTracker follow(ChannelHandlerContext tls, PlaintextMeter meter) {
         if (tls.handler() instanceof SslHandler ssl && !(ssl.engine() instanceof ReferenceCountedOpenSslEngine)) {
             return null;
         }
-        PlaintextMeter meter = new PlaintextMeter();
         OpenSslTap tap = new OpenSslTap(meter);
         ChannelPipeline pipeline = tls.pipeline();
         pipeline.addBefore(tls.name(), TAP, tap);
-        pipeline.addAfter(tls.name(), METER, meter);
-        return new OpenSslTracker(
-                pipeline, tap, meter, tls.executor() == tls.channel().eventLoop());
+        return new OpenSslTracker(pipeline, tap, tls.executor() == tls.channel().eventLoop());
     }
 }

@@ -15,13 +15,11 @@ final class OpenSslTracker implements TlsTracker {
 
     private final ChannelPipeline pipeline;
     private final OpenSslTap tap;
-    private final PlaintextMeter meter;
     private final boolean onEventLoop;
 
-    OpenSslTracker(ChannelPipeline pipeline, OpenSslTap tap, PlaintextMeter meter, boolean onEventLoop) {
+    OpenSslTracker(ChannelPipeline pipeline, OpenSslTap tap, boolean onEventLoop) {
         this.pipeline = pipeline;
         this.tap = tap;
-        this.meter = meter;
         this.onEventLoop = onEventLoop;
     }
 
@@ -54,7 +52,7 @@ final class OpenSslTracker implements TlsTracker {
     @Override
     public boolean at(SslHandler ssl, TlsPosition position) {
         boolean settled = tap.ledger(ssl).at(position);
-        return settled && engine(ssl).sslPointer() != 0 && tap.isBetweenRecords() && tap.hasNothingReceived();
+        return settled && tap.isBetweenRecords() && tap.hasNothingReceived() && SslInternals.hasCollectedNothing(ssl);
     }
 
     @Override
@@ -99,6 +97,5 @@ final class OpenSslTracker implements TlsTracker {
     @Override
     public void forget() {
         pipeline.remove(tap);
-        pipeline.remove(meter);
     }
 }

@@ -9,6 +9,9 @@ import io.netty.handler.ssl.AbstractSniHandler;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,10 +21,12 @@ public final class SslInternals {
 
     private static final byte[] NOTHING = new byte[0];
     private static final List<String> missing = new ArrayList<>();
-    private static final Field COLLECTED = find(ByteToMessageDecoder.class, "cumulation");
-    private static final Field PENDING = find(SslHandler.class, "pendingUnencryptedWrites");
+    // Asked behind each read: as constants, they cost no more than the field itself.
+    private static final MethodHandle COLLECTED = getter(find(ByteToMessageDecoder.class, "cumulation"));
+    private static final MethodHandle PENDING = getter(find(SslHandler.class, "pendingUnencryptedWrites"));
     private static final Field HANDSHAKE = find(SslHandler.class, "handshakePromise");
-    private static final Field SNI_TIMEOUT = find(AbstractSniHandler.class, "timeoutFuture");
+    private static final MethodHandle HANDSHAKE_GETTER = getter(HANDSHAKE);
+    private static final MethodHandle SNI_TIMEOUT = getter(find(AbstractSniHandler.class, "timeoutFuture"));
 
     private SslInternals() {}
 
@@ -38,6 +43,18 @@ public final class SslInternals {
             missing.add("this version of Netty has no field " + name + " in " + type.getName());
         }
         return null;
+    }
+
+    private static MethodHandle getter(Field field) {
+        try {
+            return field == null
+                    ? null
+                    : MethodHandles.lookup()
+                            .unreflectGetter(field)
+                            .asType(MethodType.methodType(Object.class, Object.class));
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(field + " is accessible no more", e);
+        }
     }
 
     /** Returns why the handlers can't be asked, and what to change; {@code null} if they can. */
@@ -67,7 +84,7 @@ public final class SslInternals {
      */
     @SuppressWarnings("unchecked") // that is the type of the field
     public static Promise<Channel> takeHandshake(SslHandler ssl, Channel channel) {
-        Promise<Channel> promise = (Promise<Channel>) get(HANDSHAKE, ssl);
+        Promise<Channel> promise = (Promise<Channel>) get(HANDSHAKE_GETTER, ssl);
         if (promise.isDone()) {
             return null;
         }
@@ -86,11 +103,11 @@ public final class SslInternals {
         }
     }
 
-    private static Object get(Field field, Object handler) {
+    private static Object get(MethodHandle getter, Object handler) {
         try {
-            return field.get(handler);
-        } catch (IllegalAccessException e) {
-            throw new IllegalStateException(field + " is accessible no more", e);
+            return getter.invokeExact(handler);
+        } catch (Throwable e) {
+            throw new IllegalStateException("a field of " + handler + " can't be read", e);
         }
     }
 }

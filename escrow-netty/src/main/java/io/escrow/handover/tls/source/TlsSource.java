@@ -14,7 +14,8 @@ public interface TlsSource {
      *
      * @param tls the handler of TLS in its pipeline: an {@code SslHandler}, or one that is going to put an {@code SslHandler} in
      *     its own place, such as a {@code SniHandler} or an {@code OptionalSslHandler}
+     * @param meter stands right behind it from the first read on
      * @return what follows the connection; {@code null} if the {@code SslHandler} is there, and is not of this source
      */
-    TlsTracker follow(ChannelHandlerContext tls);
+    TlsTracker follow(ChannelHandlerContext tls, PlaintextMeter meter);
 }

@@ -31,10 +31,10 @@ public final class TlsSources {
     }
 
     /** Begins to follow a connection, see {@link TlsSource#follow}; returns those that may know it. */
-    public List<TlsTracker> follow(ChannelHandlerContext tls) {
+    public List<TlsTracker> follow(ChannelHandlerContext tls, PlaintextMeter meter) {
         List<TlsTracker> trackers = new ArrayList<>();
         for (TlsSource source : sources) {
-            TlsTracker tracker = source.follow(tls);
+            TlsTracker tracker = source.follow(tls, meter);
             if (tracker != null) {
                 trackers.add(tracker);
             }

@@ -303,7 +303,7 @@ class OpenSslTlsSourceTest {
         for (int i = 0; i < 200; i++) {
             SslHandler tls = server.newHandler(ByteBufAllocator.DEFAULT);
             EmbeddedChannel channel = new EmbeddedChannel(tls);
-            source.follow(channel.pipeline().context(tls));
+            source.follow(channel.pipeline().context(tls), new PlaintextMeter());
             EmbeddedChannel peer = new EmbeddedChannel(handler(i % 2 == 0 ? trusting : distrusting));
             byte[] hello = TlsPair.written(peer);
             TlsPair.receive(channel, hello, 0, hello.length);
@@ -373,7 +373,7 @@ class OpenSslTlsSourceTest {
                 .build();
         SslHandler tls = jdk.newHandler(ByteBufAllocator.DEFAULT);
         EmbeddedChannel channel = new EmbeddedChannel(tls);
-        assertNull(new OpenSslTlsSource(List.of()).follow(channel.pipeline().context(tls)));
+        assertNull(new OpenSslTlsSource(List.of()).follow(channel.pipeline().context(tls), new PlaintextMeter()));
         TlsPair.finish(channel);
     }
 

@@ -33,7 +33,9 @@ final class TlsPair {
         random = new Random(seed);
         serverSink = new Sink(random.nextBoolean());
         server = new EmbeddedChannel(serverTls, serverSink);
-        tracker = source.follow(server.pipeline().context(serverTls));
+        PlaintextMeter meter = new PlaintextMeter();
+        server.pipeline().addAfter(server.pipeline().context(serverTls).name(), null, meter);
+        tracker = source.follow(server.pipeline().context(serverTls), meter);
         client = new EmbeddedChannel(clientTls, clientSink);
         pump();
     }

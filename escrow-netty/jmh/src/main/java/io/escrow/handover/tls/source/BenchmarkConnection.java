@@ -33,8 +33,10 @@ final class BenchmarkConnection {
             }
         });
         if (followed) {
+            PlaintextMeter meter = new PlaintextMeter();
+            server.pipeline().addAfter(server.pipeline().context(tls).name(), null, meter);
             new OpenSslTlsSource(List.of(serverContext))
-                    .follow(server.pipeline().context(tls));
+                    .follow(server.pipeline().context(tls), meter);
         }
         client = new EmbeddedChannel(clientContext.newHandler(ByteBufAllocator.DEFAULT, "localhost", 1));
         while (move(client, server) || move(server, client)) {
