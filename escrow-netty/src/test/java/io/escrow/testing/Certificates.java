@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.util.Base64;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import javax.net.ssl.KeyManagerFactory;
@@ -96,6 +97,21 @@ public final class Certificates {
         try (OutputStream out = Files.newOutputStream(file)) {
             of(name).store(out, PASSWORD.toCharArray());
         }
+    }
+
+    /** Writes the certificate of a name, and its key, to files in PEM. */
+    public static void writePem(String name, Path certificate, Path key) throws IOException, GeneralSecurityException {
+        KeyStore own = of(name);
+        String alias = own.aliases().nextElement();
+        pem("CERTIFICATE", own.getCertificate(alias).getEncoded(), certificate);
+        pem("PRIVATE KEY", own.getKey(alias, PASSWORD.toCharArray()).getEncoded(), key);
+    }
+
+    private static void pem(String what, byte[] bytes, Path file) throws IOException {
+        Files.writeString(
+                file,
+                "-----BEGIN " + what + "-----\n" + Base64.getMimeEncoder().encodeToString(bytes) + "\n-----END " + what
+                        + "-----\n");
     }
 
     /** Has a name mean what another process has written. */

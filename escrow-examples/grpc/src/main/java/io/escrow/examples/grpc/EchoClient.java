@@ -2,9 +2,11 @@ package io.escrow.examples.grpc;
 
 import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
+import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
+import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
@@ -19,6 +21,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import javax.net.ssl.SSLException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -41,6 +44,9 @@ final class EchoClient implements Callable<Integer>, AutoCloseable {
 
     @Option(names = "--port", paramLabel = "PORT", description = "port of the server; default: ${DEFAULT-VALUE}")
     private int port = 8080;
+
+    @Option(names = "--tls", description = "use TLS, without looking at the certificate")
+    private boolean tls;
 
     @Option(names = "--channels", paramLabel = "N", description = "channels; default: ${DEFAULT-VALUE}")
     private int channels = 5;
@@ -81,8 +87,9 @@ final class EchoClient implements Callable<Integer>, AutoCloseable {
     private EchoClient() {}
 
     /** Makes a client with the load of the defaults. */
-    EchoClient(int port) {
+    EchoClient(int port, boolean tls) {
         this.port = port;
+        this.tls = tls;
     }
 
     /** Runs the client; {@code --help} describes the arguments. */
@@ -91,7 +98,7 @@ final class EchoClient implements Callable<Integer>, AutoCloseable {
     }
 
     @Override
-    public Integer call() throws InterruptedException {
+    public Integer call() throws InterruptedException, SSLException {
         long began = System.nanoTime();
         start();
         TimeUnit.SECONDS.sleep(seconds);
@@ -110,13 +117,19 @@ final class EchoClient implements Callable<Integer>, AutoCloseable {
     }
 
     /** Begins to call. */
-    void start() {
+    void start() throws SSLException {
         for (int i = 0; i < channels; i++) {
-            ManagedChannel channel = NettyChannelBuilder.forAddress(
+            NettyChannelBuilder builder = NettyChannelBuilder.forAddress(
                             new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
-                    .usePlaintext()
-                    .disableRetry()
-                    .build();
+                    .disableRetry();
+            if (tls) {
+                builder.sslContext(GrpcSslContexts.forClient()
+                        .trustManager(InsecureTrustManagerFactory.INSTANCE)
+                        .build());
+            } else {
+                builder.usePlaintext();
+            }
+            ManagedChannel channel = builder.build();
             open.add(channel);
             for (int j = 0; j < streams; j++) {
                 begin(() -> stream(channel));

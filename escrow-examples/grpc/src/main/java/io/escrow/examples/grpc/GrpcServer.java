@@ -11,6 +11,7 @@ import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
+import java.io.File;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -20,6 +21,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -64,6 +66,26 @@ public final class GrpcServer implements Callable<Integer> {
             description = "as for other servers; no connection of gRPC moves, so that nothing is to be seen of it")
     private Integer waves;
 
+    /** A certificate. */
+    private static final class Pem {
+        @Option(
+                names = "--cert",
+                paramLabel = "FILE",
+                required = true,
+                description = "serve TLS with this certificate and those that vouch for it, in PEM; with --key")
+        private File certificate;
+
+        @Option(
+                names = "--key",
+                paramLabel = "FILE",
+                required = true,
+                description = "its private key, in PEM (PKCS#8); with --cert")
+        private File key;
+    }
+
+    @ArgGroup(exclusive = false)
+    private Pem pem;
+
     @Option(
             names = {"-h", "--help"},
             usageHelp = true,
@@ -103,8 +125,11 @@ public final class GrpcServer implements Callable<Integer> {
             builder.waves(Duration.ofMillis(waves));
         }
         HandoverTransport handover = builder.transport();
-        Server server = NettyServerBuilder.forAddress(new InetSocketAddress(port))
-                .channelFactory(handover.serverChannels("grpc"))
+        NettyServerBuilder grpc = NettyServerBuilder.forAddress(new InetSocketAddress(port));
+        if (pem != null) {
+            grpc.useTransportSecurity(pem.certificate, pem.key);
+        }
+        Server server = grpc.channelFactory(handover.serverChannels("grpc"))
                 .bossEventLoopGroup(new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory()))
                 .workerEventLoopGroup(new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory()))
                 .addService(service.definition())
