@@ -132,6 +132,20 @@ final class Rehearsal implements AutoCloseable {
                         RecordSeal.NONE));
     }
 
+    /** Begins to rehearse, on a thread of its own, unless this process has done so before. */
+    static void begin(RehearsalTime time) {
+        if (time.begin()) {
+            Thread thread = new Thread(
+                    () -> {
+                        PreloadedClasses.await();
+                        hold(time, CONNECTIONS);
+                    },
+                    NAME);
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
     /**
      * Rehearses. Nothing is lost if that fails.
      *

@@ -25,22 +25,11 @@ final class RehearsalTime {
         this.quietNanos = quietNanos;
     }
 
-    /** Begins to rehearse, on a thread of its own, unless this process has done so before. */
-    void begin() {
-        synchronized (this) {
-            if (begun || over) {
-                return;
-            }
-            begun = true;
-        }
-        Thread thread = new Thread(
-                () -> {
-                    PreloadedClasses.await();
-                    Rehearsal.hold(this, Rehearsal.CONNECTIONS);
-                },
-                "escrow-rehearsal");
-        thread.setDaemon(true);
-        thread.start();
+    /** Returns whether a rehearsal is to begin now: only the first time, and not after its end. */
+    synchronized boolean begin() {
+        boolean first = !begun && !over;
+        begun = true;
+        return first;
     }
 
     /** Notes that the turn of a server has come: until it has started, there is no rehearsal. */

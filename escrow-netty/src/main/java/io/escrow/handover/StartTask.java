@@ -75,7 +75,7 @@ final class StartTask {
         }
         PreloadedClasses.begin();
         if (configuration.rehearsal()) {
-            RehearsalTime.PROCESS.begin();
+            Rehearsal.begin(RehearsalTime.PROCESS);
         }
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();

@@ -100,12 +100,19 @@ class RehearsalTest {
     }
 
     @Test
-    void isHeldOnceAndNotAtAllAfterAHandover() {
+    void beginsOnce() {
+        RehearsalTime time = new RehearsalTime(0);
+
+        assertTrue(time.begin());
+        assertFalse(time.begin());
+    }
+
+    @Test
+    void doesNotBeginAfterAHandover() {
         RehearsalTime time = new RehearsalTime(0);
         time.end();
-        time.begin();
 
-        assertTrue(threads().isEmpty());
+        assertFalse(time.begin());
     }
 
     @Test
