@@ -352,7 +352,7 @@ final class ConnectionAdopter {
     /** Marks connections here from now on: before the escrow has them as this server's own. */
     private void own(Collection<AdoptedConnection> connections) {
         if (server.configuration().crashSafe()) {
-            EventLoops.forEach(connections, AdoptedConnection::channel, AdoptedConnection::own)
+            EventLoops.run(connections, AdoptedConnection::channel, AdoptedConnection::own)
                     .join();
         }
     }

@@ -24,6 +24,9 @@ final class ConnectionBatch {
 
     /** What an event loop says of a connection; {@code failure} is what its handlers threw when they were asked. */
     private record Answer(PipelineExecutors resting, String whyImmovable, String whyBusy, Throwable failure) {
+        /** Says that nothing is under way. */
+        static final Answer AT_REST = new Answer(null, null, null, null);
+
         static Answer failed(Throwable failure) {
             return new Answer(null, null, null, failure);
         }
@@ -226,7 +229,7 @@ final class ConnectionBatch {
                 connection.goOn();
                 return Answer.busy("an executor of its pipeline was shut down");
             }
-            return Answer.busy(connection.remainsAtRest() ? null : connection.whyBusy());
+            return connection.remainsAtRest() ? Answer.AT_REST : Answer.busy(connection.whyBusy());
         } catch (Throwable e) {
             return Answer.failed(e);
         }
@@ -264,7 +267,7 @@ final class ConnectionBatch {
 
     /** Takes those that are at rest off their loops, and apart. */
     void takeApart() throws EscrowException {
-        deadline.await(EventLoops.forEach(
+        deadline.await(EventLoops.run(
                 resting.keySet(),
                 Connection::channel,
                 connection -> connection.channel().deregister()));
@@ -300,7 +303,7 @@ final class ConnectionBatch {
 
     /** Gives connections up that are another process's. What goes wrong with one changes nothing for the others. */
     static CompletableFuture<Void> letGo(Collection<? extends Connection> connections) {
-        return EventLoops.forEach(connections, Connection::channel, connection -> {
+        return EventLoops.run(connections, Connection::channel, connection -> {
                     try {
                         connection.letGo();
                     } catch (Throwable e) {
@@ -308,7 +311,6 @@ final class ConnectionBatch {
                                 "{} is another process's, and was closed here: {}", connection.channel(), e.toString());
                         connection.channel().unsafe().closeForcibly();
                     }
-                    return null;
                 })
                 .handle((all, shutDown) -> {
                     connections.stream()

@@ -175,10 +175,7 @@ final class WaveSender {
     }
 
     private static void goOn(Deadline deadline, ConnectionBatch.Parked parked) throws EscrowException {
-        deadline.await(EventLoops.forEach(parked.connections(), Connection::channel, connection -> {
-            connection.goOn();
-            return true;
-        }));
+        deadline.await(EventLoops.run(parked.connections(), Connection::channel, Connection::goOn));
     }
 
     /** Leaves those here that are busy, or still waited for. */

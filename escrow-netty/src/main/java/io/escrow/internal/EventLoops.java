@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /** Runs tasks on the event loops of channels. */
@@ -53,22 +54,40 @@ public final class EventLoops {
     /** Does something for each of many items on the event loop of its channel, in one task for each loop. */
     public static <K, T> CompletableFuture<Map<K, T>> forEach(
             Collection<K> items, Function<K, Channel> channel, Function<K, T> action) {
-        Map<EventExecutor, List<K>> byLoop = new LinkedHashMap<>();
-        items.forEach(item -> byLoop.computeIfAbsent(channel.apply(item).eventLoop(), loop -> new ArrayList<>())
-                .add(item));
         CompletableFuture<Map<K, T>> all = CompletableFuture.completedFuture(new LinkedHashMap<>());
-        for (Map.Entry<EventExecutor, List<K>> e : byLoop.entrySet()) {
+        for (Map.Entry<EventExecutor, List<K>> e : byLoop(items, channel).entrySet()) {
             CompletableFuture<Map<K, T>> some = call(e.getKey(), () -> {
                 Map<K, T> results = new LinkedHashMap<>();
                 e.getValue().forEach(item -> results.put(item, action.apply(item)));
                 return results;
             });
             all = all.thenCombine(some, (sum, results) -> {
+                if (sum.isEmpty()) {
+                    return results;
+                }
                 sum.putAll(results);
                 return sum;
             });
         }
         return all;
+    }
+
+    /** Does something for each of many items, as {@link #forEach} does, of which nothing is to be known afterwards. */
+    public static <K> CompletableFuture<Void> run(
+            Collection<K> items, Function<K, Channel> channel, Consumer<K> action) {
+        return CompletableFuture.allOf(byLoop(items, channel).entrySet().stream()
+                .map(e -> call(e.getKey(), () -> {
+                    e.getValue().forEach(action);
+                    return null;
+                }))
+                .toArray(CompletableFuture[]::new));
+    }
+
+    private static <K> Map<EventExecutor, List<K>> byLoop(Collection<K> items, Function<K, Channel> channel) {
+        Map<EventExecutor, List<K>> byLoop = new LinkedHashMap<>();
+        items.forEach(item -> byLoop.computeIfAbsent(channel.apply(item).eventLoop(), loop -> new ArrayList<>())
+                .add(item));
+        return byLoop;
     }
 
     /** Waits until everything that some event loops had to do, and what that led to, is done. */

@@ -234,11 +234,10 @@ public final class AdoptedConnection extends Connection {
     }
 
     /** Marks the connection in this process from now on: it belongs to no other any more. */
-    public Void own() {
+    public void own() {
         if (channel().isOpen()) {
             parts().markHere();
         }
-        return null;
     }
 
     /** Returns what the escrow is to have when the connection goes on here. By any thread, when it is restored. */

@@ -5,6 +5,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
 import java.lang.reflect.Constructor;
 import java.net.InetSocketAddress;
@@ -21,8 +22,11 @@ final class ChildChannel {
 
     private static final Logger logger = LoggerFactory.getLogger(ChildChannel.class);
 
+    private static final String SOCKET = "io.netty.channel.epoll.LinuxSocket";
+
     private static final Constructor<EpollSocketChannel> TCP =
             constructor(EpollSocketChannel.class, InetSocketAddress.class);
+    private static final Constructor<?> TCP_SOCKET = TCP == null ? null : socketConstructor();
     private static final Constructor<EpollDomainSocketChannel> UNIX = constructor(EpollDomainSocketChannel.class);
 
     private ChildChannel() {}
@@ -31,7 +35,7 @@ final class ChildChannel {
         try {
             Class<?>[] parameters = new Class<?>[2 + more.length];
             parameters[0] = Channel.class;
-            parameters[1] = Class.forName("io.netty.channel.epoll.LinuxSocket");
+            parameters[1] = Class.forName(SOCKET);
             System.arraycopy(more, 0, parameters, 2, more.length);
             Constructor<C> constructor = type.getDeclaredConstructor(parameters);
             if (constructor.trySetAccessible()) {
@@ -51,6 +55,16 @@ final class ChildChannel {
         return null;
     }
 
+    private static Constructor<?> socketConstructor() {
+        try {
+            Constructor<?> constructor = Class.forName(SOCKET).getDeclaredConstructor(int.class);
+            return constructor.trySetAccessible() ? constructor : null;
+        } catch (ReflectiveOperationException e) {
+            logger.debug("no such constructor", e);
+            return null;
+        }
+    }
+
     /**
      * Makes a channel.
      *
@@ -58,9 +72,26 @@ final class ChildChannel {
      * @return the channel; inactive if the peer has reset the connection meanwhile
      */
     static Channel of(Channel listener, int descriptor) {
-        return isUnix(listener)
-                ? child(UNIX, listener, new EpollDomainSocketChannel(descriptor))
-                : child(TCP, listener, new EpollSocketChannel(descriptor));
+        if (isUnix(listener)) {
+            return child(UNIX, listener, new EpollDomainSocketChannel(descriptor));
+        }
+        Channel child = TCP_SOCKET == null ? null : tcpChild(listener, descriptor);
+        return child == null ? child(TCP, listener, new EpollSocketChannel(descriptor)) : child;
+    }
+
+    /** Makes a child without a channel in between; returns {@code null} if the socket has no peer any more. */
+    private static Channel tcpChild(Channel listener, int descriptor) {
+        try {
+            Socket socket = (Socket) TCP_SOCKET.newInstance(descriptor);
+            InetSocketAddress peer = socket.remoteAddress();
+            return peer == null ? null : TCP.newInstance(listener, socket, peer);
+        } catch (ReflectiveOperationException e) {
+            throw notMade(e);
+        }
+    }
+
+    private static IllegalStateException notMade(ReflectiveOperationException e) {
+        return new IllegalStateException("Netty can't make a channel of a descriptor: " + e, e);
     }
 
     /** Returns whether the children of a listener are UNIX-domain sockets. */
@@ -79,7 +110,7 @@ final class ChildChannel {
                     ? constructor.newInstance(listener, socket)
                     : constructor.newInstance(listener, socket, fresh.remoteAddress());
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("Netty can't make a channel of a descriptor: " + e, e);
+            throw notMade(e);
         }
     }
 }

@@ -327,7 +327,7 @@ public class Connection implements ProtocolContext {
 
     /** Returns the executors on which handlers run that do not run on the event loop. */
     public PipelineExecutors executors() {
-        return PipelineExecutors.of(channel());
+        return PipelineExecutors.of(channel(), parts.saver().contexts());
     }
 
     /** Returns whether nothing is half-read or half-processed. */

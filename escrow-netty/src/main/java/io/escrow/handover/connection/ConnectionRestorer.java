@@ -11,7 +11,6 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.DuplexChannel;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** Puts an adopted connection together again. Called on the channel's event loop. */
@@ -70,8 +69,8 @@ final class ConnectionRestorer {
             return decoder != null && ConnectionSaver.isDecoder(decoder);
         }
         if (section.startsWith(ChannelRecord.HANDLER)) {
-            for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-                if (e.getValue() instanceof Movable movable
+            for (ChannelHandlerContext handler : PipelineContexts.of(channel.pipeline())) {
+                if (handler.handler() instanceof Movable movable
                         && section.equals(ChannelRecord.HANDLER + movable.section())) {
                     return true;
                 }
@@ -85,11 +84,11 @@ final class ConnectionRestorer {
     }
 
     private void restoreHandlers() {
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (e.getValue() instanceof Movable movable) {
+        for (ChannelHandlerContext handler : PipelineContexts.of(channel.pipeline())) {
+            if (handler.handler() instanceof Movable movable) {
                 byte[] state = record.get(ChannelRecord.HANDLER + movable.section());
                 if (state != null) {
-                    movable.restore(channel.pipeline().context(e.getKey()), Unpooled.wrappedBuffer(state));
+                    movable.restore(handler, Unpooled.wrappedBuffer(state));
                 }
             }
         }

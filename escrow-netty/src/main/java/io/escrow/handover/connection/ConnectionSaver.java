@@ -40,7 +40,7 @@ final class ConnectionSaver {
     private final PipelineContexts contexts;
 
     /** What was taken out of decoders, by their names: as soon as it is, in case that another one fails. */
-    private final Map<String, byte[]> collected = new LinkedHashMap<>();
+    private Map<String, byte[]> collected = Map.of();
 
     /** How many writes are in a record; 0 as long as the connection is not taken apart. */
     private int movedWrites;
@@ -66,17 +66,21 @@ final class ConnectionSaver {
         this.attributes = attributes;
         this.writes = writes;
         this.tls = tls;
-        this.contexts = new PipelineContexts(channel.pipeline());
+        this.contexts = before == null ? new PipelineContexts(channel.pipeline()) : before.contexts;
         if (before != null) {
             ofBeginning.addAll(before.ofBeginning);
         }
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (ImmovableHandlers.isOfBeginning(e.getValue())
-                    && !isTls(e.getValue())
-                    && !ofBeginning.contains(e.getValue())) {
-                ofBeginning.add(e.getValue());
+        for (ChannelHandlerContext ctx : contexts.now()) {
+            ChannelHandler handler = ctx.handler();
+            if (ImmovableHandlers.isOfBeginning(handler) && !isTls(handler) && !ofBeginning.contains(handler)) {
+                ofBeginning.add(handler);
             }
         }
+    }
+
+    /** Returns the contexts of the pipeline as they are now. */
+    List<ChannelHandlerContext> contexts() {
+        return contexts.now();
     }
 
     /** Returns why the connection can't be moved at all; {@code null} if it can. */
@@ -136,14 +140,14 @@ final class ConnectionSaver {
         if (!onlyBytesWait()) {
             return "something other than bytes waits to be written";
         }
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            String reason = HandlerInspector.OF_NETTY.whyBusy(e.getValue());
+        for (ChannelHandlerContext ctx : contexts.now()) {
+            ChannelHandler handler = ctx.handler();
+            String reason = HandlerInspector.OF_NETTY.whyBusy(handler);
             if (reason != null) {
-                return "handler " + e.getValue().getClass().getName() + ": " + reason;
+                return "handler " + handler.getClass().getName() + ": " + reason;
             }
-            if (e.getValue() instanceof Movable movable
-                    && !movable.isAtRest(channel.pipeline().context(e.getKey()))) {
-                return "handler " + e.getValue().getClass().getName() + " is not at rest";
+            if (handler instanceof Movable movable && !movable.isAtRest(ctx)) {
+                return "handler " + handler.getClass().getName() + " is not at rest";
             }
         }
         return null;
@@ -165,7 +169,7 @@ final class ConnectionSaver {
         if (gate != null && gate.whyLostInCrash() == null) {
             saveProtocol(record);
         }
-        saveHandlers(record);
+        saveHandlers(record, contexts.now());
         return record.build();
     }
 
@@ -194,10 +198,12 @@ final class ConnectionSaver {
         if (gate != null) {
             saveProtocol(record);
         }
-        saveHandlers(record);
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (isDecoder(e.getValue()) && !isTls(e.getValue()) && (gate == null || !gate.feeds(e.getValue()))) {
-                takeCollected(e.getKey());
+        List<ChannelHandlerContext> handlers = contexts.now();
+        saveHandlers(record, handlers);
+        for (ChannelHandlerContext ctx : handlers) {
+            ChannelHandler handler = ctx.handler();
+            if (isDecoder(handler) && !isTls(handler) && (gate == null || !gate.feeds(handler))) {
+                takeCollected(ctx.name());
             }
         }
         collected.forEach((name, bytes) -> record.put(ChannelRecord.COLLECTED + name, bytes));
@@ -224,8 +230,8 @@ final class ConnectionSaver {
     /** Gives decoders back what was taken out of them, if the connection was taken apart, or partly. */
     void putBack() {
         movedWrites = 0;
-        Map<String, byte[]> taken = new LinkedHashMap<>(collected);
-        collected.clear();
+        Map<String, byte[]> taken = collected;
+        collected = Map.of();
         taken.forEach((name, bytes) -> feed(channel.pipeline().context(name), bytes));
     }
 
@@ -264,12 +270,12 @@ final class ConnectionSaver {
         record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
     }
 
-    private void saveHandlers(ChannelRecord.Builder record) {
+    private void saveHandlers(ChannelRecord.Builder record, List<ChannelHandlerContext> handlers) {
         attributes.save(channel, record);
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            if (e.getValue() instanceof Movable movable) {
+        for (ChannelHandlerContext ctx : handlers) {
+            if (ctx.handler() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();
-                movable.save(channel.pipeline().context(e.getKey()), out);
+                movable.save(ctx, out);
                 record.putHandler(movable.section(), ByteBufUtil.getBytes(out), movable.mustBeRestored());
             }
         }
@@ -283,6 +289,9 @@ final class ConnectionSaver {
     }
 
     private byte[] unsent() {
+        if (!hasUnsent()) {
+            return Deposit.NO_BYTES;
+        }
         ByteBuf copy = Unpooled.buffer(0);
         forEachUnsent(msg -> {
             if (!(msg instanceof ByteBuf bytes)) {
@@ -293,11 +302,16 @@ final class ConnectionSaver {
         return ByteBufUtil.getBytes(copy);
     }
 
-    private void forEachUnsent(Consumer<Object> action) {
+    private boolean hasUnsent() {
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
-        if (outbound == null || outbound.totalPendingWriteBytes() == 0) {
+        return outbound != null && outbound.totalPendingWriteBytes() > 0;
+    }
+
+    private void forEachUnsent(Consumer<Object> action) {
+        if (!hasUnsent()) {
             return;
         }
+        ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
         outbound.addFlush();
         try {
             outbound.forEachFlushedMessage(msg -> {
@@ -326,6 +340,7 @@ final class ConnectionSaver {
         } finally {
             channel.pipeline().remove(catcher);
             if (catcher.caught.isReadable()) {
+                collected = collected.isEmpty() ? new LinkedHashMap<>() : collected;
                 collected.put(name, ByteBufUtil.getBytes(catcher.caught));
             }
         }

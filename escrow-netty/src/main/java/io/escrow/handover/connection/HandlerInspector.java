@@ -2,12 +2,12 @@ package io.escrow.handover.connection;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Looks into handlers of Netty that are in the middle of something now and then, such as a decoder that skips the rest of a
@@ -142,9 +142,9 @@ final class HandlerInspector {
     /** Returns the handlers of a pipeline that may have a part of a message. */
     static List<ChannelHandler> collecting(ChannelPipeline pipeline) {
         List<ChannelHandler> found = new ArrayList<>();
-        for (Map.Entry<String, ChannelHandler> e : pipeline) {
-            if (COLLECTED.asks(e.getValue()) || OF_NETTY.asks(e.getValue())) {
-                found.add(e.getValue());
+        for (ChannelHandlerContext ctx : PipelineContexts.of(pipeline)) {
+            if (COLLECTED.asks(ctx.handler()) || OF_NETTY.asks(ctx.handler())) {
+                found.add(ctx.handler());
             }
         }
         return found;

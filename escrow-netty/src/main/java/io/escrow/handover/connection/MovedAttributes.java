@@ -71,7 +71,9 @@ public final class MovedAttributes {
 
     /** Adds the values of a channel to a record. Called on its event loop. */
     void save(Channel channel, ChannelRecord.Builder record) {
-        moved.values().forEach(attribute -> attribute.save(channel, record));
+        if (!moved.isEmpty()) {
+            moved.values().forEach(attribute -> attribute.save(channel, record));
+        }
     }
 
     /** Gives a fresh channel the values of a record. Called on its event loop. */

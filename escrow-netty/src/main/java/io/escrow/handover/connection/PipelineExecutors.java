@@ -1,14 +1,13 @@
 package io.escrow.handover.connection;
 
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.ImmediateEventExecutor;
 import io.netty.util.concurrent.OrderedEventExecutor;
 import java.util.Collection;
 import java.util.HashSet;
-import java.util.Map;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -25,13 +24,13 @@ public record PipelineExecutors(Set<EventExecutor> foreign, int hops) {
     /** What a message may cause besides going in and coming out: it is handed on once, and a write is reported. */
     private static final int MORE_TURNS = 2;
 
-    /** Reads the executors of a pipeline. Called on the channel's event loop. */
-    static PipelineExecutors of(Channel channel) {
+    /** Reads the executors of the handlers of a channel. Called on its event loop. */
+    static PipelineExecutors of(Channel channel, List<ChannelHandlerContext> contexts) {
         Set<EventExecutor> foreign = null;
         EventExecutor before = channel.eventLoop();
         int hops = 0;
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline()) {
-            EventExecutor executor = executor(channel.pipeline().context(e.getKey()));
+        for (ChannelHandlerContext ctx : contexts) {
+            EventExecutor executor = executor(ctx);
             if (executor != before) {
                 before = executor;
                 hops++;

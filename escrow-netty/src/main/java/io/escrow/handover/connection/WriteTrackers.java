@@ -5,7 +5,6 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /** Watches the handlers of a pipeline that may keep writes back. Called on the channel's event loop. */
 final class WriteTrackers {
@@ -21,12 +20,11 @@ final class WriteTrackers {
     /** Watches the handlers of a pipeline, before any of those that are not watched yet has got anything to write. */
     void watch(Channel channel, ImmovableHandlers immovable) {
         // A copy: trackers are put between them.
-        for (Map.Entry<String, ChannelHandler> e : channel.pipeline().toMap().entrySet()) {
-            if (isToBeWatched(e.getKey(), e.getValue(), immovable)) {
-                ChannelHandlerContext ctx = channel.pipeline().context(e.getKey());
-                if (!isWatched(ctx) && PipelineExecutors.whyUnknown(ctx, immovable) == null) {
-                    trackers.add(WriteTracker.install(ctx));
-                }
+        for (ChannelHandlerContext ctx : PipelineContexts.of(channel.pipeline())) {
+            if (isToBeWatched(ctx.name(), ctx.handler(), immovable)
+                    && !isWatched(ctx)
+                    && PipelineExecutors.whyUnknown(ctx, immovable) == null) {
+                trackers.add(WriteTracker.install(ctx));
             }
         }
     }

@@ -9,7 +9,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameDecoder;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** Lets whole frames of a WebSocket through that was an HTTP/1.1 connection. */
@@ -33,8 +32,8 @@ final class WebSocketConnection implements ProtocolConnection {
 
     /** Returns whether the frames of a WebSocket are decoded in a pipeline. */
     static boolean isSpokenIn(ChannelPipeline pipeline) {
-        for (Map.Entry<String, ChannelHandler> e : pipeline) {
-            if (e.getValue() instanceof WebSocketFrameDecoder) {
+        for (String name : pipeline.names()) {
+            if (pipeline.get(name) instanceof WebSocketFrameDecoder) {
                 return true;
             }
         }

@@ -44,6 +44,8 @@ public final class ProcessLink implements AutoCloseable {
         /** The other process has died, has closed the link, or has sent no message. Never sent. */
         END(9);
 
+        private static final Kind[] ALL = values();
+
         private final int code;
 
         Kind(int code) {
@@ -51,7 +53,7 @@ public final class ProcessLink implements AutoCloseable {
         }
 
         private static Kind of(int code) {
-            for (Kind kind : values()) {
+            for (Kind kind : ALL) {
                 if (kind.code == code && kind != END) {
                     return kind;
                 }

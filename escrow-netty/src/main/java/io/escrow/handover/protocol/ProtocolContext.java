@@ -2,7 +2,6 @@ package io.escrow.handover.protocol;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelPipeline;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** Gives a protocol access to one connection. Used on the connection's event loop. */
@@ -22,10 +21,13 @@ public interface ProtocolContext {
      * @return the first such handler; {@code null} if there is none
      */
     default ChannelHandler find(String className) {
-        for (Map.Entry<String, ChannelHandler> e : pipeline()) {
-            for (Class<?> c = e.getValue().getClass(); c != null; c = c.getSuperclass()) {
+        // Not by its iterator, which makes a map of all handlers.
+        for (String name : pipeline().names()) {
+            ChannelHandler handler = pipeline().get(name);
+            // The tail has none.
+            for (Class<?> c = handler == null ? null : handler.getClass(); c != null; c = c.getSuperclass()) {
                 if (c.getName().equals(className)) {
-                    return e.getValue();
+                    return handler;
                 }
             }
         }

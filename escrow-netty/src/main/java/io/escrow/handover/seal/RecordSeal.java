@@ -116,6 +116,11 @@ public final class RecordSeal {
 
     /** Returns whether a record has a section that is sealed. */
     public static boolean isSealed(ChannelRecord record) {
-        return record.sections().keySet().stream().anyMatch(name -> name.startsWith(ChannelRecord.SEALED));
+        for (String name : record.sections().keySet()) {
+            if (name.startsWith(ChannelRecord.SEALED)) {
+                return true;
+            }
+        }
+        return false;
     }
 }

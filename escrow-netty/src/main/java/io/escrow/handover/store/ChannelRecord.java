@@ -8,6 +8,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -96,9 +97,22 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
             Set.of(RESTED, OUTPUT_SHUT, INHERITED, IMMOVABLE, UNSENT, GATE);
     private static final int MAX_TEXT = 0xFFFF;
 
+    /** As many sections most records have at most. */
+    private static final int FEW = 3;
+
+    /** What comes before the name of the listener, and before each section. */
+    private static final int HEADER_LENGTH = 3 * Byte.BYTES + 2 * Short.BYTES;
+
+    private static final int SECTION_HEADER_LENGTH = Short.BYTES + Byte.BYTES + Integer.BYTES;
+
     /** Keeps a copy of the map, which can't be changed. */
     public ChannelRecord {
-        sections = Collections.unmodifiableMap(new LinkedHashMap<>(sections));
+        sections = copyOf(sections);
+    }
+
+    private static Map<String, Section> copyOf(Map<String, Section> sections) {
+        // Most have one section or none; of several, the order counts.
+        return sections.size() <= 1 ? Map.copyOf(sections) : Collections.unmodifiableMap(new LinkedHashMap<>(sections));
     }
 
     /** Describes a channel without a farewell. */
@@ -111,7 +125,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
         private final String listener;
         private final boolean clean;
-        private final Map<String, Section> sections = new LinkedHashMap<>();
+        private final Map<String, Section> sections = new LinkedHashMap<>(FEW);
         private byte[] farewell = Deposit.NO_BYTES;
 
         private Builder(String listener, boolean clean) {
@@ -222,13 +236,16 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Returns the bytes of the sections whose names begin with a prefix, by the rest of their names, in their order. */
     public Map<String, byte[]> withPrefix(String prefix) {
-        Map<String, byte[]> found = new LinkedHashMap<>();
-        sections.forEach((name, section) -> {
-            if (name.startsWith(prefix)) {
-                found.put(name.substring(prefix.length()), section.bytes());
+        Map<String, byte[]> found = null;
+        for (Map.Entry<String, Section> section : sections.entrySet()) {
+            if (section.getKey().startsWith(prefix)) {
+                found = found == null ? new LinkedHashMap<>() : found;
+                found.put(
+                        section.getKey().substring(prefix.length()),
+                        section.getValue().bytes());
             }
-        });
-        return found;
+        }
+        return found == null ? Map.of() : found;
     }
 
     /**
@@ -239,11 +256,15 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
      *     version has no constant for
      */
     public List<String> unknownRequired(Predicate<String> known) {
-        return sections.entrySet().stream()
-                .filter(section -> section.getValue().required())
-                .map(Map.Entry::getKey)
-                .filter(name -> !STATE_OF_EVERY_CHANNEL.contains(name) && !known.test(name))
-                .toList();
+        List<String> unknown = null;
+        for (Map.Entry<String, Section> section : sections.entrySet()) {
+            String name = section.getKey();
+            if (section.getValue().required() && !STATE_OF_EVERY_CHANNEL.contains(name) && !known.test(name)) {
+                unknown = unknown == null ? new ArrayList<>() : unknown;
+                unknown.add(name);
+            }
+        }
+        return unknown == null ? List.of() : unknown;
     }
 
     /** Returns how long it has been at rest; {@code null} if that is not known. */
@@ -302,19 +323,32 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Returns what is left to restore when the connection has gone on: the state of its handlers, but no bytes. */
     public ChannelRecord withoutBytes() {
-        Map<String, Section> kept = new LinkedHashMap<>(sections);
-        kept.keySet().removeIf(name -> !outlastsBytes(name));
+        Map<String, Section> kept = Map.of();
+        if (anyOutlastsBytes()) {
+            kept = new LinkedHashMap<>(sections);
+            kept.keySet().removeIf(name -> !outlastsBytes(name));
+        }
         ChannelRecord left = new ChannelRecord(listener, false, kept);
         return has(TLS) ? left.immovable(TLS_NOT_RESUMED) : left;
     }
 
     /** Returns whether there are bytes of the stream: this record is the only one that has them. */
     public boolean hasBytes() {
-        return sections.keySet().stream()
-                .anyMatch(name -> name.equals(UNSENT)
-                        || name.equals(GATE)
-                        || name.equals(UNDECRYPTED)
-                        || name.startsWith(COLLECTED));
+        for (String name : sections.keySet()) {
+            if (name.equals(UNSENT) || name.equals(GATE) || name.equals(UNDECRYPTED) || name.startsWith(COLLECTED)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean anyOutlastsBytes() {
+        for (String name : sections.keySet()) {
+            if (outlastsBytes(name)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** What this version does not know may depend on the bytes: it is not kept. */
@@ -337,8 +371,14 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
             throw new IllegalArgumentException(
                     "sections of a record: " + sections.size() + " (expected: at most " + MAX_TEXT + ")");
         }
-        ByteBuf out = Unpooled.buffer(
-                64 + sections.values().stream().mapToInt(s -> s.bytes().length).sum());
+        int length = HEADER_LENGTH + ByteBufUtil.utf8Bytes(listener);
+        for (Map.Entry<String, Section> section : sections.entrySet()) {
+            length += SECTION_HEADER_LENGTH
+                    + ByteBufUtil.utf8Bytes(section.getKey())
+                    + section.getValue().bytes().length;
+        }
+        byte[] encoded = new byte[length];
+        ByteBuf out = Unpooled.wrappedBuffer(encoded).clear();
         out.writeByte(LOWEST);
         out.writeByte(VERSION);
         out.writeByte(clean ? CLEAN : 0);
@@ -350,16 +390,17 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
             out.writeInt(section.bytes().length);
             out.writeBytes(section.bytes());
         });
-        return ByteBufUtil.getBytes(out);
+        return encoded;
     }
 
     private static void writeText(ByteBuf out, String text) {
-        byte[] bytes = text.getBytes(UTF_8);
-        if (bytes.length > MAX_TEXT) {
+        int length = ByteBufUtil.utf8Bytes(text);
+        if (length > MAX_TEXT) {
             throw new IllegalArgumentException(
-                    "length of a name in a record: " + bytes.length + " bytes (expected: at most " + MAX_TEXT + ")");
+                    "length of a name in a record: " + length + " bytes (expected: at most " + MAX_TEXT + ")");
         }
-        out.writeShort(bytes.length).writeBytes(bytes);
+        out.writeShort(length);
+        ByteBufUtil.reserveAndWriteUtf8(out, text, length);
     }
 
     /**
@@ -371,7 +412,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     public static ChannelRecord decode(ByteBuf in) throws UnreadableRecordException {
         ByteBuffer bytes = in.nioBuffer();
         RecordParser.Parsed parsed = RecordParser.parse(bytes, 0);
-        Map<String, Section> sections = new LinkedHashMap<>();
+        Map<String, Section> sections = new LinkedHashMap<>(FEW);
         parsed.sections().forEach((name, span) -> {
             byte[] copy = new byte[span.length()];
             bytes.get(span.start(), copy);

@@ -9,9 +9,9 @@ import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.internal.Futures;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Queue;
@@ -194,9 +194,11 @@ public final class EscrowTable {
         int chunks = (record.length - inSlot + room - 1) / room;
         Place place =
                 new Place(tag, index, chunks == 0 ? 0 : take(chunkTag(), chunkNumbers, chunks), chunks, session.get());
-        ByteBuf payload = Unpooled.buffer(HEADER_LENGTH + inSlot);
-        payload.writeInt(chunks).writeInt(place.firstChunk()).writeBytes(record, 0, inSlot);
-        byte[] bytes = ByteBufUtil.getBytes(payload);
+        byte[] bytes = ByteBuffer.allocate(HEADER_LENGTH + inSlot)
+                .putInt(chunks)
+                .putInt(place.firstChunk())
+                .put(record, 0, inSlot)
+                .array();
         if (chunks == 0) {
             return last.apply(bytes).thenApply(nothing -> place);
         }
@@ -235,9 +237,11 @@ public final class EscrowTable {
 
     /** Notes that something is being removed. */
     void removing(CompletableFuture<Void> removed) {
-        Object removal = new Object();
-        removals.put(removal, removed);
-        removed.whenComplete((nothing, failure) -> removals.remove(removal));
+        if (!removed.isDone()) {
+            Object removal = new Object();
+            removals.put(removal, removed);
+            removed.whenComplete((nothing, failure) -> removals.remove(removal));
+        }
     }
 
     /** Returns a future that is done when all removals are that were asked for, whether or not they succeed. */

@@ -1,5 +1,6 @@
 package io.escrow.handover.store;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.nio.BufferUnderflowException;
@@ -22,9 +23,12 @@ final class RecordParser {
     /** What a section of the first layout is called since. */
     private static final Map<String, String> RENAMED = Map.of("upgrade", ChannelRecord.PROTOCOL + "http");
 
+    /** As many sections most records have at most. */
+    private static final int FEW = 3;
+
     private final ByteBuffer in;
     private final long elsewhere;
-    private final Map<String, Span> sections = new LinkedHashMap<>();
+    private final Map<String, Span> sections = new LinkedHashMap<>(FEW);
 
     private RecordParser(ByteBuffer in, long elsewhere) {
         this.in = in;
@@ -116,8 +120,19 @@ final class RecordParser {
         if (length > in.remaining()) {
             throw new BufferUnderflowException();
         }
-        ByteBuffer bytes = in.slice(in.position(), length);
-        in.position(in.position() + length);
-        return UTF_8.newDecoder().decode(bytes).toString();
+        byte[] bytes = new byte[length];
+        in.get(bytes);
+        return isAscii(bytes)
+                ? new String(bytes, US_ASCII)
+                : UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    }
+
+    private static boolean isAscii(byte[] bytes) {
+        for (byte b : bytes) {
+            if (b < 0) {
+                return false;
+            }
+        }
+        return true;
     }
 }

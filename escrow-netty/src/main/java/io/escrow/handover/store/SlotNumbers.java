@@ -58,8 +58,10 @@ final class SlotNumbers {
     synchronized void reserve(int first, int count) {
         Map.Entry<Integer, Integer> last = used.floorEntry(first);
         if (last == null || (long) last.getKey() + last.getValue() < (long) first + count) {
-            used.subMap(first, true, (int) Math.min((long) first + count - 1, Integer.MAX_VALUE), true)
-                    .clear();
+            if (count > 1) {
+                used.subMap(first, true, (int) Math.min((long) first + count - 1, Integer.MAX_VALUE), true)
+                        .clear();
+            }
             used.put(first, count);
         }
     }
