@@ -180,7 +180,7 @@ class CreateIT {
         String classPath = arguments.get(arguments.indexOf("-cp") + 1);
         for (String jar : classPath.split(File.pathSeparator, -1)) {
             // A private copy, which is gone: the daemon keeps it open.
-            assertTrue(jar.matches("/.*/escrowd\\d+/\\d+\\.jar"), jar);
+            assertTrue(jar.matches("/.*/escrowd-temporary-\\d+/\\d+\\.jar"), jar);
             assertFalse(Files.exists(Path.of(jar).getParent()), jar);
         }
         for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
