@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -414,6 +415,8 @@ class CrashMarkTest extends HandoverHarness {
         Peer peer = askForMuch(record);
         awaitUnsent(server);
         peer.assertReceives(record);
+        // The mark goes away a moment after the last byte has.
+        EventLoops.settle(List.of(onlyConnection(server).channel().eventLoop())).join();
         crash(server);
         assertGoesOn(start(slowServer()));
         peer.assertEchoes(RECORD);
