@@ -64,7 +64,7 @@ public final class ServerHandoverBuilder {
     private Duration bindWarning = Duration.ofSeconds(30);
     private Duration readPause = Duration.ofSeconds(1);
     private Duration wave;
-    private boolean rehearsal = true;
+    private boolean rehearsal = Boolean.parseBoolean(System.getProperty("escrow.rehearsal", "true"));
     private Predicate<Channel> resumeAfterCrash = channel -> true;
     private SealKeys seal;
     private Consumer<Progress> onProgress = progress -> {};
@@ -403,7 +403,7 @@ public final class ServerHandoverBuilder {
      * It happens once in a process, on threads of its own, takes about three seconds of processor time, and ends at once when there is something
      * to take over or to hand over. No handler or observer of yours is called, and nothing is stored in the escrow.
      *
-     * @param rehearse whether to do so; {@code true} by default
+     * @param rehearse whether to do so; by default as the system property {@code escrow.rehearsal} says, and {@code true} without it
      * @return this builder
      */
     public ServerHandoverBuilder rehearsal(boolean rehearse) {

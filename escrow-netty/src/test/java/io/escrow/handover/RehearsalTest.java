@@ -123,6 +123,14 @@ class RehearsalTest {
         ListenerDescriptions none = new ListenerDescriptions().frozen();
         assertTrue(builder.configuration(none).rehearsal());
         assertFalse(builder.rehearsal(false).configuration(none).rehearsal());
+        System.setProperty("escrow.rehearsal", "false");
+        try {
+            ServerHandoverBuilder another = new ServerHandoverBuilder(EscrowClient.builder());
+            assertFalse(another.configuration(none).rehearsal());
+            assertTrue(another.rehearsal(true).configuration(none).rehearsal());
+        } finally {
+            System.clearProperty("escrow.rehearsal");
+        }
     }
 
     private static boolean mayBegin(RehearsalTime time) {

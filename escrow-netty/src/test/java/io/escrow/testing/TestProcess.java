@@ -56,6 +56,8 @@ public class TestProcess implements AutoCloseable {
                 JAVA,
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
+                // Many processes that live for a moment: it would be most of what they do.
+                "-Descrow.rehearsal=false",
                 "-Dio.netty.leakDetection.level=paranoid",
                 "-Dio.netty.leakDetection.targetRecords=0"));
         command.addAll(List.of(arguments));
