@@ -15,6 +15,7 @@ import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.internal.Futures;
 import io.escrow.testing.InMemoryEscrow;
+import io.escrow.testing.InMemoryEscrow.Fault;
 import io.escrow.testing.TestFile;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.InputStream;
@@ -22,7 +23,6 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -242,10 +242,10 @@ class EscrowTableTest {
     void chunksThatAreNotStoredBecauseTheSessionIsLostAreFreedInTheNext() throws Exception {
         ChannelSlot slot = table.newConnectionSlot();
         slot.store(descriptor, large(50_000)).join();
-        CompletableFuture<Void> lost = slot.store(null, large(100_000));
-        client.close();
-        assertThrows(CompletionException.class, lost::join);
+        escrow.faults(request -> Fault.REQUEST_LOST);
+        assertThrows(CompletionException.class, slot.store(null, large(100_000))::join);
         client.closed().toCompletableFuture().join();
+        escrow.faults(request -> null);
         reconnect();
         // As if the chunks had been stored.
         for (int i = 1; i < 4; i++) {
