@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Kills the daemon below a crash-safe server, while another one stands by: the server goes on, and so do its clients. */
-@Timeout(600)
+@Timeout(120)
 class DaemonStandbyIT extends RecordServers {
 
     private static final int KILLS = Math.max(2, ROUNDS / 4);
@@ -21,7 +21,7 @@ class DaemonStandbyIT extends RecordServers {
 
     @Test
     void clientsNoticeNothing() throws Exception {
-        start(true);
+        JarProcess server = start(true);
         connect(List.of(RecordPeer.Kind.values()));
         for (int i = 0; i < KILLS; i++) {
             JarProcess standby = JarProcess.standby(socket());
@@ -30,6 +30,7 @@ class DaemonStandbyIT extends RecordServers {
         }
         goOn();
         await(RecordPeer::finish);
+        server.terminate();
         assertOnlyTheListenersAreLeft(start(true));
     }
 
@@ -41,10 +42,11 @@ class DaemonStandbyIT extends RecordServers {
         JarProcess standby = JarProcess.standby(socket());
         killDaemon(standby);
         server.kill();
-        start(true);
+        server = start(true);
         peers.forEach(RecordPeer::repeat);
         goOn();
         await(RecordPeer::finish);
+        server.terminate();
         assertOnlyTheListenersAreLeft(start(true));
     }
 
@@ -58,9 +60,10 @@ class DaemonStandbyIT extends RecordServers {
         server.terminate();
         server.awaitExit();
         killDaemon(standby);
-        start(true);
+        server = start(true);
         goOn();
         await(RecordPeer::finish);
+        server.terminate();
         assertOnlyTheListenersAreLeft(start(true));
     }
 }
