@@ -133,9 +133,7 @@ public final class EscrowDaemon implements AutoCloseable {
     public static EscrowDaemon start(DaemonOptions options) throws EscrowException {
         NativeTransport.require();
         try (InheritedListener bound = new InheritedListener(options.listener())) {
-            SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
-            occupyStandardDescriptors();
-            Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
+            prepare(options);
             EscrowDaemon daemon = claim(options, bound);
             try {
                 daemon.listen(bound);
@@ -159,17 +157,8 @@ public final class EscrowDaemon implements AutoCloseable {
      */
     public static EscrowDaemon takeOver(DaemonOptions options) throws EscrowException {
         NativeTransport.require();
-        SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
-        occupyStandardDescriptors();
-        Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
-        EscrowDaemon daemon = new EscrowDaemon(options, options.access(), SocketFile.unclaimed(options.path()));
-        try {
-            daemon.listenInPlaceOfAnother(null);
-            return daemon;
-        } catch (EscrowException | RuntimeException e) {
-            daemon.close();
-            throw e;
-        }
+        prepare(options);
+        return follow(options, SocketFile.unclaimed(options.path()), null);
     }
 
     /**
@@ -187,9 +176,7 @@ public final class EscrowDaemon implements AutoCloseable {
      */
     public static EscrowDaemon standBy(DaemonOptions options, StandbyListener told) throws EscrowException {
         NativeTransport.require();
-        SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
-        occupyStandardDescriptors();
-        Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
+        prepare(options);
         Standby.Ways<EscrowDaemon> ways = new Standby.Ways<>() {
             @Override
             public EscrowDaemon start(SocketFile claimed) throws EscrowException {
@@ -228,6 +215,12 @@ public final class EscrowDaemon implements AutoCloseable {
                 throw e;
             }
         }
+    }
+
+    private static void prepare(DaemonOptions options) throws EscrowException {
+        SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
+        occupyStandardDescriptors();
+        Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
     }
 
     private static EscrowDaemon follow(DaemonOptions options, SocketFile unclaimed, StandbyListener told)

@@ -4,7 +4,7 @@ import io.escrow.daemon.follow.Primary;
 import io.escrow.daemon.follow.StayingFollower;
 
 /**
- * Tells the follower that stays, if there is one, what becomes of the session, and lets answers wait until it has what they
+ * Sends the follower that stays, if there is one, what becomes of the session, and lets answers wait until it has what they
  * are about. Used on the daemon's event loop.
  */
 final class Mirror implements HeldAnswers.Follower {
@@ -19,20 +19,20 @@ final class Mirror implements HeldAnswers.Follower {
         follower = primary == null ? null : primary.staying();
     }
 
-    /** Sets the session that is on, and tells the follower. */
+    /** Sets the session that is on, and sends it to the follower. */
     void begun(CurrentSession current) {
         session = current;
-        tellSession();
+        sendSession();
     }
 
-    /** Tells the follower that what it knows of the session has changed. */
+    /** Sends the follower what the session has been through meanwhile. */
     void changed() {
         if (link != null && session != null) {
             link.state(session.state());
         }
     }
 
-    /** Forgets the session that has ended, and tells the follower. */
+    /** Forgets the session that has ended, and so does the follower. */
     void ended() {
         session = null;
         if (link != null) {
@@ -40,8 +40,8 @@ final class Mirror implements HeldAnswers.Follower {
         }
     }
 
-    /** Tells a new follower of the session, if there is one. Returns whether there is one. */
-    boolean tellSession() {
+    /** Sends a new follower the session, if one is on. Returns whether one is. */
+    boolean sendSession() {
         if (link != null && session != null) {
             link.session(session.state(), session.channel().fd());
         }

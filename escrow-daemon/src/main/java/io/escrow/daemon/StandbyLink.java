@@ -55,10 +55,10 @@ final class StandbyLink {
         pause.stoodBy(standby == null ? 0 : standby.peer().pid());
     }
 
-    /** Tells a process that has begun to stand by what is there besides the slots. */
+    /** Sends a process that has begun to stand by what is there besides the slots. */
     void describe() {
         sockets.tell(link);
-        if (!mirror.tellSession()) {
+        if (!mirror.sendSession()) {
             link.noSession(pause.sinceSession().toMillis());
         }
     }
@@ -85,7 +85,7 @@ final class StandbyLink {
         }
     }
 
-    /** Tells the process that other sockets are used. */
+    /** Sends the process the sockets that are used from now on. */
     void socketsChanged() {
         if (link != null && !takesOver) {
             sockets.tell(link);

@@ -214,7 +214,7 @@ final class Succession implements Successors {
         }
     }
 
-    /** Tells the process that stands by of new sockets. Called by any thread. */
+    /** Sends the process that stands by the new sockets. Called by any thread. */
     @Override
     public void socketsChanged() {
         loop.execute(failures.guard(standby::socketsChanged));

@@ -266,11 +266,6 @@ final class TakeOver {
         return follower.session().millisWithout();
     }
 
-    /** Returns whether the other daemon has ended without handing over. */
-    boolean isPromoted() {
-        return promoted;
-    }
-
     private void tell(boolean session, boolean cut) {
         Map<String, Object> details = new LinkedHashMap<>();
         details.put("version", follower.program());

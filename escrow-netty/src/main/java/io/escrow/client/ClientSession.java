@@ -3,6 +3,7 @@ package io.escrow.client;
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.internal.EventLoops;
 import io.netty.channel.EventLoopGroup;
 import io.netty.handler.codec.DecoderException;
 import java.time.Duration;
@@ -126,7 +127,7 @@ final class ClientSession implements RequestHandler.EndListener {
         tell(listener -> listener.sessionLost(inDoubt));
         if (sessions == 1) {
             // Between sessions there is no channel that ends with its event loop.
-            queue.loop().terminationFuture().addListener(f -> endedWithLoop());
+            EventLoops.whenEnded(queue.loop(), closed, this::endedWithLoop);
         }
         connect();
     }

@@ -138,11 +138,14 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             part = bytes;
             return;
         }
-        if (part == null) {
-            part = ctx.alloc().directBuffer(Math.max(partLength(), PRELUDE_LENGTH + SHORTEST_ANSWER));
+        try {
+            if (part == null) {
+                part = ctx.alloc().directBuffer(Math.max(partLength(), PRELUDE_LENGTH + SHORTEST_ANSWER));
+            }
+            part.writeBytes(bytes);
+        } finally {
+            bytes.release();
         }
-        part.writeBytes(bytes);
-        bytes.release();
     }
 
     private ByteBuf takePart() {

@@ -24,7 +24,7 @@ final class ConnectionBatch {
 
     /** What an event loop says of a connection; {@code failure} is what its handlers threw when they were asked. */
     private record Answer(PipelineExecutors resting, String whyImmovable, String whyBusy, Throwable failure) {
-        /** Says that nothing is under way. */
+        /** The answer when nothing is under way. */
         static final Answer AT_REST = new Answer(null, null, null, null);
 
         static Answer failed(Throwable failure) {

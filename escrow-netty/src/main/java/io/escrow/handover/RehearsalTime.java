@@ -3,12 +3,12 @@ package io.escrow.handover;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Says when this process may rehearse: while it waits for its turn, and when it has served for a while; never during a start or a
+ * Decides when this process may rehearse: while it waits for its turn, and when it has served for a while; never during a start or a
  * handover. May be used by any thread.
  */
 final class RehearsalTime {
 
-    /** Is the one of this process, which rehearses once. */
+    /** The one of this process, which rehearses once. */
     static final RehearsalTime PROCESS = new RehearsalTime(TimeUnit.SECONDS.toNanos(5));
 
     private final long quietNanos;

@@ -191,7 +191,15 @@ public final class EventLoops {
 
     /** Completes a future, with {@code null}, when an event loop has ended, unless it is done before. */
     public static <T> CompletableFuture<T> orEnd(CompletableFuture<T> future, EventExecutor loop) {
-        loop.terminationFuture().addListener(ended -> future.complete(null));
+        whenEnded(loop, future, () -> future.complete(null));
         return future;
+    }
+
+    /** Runs a task when an event loop has ended, unless a future is done before: the loop may live much longer. */
+    public static void whenEnded(EventExecutor loop, CompletableFuture<?> unless, Runnable task) {
+        Future<?> end = loop.terminationFuture();
+        FutureListener<Object> listener = ended -> task.run();
+        end.addListener(listener);
+        unless.whenComplete((result, failure) -> end.removeListener(listener));
     }
 }

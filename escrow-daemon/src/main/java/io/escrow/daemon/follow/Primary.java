@@ -206,9 +206,7 @@ public final class Primary {
         }
         switch (frame.kind()) {
             case HELLO -> greeted(LinkHello.of(frame));
-            case ACK -> {
-                acknowledged(Fields.read(frame).getLong());
-            }
+            case ACK -> acknowledged(Fields.read(frame).getLong());
             case TAKE, PREPARED, SERVING -> asked(frame.kind());
             case FAILED -> {
                 reason = Fields.read(frame).getText();

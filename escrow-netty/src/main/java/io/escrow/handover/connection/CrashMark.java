@@ -78,7 +78,7 @@ final class CrashMark {
     }
 
     /**
-     * Says whether the mark makes no difference: the escrow knows that the connection can't go on after a crash. Then it stays
+     * Sets whether the mark makes no difference, because the escrow knows that the connection can't go on after a crash. Then it stays
      * set, and nothing is looked at.
      */
     void idle(boolean makesNoDifference) {

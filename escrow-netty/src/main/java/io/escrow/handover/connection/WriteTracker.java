@@ -166,7 +166,10 @@ final class WriteTracker {
         public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
             if (watched.isRemoved()) {
                 ctx.write(msg, promise);
-                remove();
+                // What is written may have led to another write, which has done so.
+                if (!ctx.isRemoved()) {
+                    remove();
+                }
                 return;
             }
             final ChannelPromise outer = current;
