@@ -35,18 +35,19 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         ChannelSlot slot = server.table().newConnectionSlot();
-        Connection.accepted(server.connections(), server.configuration().rules(), listener, slot, child);
+        Connection accepted =
+                Connection.accepted(server.connections(), server.configuration().rules(), listener, slot, child);
         server.connections().arriving(child);
+        Arrival arrival = new Arrival(ctx, child, accepted);
         if (server.connections().isEscrowing()) {
-            escrow(ctx, child, slot);
+            escrow(child, slot, arrival);
         } else {
-            ctx.fireChannelRead(child);
+            arrival.run();
         }
     }
 
     /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
-    private void escrow(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
-        Arrival arrival = new Arrival(ctx, child, slot);
+    private void escrow(Channel child, ChannelSlot slot, Arrival arrival) {
         slot.store(EventLoops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
             if (failure != null) {
                 // First of all: the server serves it, whatever happens.
@@ -62,13 +63,13 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
     private final class Arrival implements Runnable {
         private final ChannelHandlerContext ctx;
         private final Channel child;
-        private final ChannelSlot slot;
+        private final Connection accepted;
         private boolean done;
 
-        Arrival(ChannelHandlerContext ctx, Channel child, ChannelSlot slot) {
+        Arrival(ChannelHandlerContext ctx, Channel child, Connection accepted) {
             this.ctx = ctx;
             this.child = child;
-            this.slot = slot;
+            this.accepted = accepted;
         }
 
         @Override
@@ -84,6 +85,10 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
                 done = true;
                 if (ctx.channel().isOpen()) {
                     ctx.fireChannelRead(child);
+                    if (!child.isOpen()) {
+                        // The event loop that was to serve it has ended, or has not taken it.
+                        accepted.endUnopened();
+                    }
                 } else {
                     refuse();
                 }
@@ -92,7 +97,7 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
 
         private void refuse() {
             child.unsafe().closeForcibly();
-            slot.free();
+            accepted.endUnopened();
             server.connections().arrived(child);
         }
     }

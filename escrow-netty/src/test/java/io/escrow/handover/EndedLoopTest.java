@@ -11,6 +11,8 @@ import io.escrow.testing.EventLoopGroups;
 import io.escrow.testing.InMemoryEscrow;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
@@ -147,6 +149,39 @@ class EndedLoopTest extends HostedHarness {
         ServerBootstrap bootstrap = new ServerBootstrap().group(ending).childHandler(new Echo());
         assertFails(server(bootstrap).start());
         assertEquals(List.of("echo"), start().startReport().adoptedListeners());
+    }
+
+    @Test
+    void aConnectionThatIsToBeServedByAnEventLoopThatHasEndedIsClosed() throws Exception {
+        assertEndsWhenLetIn(new ServerBootstrap().group(group, ending));
+    }
+
+    @Test
+    void aConnectionThatWasAcceptedByAnEventLoopThatHasEndedIsClosed() throws Exception {
+        assertEndsWhenLetIn(new ServerBootstrap().group(ending, group));
+    }
+
+    /** Has the event loop end between the moment in which a connection is accepted and the one in which it has been sent. */
+    private void assertEndsWhenLetIn(ServerBootstrap bootstrap) throws Exception {
+        EventLoopGroup sending = EventLoopGroups.epoll(1);
+        ServerHandover server = start(server(escrow().group(sending), bootstrap.childHandler(new Echo())));
+        AtomicBoolean accepted = new AtomicBoolean();
+        server.listeners().get(0).pipeline().addFirst(new ChannelInboundHandlerAdapter() {
+            @Override
+            public void channelRead(ChannelHandlerContext ctx, Object msg) {
+                ctx.fireChannelRead(msg);
+                accepted.set(true);
+            }
+        });
+        sending.execute(() -> ending.terminationFuture().awaitUninterruptibly(TIME.toMillis()));
+        Peer peer = connect();
+        await().untilTrue(accepted);
+        ending.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        peer.assertEnds();
+        awaitEscrowed(server, 0);
+        assertEquals(0, server.connections());
+        server.close();
+        sending.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
     }
 
     /** An event loop that is shut down by a task of its own closes nothing by itself. */

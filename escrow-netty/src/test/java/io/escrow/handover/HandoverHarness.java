@@ -147,7 +147,7 @@ public abstract class HandoverHarness {
         return server(escrow(), bootstrap);
     }
 
-    private ServerHandoverBuilder server(EscrowClientBuilder escrow, ServerBootstrap bootstrap) {
+    final ServerHandoverBuilder server(EscrowClientBuilder escrow, ServerBootstrap bootstrap) {
         return ServerHandover.with(escrow)
                 .listen("echo", bootstrap, new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
                 .crashSafe(crashSafe);

@@ -63,6 +63,7 @@ public class Connection implements ProtocolContext {
     private boolean released;
 
     private volatile ConnectionState state;
+    private volatile boolean opened;
 
     /** Describes a connection, with its first state and what the escrow has of it. */
     Connection(
@@ -219,7 +220,15 @@ public class Connection implements ProtocolContext {
     }
 
     final void opened() {
+        opened = true;
         owner.opened(this);
+    }
+
+    /** Ends a connection whose channel was closed before it was active: Netty tells no handler so. By any thread. */
+    public void endUnopened() {
+        if (!opened) {
+            owner.ended(this).thenAccept(ended::complete);
+        }
     }
 
     void inactivated() {

@@ -7,7 +7,7 @@ final class Interval {
     private static final int FIRST = 32;
 
     /** A look costs as much as some requests. */
-    private static final int EVERY = 256;
+    private static final int EVERY = 1024;
 
     private int count;
 
