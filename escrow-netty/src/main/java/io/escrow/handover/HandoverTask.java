@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 
 /** Hands a server over: rest, take apart, store, let go; or back again. One use, on a thread of its own. */
@@ -33,12 +34,20 @@ final class HandoverTask {
     private final Deadline deadline;
     private final CompletableFuture<Void> drained;
     private final ConnectionBatch all;
-    private final Map<Connection, String> staying = new LinkedHashMap<>();
+    private final AtomicReference<WaveHandover> unfinished;
+    private final Map<Connection, String> staying;
     private WaveHandover waves;
     private volatile int atRest;
 
-    private HandoverTask(HandoverContext server, Deadline deadline, CompletableFuture<Void> drained) {
+    private HandoverTask(
+            HandoverContext server,
+            Deadline deadline,
+            CompletableFuture<Void> drained,
+            AtomicReference<WaveHandover> unfinished) {
         this.server = server;
+        this.unfinished = unfinished;
+        this.waves = goesOnWith(unfinished.get());
+        this.staying = waves == null ? new LinkedHashMap<>() : waves.staying();
         this.listeners = server.listeners().stream().filter(Listener::isOpen).toList();
         this.deadline = deadline;
         this.drained = drained;
@@ -49,15 +58,19 @@ final class HandoverTask {
      * Starts a handover.
      *
      * @param drained done when the connections that stay have ended
+     * @param unfinished where a handover in waves leaves itself that is not done in time
      * @return a future of the report; it fails when the server goes on
      */
     static CompletableFuture<HandoverReport> handOver(
-            HandoverContext server, Deadline deadline, CompletableFuture<Void> drained) {
+            HandoverContext server,
+            Deadline deadline,
+            CompletableFuture<Void> drained,
+            AtomicReference<WaveHandover> unfinished) {
         RehearsalTime.PROCESS.end();
         // Before the caller goes on, and lets its framework close the listeners.
         server.listeners().forEach(Listener::beginHandover);
         try {
-            HandoverTask task = new HandoverTask(server, deadline, drained);
+            HandoverTask task = new HandoverTask(server, deadline, drained, unfinished);
             CompletableFuture<HandoverReport> result = new CompletableFuture<>();
             new Thread(() -> task.run(result), "escrow-handover").start();
             return result;
@@ -66,6 +79,10 @@ final class HandoverTask {
             server.listeners().forEach(Listener::comeBack);
             throw e;
         }
+    }
+
+    private static WaveHandover goesOnWith(WaveHandover unfinished) {
+        return unfinished != null && unfinished.canGoOn() ? unfinished : null;
     }
 
     private void run(CompletableFuture<HandoverReport> result) {
@@ -104,7 +121,6 @@ final class HandoverTask {
     private HandoverReport run() throws EscrowException {
         final long began = System.nanoTime();
         server.seal().sealer().reload();
-        deadline.await(server.session().regain());
         long restingNanos = 0;
         int moved;
         if (giveInWaves()) {
@@ -144,6 +160,11 @@ final class HandoverTask {
 
     /** Returns whether a process that waits already has taken everything. */
     private boolean giveInWaves() throws EscrowException {
+        if (waves != null) {
+            stopAccepting();
+            return waves.goOn(deadline);
+        }
+        deadline.await(server.session().regain());
         if (server.configuration().wave() == null) {
             return false;
         }
@@ -291,11 +312,13 @@ final class HandoverTask {
             phase.end(server.connections().all().size());
         } finally {
             server.connections().setEscrowing(server.configuration().crashSafe());
-            if (waves != null) {
-                waves.abandon();
+            if (waves == null) {
+                restoreSlots();
+            } else {
+                unfinished.set(waves);
+                waves.abandon(this::restoreSlots);
             }
         }
-        restoreSlots();
     }
 
     /**

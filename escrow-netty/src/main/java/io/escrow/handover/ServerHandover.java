@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -39,6 +40,9 @@ public final class ServerHandover implements AutoCloseable {
     private final HandoverContext context;
     private final StartReport startReport;
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
+    /** The last handover in waves that failed, and that another may go on with. */
+    private final AtomicReference<WaveHandover> unfinished = new AtomicReference<>();
+
     /** The handover that is under way, or was the last; {@code null} before the first. */
     private CompletableFuture<HandoverReport> handover;
 
@@ -131,7 +135,8 @@ public final class ServerHandover implements AutoCloseable {
      * nothing had been asked.
      *
      * <p>A server is handed over once. A call while a handover is under way joins it: the deadline of the first call
-     * counts. A call after the handover is done gets its report. After one that has failed, a call tries it again; after
+     * counts. A call after the handover is done gets its report. After one that has failed, a call tries it again; in waves, the next
+     * process may have some of the connections by then, and gets the rest. After
      * {@link #close()} there is nothing to hand over any more, and it fails at once.
      *
      * @param deadline how long it may take until every connection that can be moved is at rest and stored
@@ -153,7 +158,7 @@ public final class ServerHandover implements AutoCloseable {
                         new EscrowException(Status.ECANCELED, "the server was closed: there is nothing to hand over"));
             }
             try {
-                handover = HandoverTask.handOver(context, deadline, drained);
+                handover = HandoverTask.handOver(context, deadline, drained, unfinished);
             } catch (Throwable e) {
                 return CompletableFuture.failedFuture(e);
             }

@@ -439,7 +439,8 @@ public final class ServerHandoverBuilder {
      * or binds what is not there. As long as the server runs, it holds the escrow's session.
      *
      * <p>It waits as long as it takes, and logs every minute for which process; see {@link EscrowClientBuilder#awaitTurn}.
-     * {@link EscrowClientBuilder#connectTimeout} sets a limit.
+     * {@link EscrowClientBuilder#connectTimeout} sets a limit. When the process before hands over in {@link #waves} and runs out
+     * of time, this waits until it hands over again, or ends.
      *
      * @return a future of the running server. Fails with an {@link io.escrow.EscrowException} when the escrow can't be
      *     had, or a listener neither adopted nor bound; then everything in the escrow is as it was. Cancelling the future

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -27,6 +28,9 @@ import java.util.concurrent.TimeUnit;
  * into the escrow. Then the session ends, and the process whose turn it is comes to the {@link HandoverEndpoint}. This
  * process queues for the session again: when it gets the session, no other process was there, or none that it can talk
  * to.
+ *
+ * <p>When the time is up, and another process has begun to take over, that one keeps the session. This process serves what
+ * it still has, and a further handover goes on with the rest: the other process comes back for it.
  */
 final class WaveHandover {
 
@@ -37,7 +41,6 @@ final class WaveHandover {
     private record Escrowed(CompletableFuture<Void> stored, Throwable failure) {}
 
     private final HandoverContext server;
-    private final Deadline deadline;
     private final Map<Connection, String> staying;
     private final EventLoop loop;
     private final BlockingQueue<Object> comers = new LinkedBlockingQueue<>();
@@ -46,7 +49,10 @@ final class WaveHandover {
     private CompletableFuture<EscrowClient> back;
     private CompletableFuture<Void> regained;
     private ProcessLink current;
+    private Deadline deadline;
+    private boolean welcomed;
     private boolean over;
+    private volatile boolean left;
     private int moved;
     private long restingNanos;
 
@@ -55,6 +61,11 @@ final class WaveHandover {
         this.deadline = deadline;
         this.staying = staying;
         this.loop = server.listeners().get(0).channel().eventLoop();
+    }
+
+    /** Returns the connections that stay here, with the reasons. */
+    Map<Connection, String> staying() {
+        return staying;
     }
 
     /** Returns how many connections the next process has taken. */
@@ -111,7 +122,7 @@ final class WaveHandover {
     }
 
     /**
-     * Gives all connections to the next process.
+     * Gives the session to the next process, and then all connections.
      *
      * @return whether there was one; if not, this process has the session again
      */
@@ -128,6 +139,16 @@ final class WaveHandover {
                 .connect();
         deadline.await(ended);
         back.whenComplete((client, failure) -> comers.add(failure == null ? client : failure));
+        return giveAll();
+    }
+
+    /** Gives the rest, when the time was up before the next process had everything; returns what {@link #run} does. */
+    boolean goOn(Deadline further) throws EscrowException {
+        deadline = further;
+        return giveAll();
+    }
+
+    private boolean giveAll() throws EscrowException {
         while (true) {
             Phase.Span meeting = Phase.MEETING.begin();
             Object comer = nextComer();
@@ -148,8 +169,7 @@ final class WaveHandover {
         try {
             Object comer = comers.poll(deadline.left(), TimeUnit.NANOSECONDS);
             if (comer == null) {
-                throw new EscrowException(
-                        Status.ETIMEDOUT, "another process had the session with the escrow all the time");
+                throw new EscrowException(Status.ETIMEDOUT, whyLate());
             }
             return comer;
         } catch (InterruptedException e) {
@@ -158,16 +178,22 @@ final class WaveHandover {
         }
     }
 
+    private synchronized String whyLate() {
+        return welcomed
+                ? "the next process did not take everything in time: " + moved + " connections have moved, and "
+                        + server.connections().all().size()
+                        + " are served here; hand over again to go on with them, or end the next process to go back"
+                : "another process had the session with the escrow all the time";
+    }
+
     private boolean give(ProcessLink next) throws EscrowException {
         try (next) {
-            next.send(ProcessLink.Kind.WELCOME, 0, ProtocolVersion.OWN.encode());
             ProcessLink.Message answer = next.receive(deadline.left());
             if (answer == null
                     || answer.kind() != ProcessLink.Kind.READY
                     || !ProtocolVersion.OWN.fits(ProtocolVersion.decode(answer.content()))) {
                 return false;
             }
-            begin(next);
             List<Connection> connections = server.connections().all().stream()
                     .filter(connection -> !staying.containsKey(connection))
                     .toList();
@@ -183,7 +209,7 @@ final class WaveHandover {
                 restingNanos += waves.restingNanos();
             }
         } finally {
-            end();
+            end(next);
         }
     }
 
@@ -193,13 +219,17 @@ final class WaveHandover {
     }
 
     private synchronized void begin(ProcessLink next) {
+        welcomed = true;
         current = next;
+        next.write(ProcessLink.Kind.WELCOME, 0, ProtocolVersion.OWN.encode());
         gone.forEach(slot -> next.write(ProcessLink.Kind.GONE, slot.index(), Deposit.NO_BYTES));
         next.flush();
     }
 
-    private synchronized void end() {
-        current = null;
+    private synchronized void end(ProcessLink ended) {
+        if (current == ended) {
+            current = null;
+        }
     }
 
     /** Reports to the next process that a connection has ended, or stays here. */
@@ -214,45 +244,75 @@ final class WaveHandover {
         if (over) {
             next.send(ProcessLink.Kind.LATER).addListener(f -> next.close());
         } else {
+            begin(next);
             comers.add(next);
         }
     }
 
     private void leave() {
+        left = true;
+        // A handover that was not done in time wanted it back.
+        server.session().end();
         EscrowSession.giveUp(back);
         endpoint.thenAccept(HandoverEndpoint::close);
     }
 
-    /** Gives the handover up. */
-    void abandon() {
+    /**
+     * Gives the handover up; but when another process has begun to take over, {@link #goOn} may go on with it until this process
+     * has the session again.
+     *
+     * @param onSession called when this process has its session, now or later, by any thread
+     */
+    void abandon(Runnable onSession) {
         if (back != null) {
-            regain();
-        } else if (endpoint != null) {
+            synchronized (this) {
+                over = !welcomed;
+            }
+            regain().thenRun(onSession);
+            return;
+        }
+        if (endpoint != null) {
             endpoint.thenAccept(HandoverEndpoint::remove);
         }
+        onSession.run();
+    }
+
+    /** Returns whether another process has begun to take over, and has the session as far as is known. */
+    synchronized boolean canGoOn() {
+        return welcomed && !over;
     }
 
     /** Makes the session again as soon as no other process has one; sends away those that come until then. */
     private CompletableFuture<Void> regain() {
-        if (regained != null) {
-            return regained;
+        if (regained == null) {
+            regained = server.session().regain(back).whenComplete((nothing, failure) -> end(failure));
         }
+        return regained;
+    }
+
+    /** Lets nobody come any more, because the session is here again, can't be made, or is not wanted. */
+    private void end(Throwable failure) {
+        if (left) {
+            return;
+        }
+        boolean closed = failure != null && Futures.unwrap(failure) instanceof CancellationException;
         synchronized (this) {
             over = true;
         }
-        comers.forEach(comer -> {
-            if (comer instanceof ProcessLink link) {
+        for (Object comer : comers) {
+            if (comer instanceof ProcessLink link && closed) {
+                link.close();
+            } else if (comer instanceof ProcessLink link) {
                 arrived(link);
             }
-        });
-        // Without a session, too: nobody is to come to a server that was closed meanwhile.
-        regained = server.session().regain(back).whenComplete((nothing, failure) -> {
-            server.connections().setSuccessor(null);
+        }
+        server.connections().setSuccessor(null);
+        // A process that has begun to take over would take the end for a death, and adopt what is served here.
+        if (failure == null || closed || !welcomed) {
             endpoint.thenAccept(HandoverEndpoint::remove);
-            synchronized (this) {
-                gone.forEach(ChannelSlot::remove);
-            }
-        });
-        return regained;
+        }
+        synchronized (this) {
+            gone.forEach(ChannelSlot::remove);
+        }
     }
 }

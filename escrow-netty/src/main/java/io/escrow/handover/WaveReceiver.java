@@ -22,24 +22,28 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.event.Level;
 
 /** Takes connections over from a process that still serves them, wave by wave. Used by the thread of the start. */
 final class WaveReceiver implements AutoCloseable {
 
     private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    /** How long it may take until all of a process that has died is gone. */
-    private static final long DEATH_NANOS = TimeUnit.SECONDS.toNanos(2);
+    private static final Logger logger = HandoverLog.LOGGER;
 
+    private final EventLoop loop;
     private final Socket meetingPoint;
-    private final ProcessLink before;
+    private ProcessLink before;
 
     /** What was fetched, and given up again with its descriptor: connections of which no wave was taken. By index. */
     private final Map<Integer, Entry> givenUp = new LinkedHashMap<>();
 
     private boolean welcome;
+    private boolean brokenOff;
 
-    private WaveReceiver(Socket meetingPoint, ProcessLink before) {
+    private WaveReceiver(EventLoop loop, Socket meetingPoint, ProcessLink before) {
+        this.loop = loop;
         this.meetingPoint = meetingPoint;
         this.before = before;
     }
@@ -53,7 +57,7 @@ final class WaveReceiver implements AutoCloseable {
     static WaveReceiver meet(EventLoop loop, int end) {
         Socket meetingPoint = new Socket(end);
         try {
-            WaveReceiver receiver = new WaveReceiver(meetingPoint, HandoverEndpoint.meet(loop, end));
+            WaveReceiver receiver = new WaveReceiver(loop, meetingPoint, HandoverEndpoint.meet(loop, end));
             ProcessLink.Message answer = receiver.before.receive();
             if (answer.kind() == ProcessLink.Kind.END) {
                 receiver.close();
@@ -77,10 +81,10 @@ final class WaveReceiver implements AutoCloseable {
     }
 
     /**
-     * Takes all connections.
+     * Takes all connections. When the process before breaks off, and lives, this waits until it hands over again, or ends.
      *
      * @param entries what the escrow holds, by index
-     * @return whether all are taken; if not, the process before goes on with the rest
+     * @return whether all are taken; if not, the process before goes on with the rest, and wants its session back
      */
     boolean takeAll(HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         Map<Integer, ChannelRecord> wave = new LinkedHashMap<>();
@@ -112,16 +116,40 @@ final class WaveReceiver implements AutoCloseable {
                     adoptRest(server, adopter, notes, entries);
                     return true;
                 }
-                default -> {
-                    if (hasDied()) {
+                case END -> {
+                    // What it had sent of a wave, it has taken back.
+                    wave.clear();
+                    unreadable.clear();
+                    if (!meetAgain(entries.size() + givenUp.size())) {
+                        if (!hasSession(server)) {
+                            return leaveRest(entries);
+                        }
                         adoptRest(server, adopter, notes, entries);
                         return true;
                     }
-                    entries.values().forEach(Entry::close);
-                    return false;
+                }
+                case WELCOME -> {
+                    fetchAgain(server, adopter, notes, entries);
+                    before.send(ProcessLink.Kind.READY, 0, ProtocolVersion.OWN.encode());
+                }
+                default -> {
+                    return leaveRest(entries);
                 }
             }
         }
+    }
+
+    private static boolean leaveRest(Map<Integer, Entry> entries) {
+        entries.values().forEach(Entry::close);
+        return false;
+    }
+
+    /** Returns whether no other process can have the session, and with it what the escrow has. */
+    private static boolean hasSession(HandoverContext server) {
+        return server.client()
+                .tag(server.table().connectionTag())
+                .handle((info, failure) -> failure == null)
+                .join();
     }
 
     /** Takes a wave, but for connections of which there is no descriptor here, and those that can't be restored. */
@@ -159,6 +187,10 @@ final class WaveReceiver implements AutoCloseable {
                 givenUp.put(index, entry);
             }
         }
+        if (!taken) {
+            // They may be offered again.
+            asked.forEach(adopter::gone);
+        }
         phase.end(held.size());
     }
 
@@ -179,7 +211,7 @@ final class WaveReceiver implements AutoCloseable {
         phase.end(held.size());
     }
 
-    /** Fetches what was given up when the process before still had it. */
+    /** Fetches what was given up: the process before still had it, and offers it again, or has died. */
     private void fetchAgain(
             HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         try {
@@ -190,6 +222,7 @@ final class WaveReceiver implements AutoCloseable {
                     .join()
                     .failures()
                     .forEach((slot, failure) -> adopter.leave(slot, failure.getMessage()));
+            givenUp.clear();
         } catch (CompletionException e) {
             notes.leave("the rest of the connections: " + Futures.unwrap(e).getMessage());
         }
@@ -209,18 +242,36 @@ final class WaveReceiver implements AutoCloseable {
         }
     }
 
-    /** Returns whether the process before has died, and not only closed the link. */
-    private boolean hasDied() {
-        long began = System.nanoTime();
-        ByteBuffer nothing = ByteBuffer.allocateDirect(1);
-        try {
-            while (meetingPoint.recv(nothing, 0, 1) >= 0) {
-                if (System.nanoTime() - began > DEATH_NANOS) {
-                    return false;
-                }
+    /**
+     * Offers the process before, which has broken off, to go on.
+     *
+     * @param rest how many connections it has that were not taken
+     * @return whether it lives
+     */
+    private boolean meetAgain(int rest) {
+        before.close();
+        while (!hasDied()) {
+            try {
+                before = HandoverEndpoint.meet(loop, meetingPoint.intValue());
+                logger.atLevel(brokenOff ? Level.DEBUG : Level.INFO)
+                        .log(
+                                "the process before has broken off its handover, and goes on with {} connections:"
+                                        + " waiting until it hands them over, or ends",
+                                rest);
+                brokenOff = true;
+                return true;
+            } catch (IOException e) {
+                logger.debug("the process before can't be met again just now: {}", e.toString());
                 LockSupport.parkNanos(POLL_NANOS);
             }
-            return true;
+        }
+        return false;
+    }
+
+    /** Returns whether the process before has died, as far as is known: not all of it ends at the same moment. */
+    private boolean hasDied() {
+        try {
+            return meetingPoint.recv(ByteBuffer.allocateDirect(1), 0, 1) < 0;
         } catch (IOException e) {
             return true;
         }

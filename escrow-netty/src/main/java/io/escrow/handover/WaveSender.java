@@ -226,9 +226,14 @@ final class WaveSender {
         lettingGo.add(wave.letGo());
         moved.addAndGet(apart.size());
         ConnectionBatch.comeBack(left).join();
-        left.forEach(connection -> onStaying.accept(
-                connection, "the next process could not take it; the report of that process has the reason"));
+        left.forEach(connection -> onStaying.accept(connection, whyNotTaken(connection)));
         return true;
+    }
+
+    private static String whyNotTaken(Connection connection) {
+        return connection.slot().mayBeFilled()
+                ? "the next process could not take it; the report of that process has the reason"
+                : "it was accepted when the next process had the session with the escrow already";
     }
 
     /** Returns whether the next process has taken the wave. What is no list of indices is no message: the link ends. */

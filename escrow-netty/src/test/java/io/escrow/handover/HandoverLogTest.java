@@ -163,8 +163,8 @@ class HandoverLogTest extends HandoverHarness {
             CompletableFuture<ServerHandover> starting = echoServer().start();
             before.meet(ProtocolVersion.OWN.encode());
             assertEquals(ProcessLink.Kind.READY, before.link.receive().kind());
-            // It lives on: its end of the endpoint is open.
-            before.link.close();
+            // It has its session back, and goes on with the rest.
+            before.link.send(ProcessLink.Kind.LATER);
             ServerHandover next = add(starting.join());
             assertEquals(
                     List.of("the rest of the connections: the process before goes on with them"),
