@@ -134,14 +134,11 @@ public final class EscrowDaemon implements AutoCloseable {
         NativeTransport.require();
         try (InheritedListener bound = new InheritedListener(options.listener())) {
             prepare(options);
-            EscrowDaemon daemon = claim(options, bound);
-            try {
-                daemon.listen(bound);
-                return daemon;
-            } catch (EscrowException | RuntimeException e) {
-                daemon.close();
-                throw e;
-            }
+            Access access = access(options, bound);
+            SocketFile claimed = bound.isPresent()
+                    ? SocketFile.claimBound(options.path(), CLAIM_PATIENCE)
+                    : SocketFile.claim(options.path(), options.force(), CLAIM_PATIENCE);
+            return listenOrClose(new EscrowDaemon(options, access, claimed), bound);
         }
     }
 
@@ -188,16 +185,15 @@ public final class EscrowDaemon implements AutoCloseable {
                 return EscrowDaemon.follow(options, next, listener);
             }
         };
-        return new Standby<>(options.path(), ways, told).serve();
+        return new Standby<>(() -> SocketFile.unclaimed(options.path()), ways, told).serve();
     }
 
     private static EscrowDaemon start(DaemonOptions options, SocketFile claimed) throws EscrowException {
-        EscrowDaemon daemon;
         try (InheritedListener bound = new InheritedListener(options.listener())) {
+            EscrowDaemon daemon;
             try {
-                Access access = options.access();
+                Access access = access(options, bound);
                 if (bound.isPresent()) {
-                    access = bound.check(options.path(), access);
                     claimed.holder(0);
                 } else {
                     claimed.begin(options.force());
@@ -207,13 +203,21 @@ public final class EscrowDaemon implements AutoCloseable {
                 claimed.close();
                 throw e;
             }
-            try {
-                daemon.listen(bound);
-                return daemon;
-            } catch (EscrowException | RuntimeException e) {
-                daemon.close();
-                throw e;
-            }
+            return listenOrClose(daemon, bound);
+        }
+    }
+
+    private static Access access(DaemonOptions options, InheritedListener bound) throws EscrowException {
+        return bound.isPresent() ? bound.check(options.path(), options.access()) : options.access();
+    }
+
+    private static EscrowDaemon listenOrClose(EscrowDaemon daemon, InheritedListener bound) throws EscrowException {
+        try {
+            daemon.listen(bound);
+            return daemon;
+        } catch (EscrowException | RuntimeException e) {
+            daemon.close();
+            throw e;
         }
     }
 
@@ -269,14 +273,6 @@ public final class EscrowDaemon implements AutoCloseable {
             // What is held must not be lost for it.
             logger.atError().setCause(e).log("operators or monitoring systems can't be served");
         }
-    }
-
-    private static EscrowDaemon claim(DaemonOptions options, InheritedListener bound) throws EscrowException {
-        Path path = options.path();
-        return bound.isPresent()
-                ? new EscrowDaemon(
-                        options, bound.check(path, options.access()), SocketFile.claimBound(path, CLAIM_PATIENCE))
-                : new EscrowDaemon(options, options.access(), SocketFile.claim(path, options.force(), CLAIM_PATIENCE));
     }
 
     private static void runInBackground(Runnable task) {

@@ -3,7 +3,6 @@ package io.escrow.daemon;
 import io.escrow.EscrowException;
 import io.escrow.daemon.socket.SocketFile;
 import io.netty.channel.EventLoop;
-import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
@@ -36,14 +35,30 @@ final class Standby<D> {
         D follow(SocketFile next, StandbyListener told) throws EscrowException;
     }
 
-    private final Path path;
+    /** Opens the lock file, and claims nothing. */
+    interface LockFile {
+        /**
+         * Opens it.
+         *
+         * @throws EscrowException if it can't be opened
+         */
+        SocketFile open() throws EscrowException;
+    }
+
+    private enum Role {
+        SERVES,
+        FOLLOWS,
+        NONE
+    }
+
+    private final LockFile lockFile;
     private final Ways<D> ways;
     private final StandbyListener told;
     private String lastReason = "";
     private long retryNanos = FIRST_RETRY_NANOS;
 
-    Standby(Path path, Ways<D> ways, StandbyListener told) {
-        this.path = path;
+    Standby(LockFile lockFile, Ways<D> ways, StandbyListener told) {
+        this.lockFile = lockFile;
         this.ways = ways;
         this.told = told;
     }
@@ -55,11 +70,11 @@ final class Standby<D> {
      */
     D serve() throws EscrowException {
         while (true) {
-            SocketFile file = SocketFile.unclaimed(path);
-            if (!file.tryNext()) {
+            SocketFile file = lockFile.open();
+            Role role = roleOf(file);
+            if (role == Role.NONE) {
                 file.close();
-                tell("another escrowd stands by, or starts");
-            } else if (file.tryClaim()) {
+            } else if (role == Role.SERVES) {
                 file.releaseNext();
                 return ways.start(file);
             } else {
@@ -72,6 +87,20 @@ final class Standby<D> {
             }
             LockSupport.parkNanos(retryNanos);
             retryNanos = Math.min(LAST_RETRY_NANOS, 2 * retryNanos);
+        }
+    }
+
+    /** Finds out what this process can do now; says why, if it can do nothing. */
+    private Role roleOf(SocketFile file) {
+        try {
+            if (!file.tryNext()) {
+                tell("another escrowd stands by, or starts");
+                return Role.NONE;
+            }
+            return file.tryClaim() ? Role.SERVES : Role.FOLLOWS;
+        } catch (EscrowException e) {
+            tell(e.getMessage());
+            return Role.NONE;
         }
     }
 

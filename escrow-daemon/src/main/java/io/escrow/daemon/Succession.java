@@ -29,6 +29,8 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Lets another daemon take the place of this one. At each step until the other one serves, this one can go on: it holds
@@ -36,6 +38,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class Succession implements Successors {
 
+    private static final Logger logger = LoggerFactory.getLogger(Succession.class);
     private static final Duration STEP = Duration.ofSeconds(10);
     private static final long LOOK_MILLIS = 5;
 
@@ -138,10 +141,11 @@ final class Succession implements Successors {
             handover.begin();
             if (state == State.FOLLOWED && link.isInStep()) {
                 link.askToTakeOver();
-                loop.schedule(failures.guard(this::leave), within.toMillis(), TimeUnit.MILLISECONDS);
-            } else {
+            } else if (state == State.ALONE || state == State.FOLLOWED || state == State.OVER) {
                 handover.done(state == State.OVER);
             }
+            // Or another one is about to take over already.
+            loop.schedule(failures.guard(this::leave), within.toMillis(), TimeUnit.MILLISECONDS);
         }));
         return handover.await(within.plus(STEP));
     }
@@ -276,8 +280,7 @@ final class Succession implements Successors {
         sockets.tell(link);
         to(State.COMMITTED);
         unlessStepped(STEP, () -> link.fail("the new escrowd was not prepared within " + STEP.toSeconds() + " s"));
-        link.commit(service.save());
-        Steps.reached("commit");
+        link.commit(service.save(), () -> Steps.reached("commit"));
     }
 
     private void prepared() {
@@ -359,7 +362,7 @@ final class Succession implements Successors {
 
     /** Goes on when the lock is free, unless the other process serves in spite of a link that is lost. */
     private void takeBack(int pid, String program) {
-        if (socketFile.tryClaim()) {
+        if (isClaimed()) {
             CurrentSession session = sessions.current();
             socketFile.holder(
                     session == null ? 0 : session.sessionRecord().peer().pid());
@@ -369,6 +372,16 @@ final class Succession implements Successors {
             handedOver(pid, program);
         } else {
             loop.schedule(failures.guard(() -> takeBack(pid, program)), LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    /** Returns whether this daemon has the lock. If the kernel can't say, it is asked again. */
+    private boolean isClaimed() {
+        try {
+            return socketFile.tryClaim();
+        } catch (EscrowException e) {
+            logger.atWarn().setCause(e).log("the lock can't be taken back yet");
+            return false;
         }
     }
 

@@ -39,7 +39,9 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class TakeOver {
 
+    /** How long the lock may stay taken that was released: the other daemon may only have taken it back. */
     private static final Duration LOCK_PATIENCE = Duration.ofSeconds(1);
+
     private static final Duration NEXT_PATIENCE = Duration.ofSeconds(5);
     /** How long a process may take from the end of its connections to its own end. */
     private static final Duration END_PATIENCE = Duration.ofSeconds(20);
@@ -166,7 +168,7 @@ final class TakeOver {
             Steps.reached("successor-prepared");
             follower.prepared();
             await(follower.released());
-            claim(stays ? END_PATIENCE : LOCK_PATIENCE);
+            claim(follower.isReleased() ? LOCK_PATIENCE : END_PATIENCE);
         } catch (EscrowException e) {
             follower.fail(e.getMessage());
             throw e;
@@ -203,6 +205,8 @@ final class TakeOver {
         while (!socketFile.tryClaim()) {
             if (stays) {
                 follower.goesOn(); // Fails when the other daemon goes on alone.
+            } else {
+                follower.checkNotRefused();
             }
             if (System.nanoTime() - start > patience.toNanos()) {
                 throw new EscrowException(Status.ECONNRESET, "not taken over: " + follower.reason());

@@ -70,6 +70,41 @@ final class DaemonPair implements AutoCloseable {
         startStandby(List.of());
     }
 
+    /** Starts the next one that stands by, and waits until it has stopped at a step. */
+    void startStandbyUntil(String step) throws IOException {
+        standby = startOne(List.of("-Descrow.test.step=" + step));
+        standby.awaitLine("stopped at " + step);
+    }
+
+    /** Lets the one that stands by go on. */
+    void resumeStandby() throws IOException {
+        standby.say("go on");
+    }
+
+    /** Starts one that waits until it can stand by. */
+    TestProcess startThird() throws IOException {
+        TestProcess third = startOne(List.of());
+        third.awaitLine(line -> line.contains("another escrowd stands by"), "another escrowd stands by");
+        return third;
+    }
+
+    /** Waits until a process serves that was the third one. */
+    void serves(TestProcess third) {
+        third.awaitLine("Listening on");
+        primary = third;
+        standby = null;
+    }
+
+    /** Checks that one process serves, and no other one. */
+    void checkOneServes() throws IOException {
+        List<Long> serving = daemons.stream()
+                .filter(TestProcess::isAlive)
+                .filter(daemon -> daemon.lines().stream().anyMatch(line -> line.startsWith("Listening on")))
+                .map(TestProcess::pid)
+                .toList();
+        assertEquals(List.of(status().pid()), serving, this::logs);
+    }
+
     /** Kills the one that serves, and waits until the other one does. */
     void killPrimary() {
         primary.kill();

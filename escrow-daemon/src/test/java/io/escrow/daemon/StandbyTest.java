@@ -2,6 +2,7 @@ package io.escrow.daemon;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
@@ -9,8 +10,10 @@ import io.escrow.daemon.socket.SocketFile;
 import io.netty.channel.EventLoop;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -50,6 +53,10 @@ class StandbyTest {
         }
     }
 
+    private Standby<String> standby(Ways ways, StandbyListener told) {
+        return new Standby<>(() -> SocketFile.unclaimed(path), ways, told);
+    }
+
     private void claimedByAnother() throws EscrowException {
         other = SocketFile.claim(path, false, Duration.ofSeconds(1));
     }
@@ -71,14 +78,14 @@ class StandbyTest {
 
     @Test
     void servesAtOnceWhenNobodyDoes() throws EscrowException {
-        assertEquals("started", new Standby<>(path, new Ways(), listener).serve());
+        assertEquals("started", standby(new Ways(), listener).serve());
         assertEquals(List.of(), told);
     }
 
     @Test
     void followsWhoServes() throws EscrowException {
         claimedByAnother();
-        assertEquals("promoted", new Standby<>(path, new Ways(), listener).serve());
+        assertEquals("promoted", standby(new Ways(), listener).serve());
     }
 
     /** Each reason is told once, until something else has happened. */
@@ -101,8 +108,21 @@ class StandbyTest {
             }
         };
         claimedByAnother();
-        assertEquals("promoted after 5", new Standby<>(path, ways, listener).serve());
+        assertEquals("promoted after 5", standby(ways, listener).serve());
         assertEquals(List.of("ECONNRESET: refused", "standing by", "ECONNRESET: refused"), told);
+    }
+
+    /** The kernel may lack memory for a lock. */
+    @Test
+    void triesAgainWhenTheFileCanNotBeLocked() throws EscrowException {
+        Queue<SocketFile> files = new ArrayDeque<>();
+        for (int i = 0; i < 3; i++) {
+            files.add(SocketFile.unclaimed(path));
+        }
+        files.stream().limit(2).forEach(SocketFile::close); // A closed file can't be locked, either.
+        assertEquals("started", new Standby<>(files::remove, new Ways(), listener).serve());
+        assertEquals(1, told.size(), told::toString);
+        assertTrue(told.get(0).contains("s.lock\" can't be locked"), told::toString);
     }
 
     @Test
@@ -114,7 +134,7 @@ class StandbyTest {
                 throw new EscrowException(Status.EADDRINUSE, "a socket is there");
             }
         };
-        EscrowException e = assertThrows(EscrowException.class, new Standby<>(path, ways, listener)::serve);
+        EscrowException e = assertThrows(EscrowException.class, standby(ways, listener)::serve);
         assertEquals("a socket is there", e.text());
     }
 }

@@ -20,6 +20,11 @@ final class Fields {
         return new Fields(Unpooled.buffer());
     }
 
+    /** Begins to write so many bytes, which are then not copied. */
+    static Fields write(int length) {
+        return new Fields(Unpooled.buffer(length, length));
+    }
+
     /**
      * Begins to read. Each read method throws an {@link IndexOutOfBoundsException} at the end of the body.
      */
@@ -92,10 +97,17 @@ final class Fields {
         return new Limits(getInt(), getInt(), getInt(), getInt(), getInt(), getInt(), getInt());
     }
 
-    /** Returns a frame of what was written. */
-    LinkFrame frame(LinkKind kind) {
+    private byte[] body() {
+        if (!bytes.isWritable()) {
+            return bytes.array();
+        }
         byte[] body = new byte[bytes.readableBytes()];
         bytes.readBytes(body);
-        return LinkFrame.of(kind, body);
+        return body;
+    }
+
+    /** Returns a frame of what was written. */
+    LinkFrame frame(LinkKind kind) {
+        return LinkFrame.of(kind, body());
     }
 }

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The follower's end of a link: fills the own store with what the primary has, and keeps its sockets. Used on the daemon's
@@ -28,6 +29,12 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
      * @param descriptor its descriptor; this object owns it
      */
     public record Socket(Listening listening, OwnedDescriptor descriptor) {}
+
+    /** How many frames are acknowledged without delay. */
+    private static final int ACKNOWLEDGED_AT_ONCE = 512;
+
+    /** For how long fewer frames may stay unacknowledged: each acknowledgement costs both processes as much as a change. */
+    private static final int ACKNOWLEDGED_MILLIS = 20;
 
     private final Store store;
     private final LinkHello own;
@@ -44,10 +51,12 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private LinkHello hello;
     private OwnedDescriptor mark;
     private Mark.State marked = Mark.State.CLEAN;
-    private boolean failed;
+    private volatile boolean failed;
+    private volatile boolean lockReleased;
     private String statistics;
     private long received;
     private long acknowledged;
+    private boolean acknowledgesSoon;
     private String reason = "the other escrowd has closed the link";
 
     /**
@@ -80,6 +89,11 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         return released;
     }
 
+    /** Returns whether the primary has said that the lock is free. */
+    public boolean isReleased() {
+        return lockReleased;
+    }
+
     /** Completed when the primary wants this process to take over, because it ends. */
     public CompletableFuture<Void> asked() {
         return asked;
@@ -104,9 +118,24 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
             throw new EscrowException(Status.EIO, "the state of the other escrowd can't be read: " + e, e);
         }
         if (failed || marked == Mark.State.REVOKED) {
-            throw new EscrowException(Status.ECONNRESET, "the escrowd that serves goes on alone: " + reason);
+            throw refused();
         }
         return marked == Mark.State.CLEAN;
+    }
+
+    /**
+     * Checks that the primary has not said that it goes on alone.
+     *
+     * @throws EscrowException if it has
+     */
+    public void checkNotRefused() throws EscrowException {
+        if (failed) {
+            throw refused();
+        }
+    }
+
+    private EscrowException refused() {
+        return new EscrowException(Status.ECONNRESET, "the escrowd that serves goes on alone: " + reason);
     }
 
     /** Completed when the link has ended. */
@@ -176,7 +205,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
         if (msg == PacketEnd.INSTANCE) {
-            acknowledge(ctx);
+            endPacket(ctx);
             endOfPacket.run();
         } else if (msg instanceof LinkFrame frame) {
             boolean kept = false;
@@ -195,8 +224,30 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         }
     }
 
+    /** Acknowledges at once while the primary waits for it before it sends more, and later now and then. */
+    private void endPacket(ChannelHandlerContext ctx) {
+        if (!isInStep() || received - acknowledged >= ACKNOWLEDGED_AT_ONCE) {
+            acknowledge(ctx);
+        } else if (!acknowledgesSoon) {
+            acknowledgesSoon = true;
+            ctx.executor()
+                    .schedule(
+                            () -> {
+                                acknowledgesSoon = false;
+                                acknowledge(ctx);
+                            },
+                            ACKNOWLEDGED_MILLIS,
+                            TimeUnit.MILLISECONDS);
+        }
+    }
+
     private void acknowledge(ChannelHandlerContext ctx) {
-        if (received > acknowledged) {
+        if (received > acknowledged && ctx.channel().isActive()) {
+            if (isInStep()) {
+                Steps.reached("acknowledging");
+            } else if (store.slots() > 0) {
+                Steps.reached("page");
+            }
             acknowledged = received;
             ctx.writeAndFlush(Fields.write().put(received).frame(LinkKind.ACK), ctx.voidPromise());
         }
@@ -220,6 +271,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 return true;
             }
             case SLOT -> {
+                Steps.reached("slot");
                 int tag = in.getInt();
                 int index = in.getInt();
                 StoredSlot slot = SlotBody.slot(in, frame);
@@ -262,7 +314,10 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 Steps.reached("committed");
                 committed.complete(null);
             }
-            case RELEASED -> released.complete(null);
+            case RELEASED -> {
+                lockReleased = true;
+                released.complete(null);
+            }
             case MARK -> {
                 mark = (OwnedDescriptor) frame.descriptor();
                 return true;

@@ -20,6 +20,9 @@ final class FrameQueue {
 
     private record Waiter(long frames, Runnable task) {}
 
+    /** Frames that were written together: how many were sent with them, and their bytes. */
+    private record Batch(long upTo, long bytes) {}
+
     /** How far a follower may be behind; more than a page of the largest payloads. */
     private static final long MOST_BYTES_BEHIND = 128 * 1024 * 1024;
 
@@ -28,12 +31,14 @@ final class FrameQueue {
     private final Channel channel;
     private final FailureDetector failures;
     private final Runnable allWritten;
-    private final Queue<Integer> unacknowledged = new ArrayDeque<>();
+    private final Queue<Batch> unacknowledged = new ArrayDeque<>();
     private final Queue<Waiter> waiters = new ArrayDeque<>();
     private List<LinkFrame> unsent = new ArrayList<>();
     private long sent;
     private long written;
+    private long acknowledged;
     private long bytesBehind;
+    private long unsentBytes;
     private boolean closed;
 
     /**
@@ -54,8 +59,7 @@ final class FrameQueue {
             return;
         }
         sent++;
-        unacknowledged.add(frame.body().length);
-        bytesBehind += frame.body().length;
+        unsentBytes += frame.body().length;
         if (unsent.isEmpty()) {
             channel.eventLoop().execute(failures.guard(this::flush));
         }
@@ -68,7 +72,10 @@ final class FrameQueue {
             return;
         }
         List<LinkFrame> frames = unsent;
-        unsent = new ArrayList<>();
+        unsent = new ArrayList<>(frames.size());
+        unacknowledged.add(new Batch(sent, unsentBytes));
+        bytesBehind += unsentBytes;
+        unsentBytes = 0;
         if (!channel.isActive()) {
             frames.forEach(FrameQueue::release);
             return;
@@ -113,8 +120,9 @@ final class FrameQueue {
 
     /** Notes how many frames the follower has carried out. */
     void acknowledged(long frames) {
-        while (acknowledged() < frames && !unacknowledged.isEmpty()) {
-            bytesBehind -= unacknowledged.remove();
+        acknowledged = Math.max(acknowledged, Math.min(frames, sent));
+        while (!unacknowledged.isEmpty() && unacknowledged.element().upTo <= acknowledged) {
+            bytesBehind -= unacknowledged.remove().bytes;
         }
     }
 
@@ -125,22 +133,22 @@ final class FrameQueue {
 
     /** Returns how many frames the follower has carried out. */
     long acknowledged() {
-        return sent - unacknowledged.size();
+        return acknowledged;
     }
 
     /** Returns how many frames the follower has not carried out. */
     int framesBehind() {
-        return unacknowledged.size();
+        return (int) (sent - acknowledged);
     }
 
-    /** Returns how many bytes of frames the follower has not carried out. */
+    /** Returns how many bytes of frames the follower has not carried out; those of frames that go out together count together. */
     long bytesBehind() {
-        return bytesBehind;
+        return bytesBehind + unsentBytes;
     }
 
     /** Returns whether the follower is further behind than this process can remember. */
     boolean isTooFarBehind() {
-        return bytesBehind > MOST_BYTES_BEHIND || unacknowledged.size() > MOST_FRAMES_BEHIND;
+        return bytesBehind() > MOST_BYTES_BEHIND || framesBehind() > MOST_FRAMES_BEHIND;
     }
 
     /** Sends nothing any more, and drops what was not written. What waits for it goes on waiting. */

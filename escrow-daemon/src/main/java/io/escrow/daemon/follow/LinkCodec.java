@@ -5,6 +5,7 @@ import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
 import io.escrow.codec.PacketEnd;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
@@ -98,7 +99,8 @@ final class LinkCodec extends ChannelDuplexHandler {
             ctx.write(msg, promise);
             return;
         }
-        ByteBuf out = ctx.alloc().directBuffer(HEADER + frame.body().length);
+        // Copied into a packet at once.
+        ByteBuf out = Unpooled.buffer(HEADER + frame.body().length);
         boolean descriptor = frame.descriptor() != null;
         out.writeInt(HEADER - 4 + frame.body().length).writeByte(OPCODE);
         out.writeByte((descriptor ? DESCRIPTOR : 0) | (descriptor && frame.keepFlags() ? KEEP_FLAGS : 0));

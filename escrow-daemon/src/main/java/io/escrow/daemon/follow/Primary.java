@@ -54,6 +54,7 @@ public final class Primary {
     private StayingFollower staying;
     private boolean synced;
     private long acknowledgedBefore;
+    private long sentBefore;
     private String reason = "the other escrowd has closed the link";
 
     /**
@@ -160,11 +161,15 @@ public final class Primary {
         send(Fields.write().put(millis).frame(LinkKind.NO_SESSION));
     }
 
-    /** Reports to the follower that it has everything, and that nothing will change any more. */
-    public void commit(String statistics) {
+    /**
+     * Reports to the follower that it has everything, and that nothing will change any more.
+     *
+     * @param written run when that is certain to reach the follower, even if this process is killed
+     */
+    public void commit(String statistics, Runnable written) {
         statistics(statistics);
         send(LinkFrame.of(LinkKind.COMMIT));
-        queue.flush();
+        queue.whenWritten(written);
     }
 
     /** Reports to the follower that the lock is free. */
@@ -242,11 +247,13 @@ public final class Primary {
         if (closed) {
             return;
         }
-        if (queue.acknowledged() == acknowledgedBefore && queue.framesBehind() > 0) {
+        // What was sent a moment ago may not be acknowledged yet.
+        if (queue.acknowledged() == acknowledgedBefore && acknowledgedBefore < sentBefore) {
             dismiss("the other escrowd has acknowledged nothing for " + patience.toSeconds() + " s");
             return;
         }
         acknowledgedBefore = queue.acknowledged();
+        sentBefore = queue.sent();
         checkAnswersLater();
     }
 

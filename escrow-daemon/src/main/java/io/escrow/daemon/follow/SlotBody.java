@@ -7,11 +7,14 @@ import io.escrow.daemon.store.StoredSlot;
 /** Converts slots to frames and back. */
 final class SlotBody {
 
+    /** The bytes of a slot's fields besides payload and farewell. */
+    private static final int FIELDS = 8 * Integer.BYTES + 2 * Long.BYTES;
+
     private SlotBody() {}
 
     /** Makes the frame that fills a slot; retains its descriptor. */
     static LinkFrame filled(int tag, int index, StoredSlot slot) {
-        byte[] body = Fields.write()
+        byte[] body = Fields.write(FIELDS + slot.payload().length + slot.farewell().length)
                 .put(tag)
                 .put(index)
                 .put(slot.number())

@@ -36,7 +36,7 @@ final class SlotChanges implements StoreListener {
 
     @Override
     public void updated(int tag, int index, StoredSlot slot) {
-        out.accept(Fields.write()
+        out.accept(Fields.write(4 * Integer.BYTES + slot.payload().length + slot.farewell().length)
                 .put(tag)
                 .put(index)
                 .put(slot.payload())
@@ -46,7 +46,7 @@ final class SlotChanges implements StoreListener {
 
     @Override
     public void emptied(int tag, int index) {
-        out.accept(Fields.write().put(tag).put(index).frame(LinkKind.EMPTIED));
+        out.accept(Fields.write(2 * Integer.BYTES).put(tag).put(index).frame(LinkKind.EMPTIED));
     }
 
     @Override

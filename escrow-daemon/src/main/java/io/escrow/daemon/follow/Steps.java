@@ -1,8 +1,13 @@
 package io.escrow.daemon.follow;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.concurrent.locks.LockSupport;
 
-/** Stops the process at a step of a takeover, so that a test can kill it there: {@code -Descrow.test.step=STEP}. */
+/**
+ * Stops the process at a step of a takeover, so that a test can kill it there: {@code -Descrow.test.step=STEP}. A byte on
+ * stdin lets it go on.
+ */
 public final class Steps {
 
     private static volatile String stopAt;
@@ -17,9 +22,14 @@ public final class Steps {
     /** Goes on, unless a test wants the process to stop here. */
     public static void reached(String step) {
         if (step.equals(stopAt)) {
+            stopAt = null;
             System.err.println("stopped at " + step);
-            while (true) {
-                LockSupport.park();
+            try {
+                while (System.in.read() < 0) {
+                    LockSupport.park();
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
             }
         }
     }

@@ -193,7 +193,7 @@ public final class Escrowd implements Callable<Integer> {
 
     private final String[] args;
     private EventLoop notified;
-    private volatile boolean serving;
+    private volatile EscrowDaemon served;
     private volatile boolean ending;
 
     private Escrowd(String[] args) {
@@ -283,6 +283,8 @@ public final class Escrowd implements Callable<Integer> {
         PreloadedClasses.load();
         SystemdNotifier notifier =
                 SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
+        // A process that stands by may be told to end, too: what it has logged is written.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(notifier), "escrowd-shutdown"));
         EscrowDaemon daemon;
         if (takeover) {
             Rehearsal.hold(options);
@@ -298,12 +300,11 @@ public final class Escrowd implements Callable<Integer> {
             Steps.begin();
             daemon = EscrowDaemon.start(options);
         }
-        serving = true;
+        served = daemon;
         daemon.allowSuccessor(new SuccessorProcess(args.length, options.path()));
         if (standby) {
             daemon.expectStandby();
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, notifier), "escrowd-shutdown"));
         log.tellListening(options.path());
         begin(notifier, daemon.eventLoop(), daemon::status);
         try {
@@ -326,18 +327,22 @@ public final class Escrowd implements Callable<Integer> {
         }
     }
 
-    private void end(EscrowDaemon daemon, SystemdNotifier notifier) {
+    private void end(SystemdNotifier notifier) {
         ending = true;
-        if (daemon.successor().isEmpty()) {
-            String what = daemon.handOver() ? "handed over: " : "dropped: ";
-            notifier.end(daemon.eventLoop(), () -> what + held(daemon.status()));
+        EscrowDaemon daemon = served;
+        if (daemon != null) {
+            if (daemon.successor().isEmpty()) {
+                String what = daemon.handOver() ? "handed over: " : "dropped: ";
+                notifier.end(daemon.eventLoop(), () -> what + held(daemon.status()));
+            }
+            daemon.close();
         }
-        daemon.close();
         log.end();
     }
 
     private String summary(DaemonStatus status) {
-        return (serving ? "" : "standing by; ") + held(status) + ", session: " + (status.session() ? "on" : "none");
+        return (served != null ? "" : "standing by; ") + held(status) + ", session: "
+                + (status.session() ? "on" : "none");
     }
 
     private static String held(DaemonStatus status) {

@@ -7,7 +7,6 @@ import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.internal.Futures;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -90,18 +89,26 @@ public final class SocketFile implements AutoCloseable {
         }
     }
 
-    /** Makes this process the one that claims the path next, if no other one is. Returns whether it is. */
-    public synchronized boolean tryNext() {
+    /**
+     * Makes this process the one that claims the path next, if no other one is. Returns whether it is.
+     *
+     * @throws EscrowException if the kernel can't lock the file, for example because it has no memory for it
+     */
+    public synchronized boolean tryNext() throws EscrowException {
         if (next == null) {
-            next = tryLock(lockFile, NEXT, 1);
+            next = tryLock(NEXT, 1);
         }
         return next != null;
     }
 
-    /** Claims the path if no other process has the claim. Returns whether this process has it. */
-    public synchronized boolean tryClaim() {
+    /**
+     * Claims the path if no other process has the claim. Returns whether this process has it.
+     *
+     * @throws EscrowException as {@link #tryNext} does
+     */
+    public synchronized boolean tryClaim() throws EscrowException {
         if (claim == null) {
-            claim = tryLock(lockFile, 0, NEXT);
+            claim = tryLock(0, NEXT);
         }
         return claim != null;
     }
@@ -247,12 +254,9 @@ public final class SocketFile implements AutoCloseable {
             if (claimed.awaitClaim(patience, isServed)) {
                 return claimed;
             }
-        } catch (UncheckedIOException e) {
+        } catch (EscrowException e) {
             closeQuietly(channel);
-            throw new EscrowException(
-                    Futures.statusOf(e.getCause()),
-                    "\"" + SocketPath.lockFile(path) + "\" can't be locked: " + e.getCause(),
-                    e);
+            throw e;
         }
         String owner = firstLine(channel);
         closeQuietly(channel);
@@ -278,7 +282,7 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /** Waits for the lock while no process listens: then its owner is starting, and may still fail, or is ending. */
-    private boolean awaitClaim(Duration patience, Predicate<Path> isServed) {
+    private boolean awaitClaim(Duration patience, Predicate<Path> isServed) throws EscrowException {
         long start = System.nanoTime();
         while (!claimNext()) {
             if (isServed.test(path) || System.nanoTime() - start > patience.toNanos()) {
@@ -290,20 +294,21 @@ public final class SocketFile implements AutoCloseable {
     }
 
     /** Claims the path unless another process has it, or is the next one. */
-    private synchronized boolean claimNext() {
+    private synchronized boolean claimNext() throws EscrowException {
         boolean claimed = tryNext() && tryClaim();
         releaseNext();
         return claimed;
     }
 
     /** Returns the lock on some bytes of the lock file; {@code null} if another process has a lock on any of them. */
-    private static FileLock tryLock(FileChannel channel, long from, long length) {
+    private FileLock tryLock(long from, long length) throws EscrowException {
         try {
-            return channel.tryLock(from, length, false);
+            return lockFile.tryLock(from, length, false);
         } catch (OverlappingFileLockException e) {
             return null; // Another daemon in this process.
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new EscrowException(
+                    Futures.statusOf(e), "\"" + SocketPath.lockFile(path) + "\" can't be locked: " + e, e);
         }
     }
 

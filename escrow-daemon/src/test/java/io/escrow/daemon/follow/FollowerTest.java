@@ -3,6 +3,7 @@ package io.escrow.daemon.follow;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
@@ -13,6 +14,7 @@ import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoredSlot;
 import io.netty.channel.embedded.EmbeddedChannel;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class FollowerTest {
@@ -83,6 +85,30 @@ class FollowerTest {
         packet(LinkFrame.of(LinkKind.CLEARED), LinkFrame.of(LinkKind.SYNCED));
         assertTrue(follower.synced().isDone());
         assertEquals(0, store.slots());
+    }
+
+    /** In step, the primary does not wait for acknowledgements. */
+    @Test
+    void acknowledgesNowAndThenInStep() throws EscrowException {
+        channel.freezeTime();
+        greet();
+        packet(LinkFrame.of(LinkKind.SYNCED));
+        channel.readOutbound();
+        packet(slot(1, 5, 10));
+        packet(slot(1, 6, 10));
+        assertNull(channel.readOutbound());
+        channel.advanceTimeBy(1, TimeUnit.SECONDS);
+        channel.runScheduledPendingTasks();
+        assertEquals(3, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        for (int i = 0; i < 511; i++) {
+            packet(slot(1, 5, 10));
+        }
+        assertNull(channel.readOutbound());
+        packet(slot(1, 5, 10));
+        assertEquals(3 + 512, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        channel.advanceTimeBy(1, TimeUnit.SECONDS);
+        channel.runScheduledPendingTasks();
+        assertNull(channel.readOutbound());
     }
 
     @Test

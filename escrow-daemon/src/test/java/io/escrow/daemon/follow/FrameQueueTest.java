@@ -81,7 +81,13 @@ class FrameQueueTest {
         assertEquals(17, queue.bytesBehind());
         queue.acknowledged(1);
         assertEquals(1, queue.acknowledged());
-        assertEquals(9, queue.bytesBehind());
+        assertEquals(1, queue.framesBehind());
+        assertEquals(17, queue.bytesBehind(), "bytes of frames that went out together");
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[5]));
+        assertEquals(22, queue.bytesBehind());
+        queue.flush();
+        queue.acknowledged(2);
+        assertEquals(5, queue.bytesBehind());
         queue.acknowledged(99);
         assertEquals(0, queue.framesBehind());
         assertEquals(0, queue.bytesBehind());
