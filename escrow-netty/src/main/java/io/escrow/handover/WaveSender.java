@@ -32,7 +32,6 @@ import java.util.function.BiConsumer;
  */
 final class WaveSender {
 
-    private static final int FIRST_WAVE = 32;
     private static final int POLL_NANOS = 1_000_000;
 
     /** How long connections at rest are waited for until others are asked in their place. */
@@ -100,17 +99,18 @@ final class WaveSender {
         ProgressTicker ticker = new ProgressTicker(
                 next.loop(), server.configuration().onProgress(), Progress.Step.STORING, moved::get, total);
         try {
-            int size = FIRST_WAVE;
+            WaveSize size = new WaveSize(server.configuration().wave().toNanos(), deadline.left());
             while (!waiting.isEmpty() || !busy.isEmpty() || !parked.isEmpty()) {
                 long began = System.nanoTime();
                 Phase.Span phase = Phase.GIVING_WAVE.begin();
-                ConnectionBatch wave = rest(size);
+                ConnectionBatch wave = rest(size.get());
                 began -= wave.parkedNanos();
                 if (wave.resting() == 0) {
                     LockSupport.parkNanos(POLL_NANOS);
                 } else if (give(wave)) {
                     phase.end(wave.apart().size());
-                    size = nextSize(wave.resting(), takenAt - began);
+                    int left = waiting.size() + busy.size() + parked.size();
+                    size.learn(wave.resting(), takenAt - began, left, deadline.left());
                 } else {
                     return false;
                 }
@@ -258,11 +258,5 @@ final class WaveSender {
             indices.add(in.readInt());
         }
         return indices;
-    }
-
-    /** Makes the next wave so large that it takes about as long as it may. */
-    private int nextSize(int size, long took) {
-        double ratio = (double) server.configuration().wave().toNanos() / Math.max(1, took);
-        return (int) Math.max(1, size * Math.min(2, Math.max(0.5, ratio)));
     }
 }
