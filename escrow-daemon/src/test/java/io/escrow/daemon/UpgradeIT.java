@@ -254,6 +254,31 @@ class UpgradeIT {
         }
     }
 
+    /** The one that serves is told to end when it has stopped for another one already: that one serves. */
+    @Test
+    void sigtermBehindTheStop() throws Exception {
+        try (ReplacedDaemon daemon = ReplacedDaemon.start(directory, List.of("-Descrow.test.step=stopped"))) {
+            EscrowClient client = daemon.first().client().connect().join();
+            ChangingLoad load = new ChangingLoad(client, files, 16, 1);
+            await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
+            try (TestProcess command = daemon.beginUpgrade()) {
+                daemon.first().awaitLine("stopped at stopped");
+                long successor = daemon.awaitSuccessor();
+                daemon.first().terminate();
+                daemon.first().say("go on");
+                // Its output does not end: the successor has it, too.
+                await().atMost(TestDaemon.TIMEOUT).until(() -> !daemon.first().isAlive());
+                command.awaitExit();
+                int before = load.changes();
+                await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > before + 100);
+                assertEquals(0, load.end());
+                assertEquals(successor, daemon.serving());
+            }
+            load.check(client.toBlocking(TestDaemon.TIMEOUT));
+            load.close();
+        }
+    }
+
     /** Either process ends at any moment: the other one has everything then, or does not serve. */
     @Test
     void killedAtRandom() throws Exception {
