@@ -79,6 +79,12 @@ final class BenchHandover implements Callable<Integer> {
     private boolean atOnce;
 
     @Option(
+            names = "--wave",
+            paramLabel = "MILLIS",
+            description = "how long a wave may take, 1 at least; default: ${DEFAULT-VALUE}")
+    private int wave = 20;
+
+    @Option(
             names = "--all",
             description = "measure in waves and at once, each of new processes and of such as have " + WARM
                     + " handovers behind them")
@@ -175,7 +181,7 @@ final class BenchHandover implements Callable<Integer> {
                 interval,
                 closedLoop,
                 crashSafe,
-                together,
+                together ? 0 : wave,
                 encrypted,
                 handovers,
                 javaOptions,

@@ -38,7 +38,8 @@ final class HandoverEcho {
     static final String HANDED_OVER = "Handed over";
 
     static final String CRASH_SAFE = "crash-safe";
-    static final String WAVES = "waves";
+    /** How the mode begins in which connections move in waves; how long each may take, in milliseconds, follows. */
+    static final String WAVES = "waves:";
 
     /** The mode of a server that hands over for each line that it reads, and then waits for its turn again. */
     static final String AGAIN = "again";
@@ -48,7 +49,6 @@ final class HandoverEcho {
 
     private static final int LOOPS = 2;
     private static final Duration DEADLINE = Duration.ofSeconds(30);
-    private static final Duration WAVE = Duration.ofMillis(100);
 
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(LOOPS, EpollIoHandler.newFactory());
     private final CollectionCounter collections = new CollectionCounter();
@@ -67,7 +67,8 @@ final class HandoverEcho {
     /**
      * Runs the server.
      *
-     * @param args the path of the escrow and the port; then modes: {@value #CRASH_SAFE}, {@value #WAVES}, {@value #AGAIN}, {@value #TLS} and a file
+     * @param args the path of the escrow and the port; then modes: {@value #CRASH_SAFE}, {@value #WAVES} and
+     *     milliseconds, {@value #AGAIN}, {@value #TLS} and a file
      */
     public static void main(String[] args) throws IOException {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[1]));
@@ -117,8 +118,10 @@ final class HandoverEcho {
                         }))
                 .listen("echo", bootstrap, address)
                 .crashSafe(modes.contains(CRASH_SAFE));
-        if (modes.contains(WAVES)) {
-            builder.waves(WAVE);
+        for (String mode : modes) {
+            if (mode.startsWith(WAVES)) {
+                builder.waves(Duration.ofMillis(Long.parseLong(mode.substring(WAVES.length()))));
+            }
         }
         if (tls != null) {
             builder.tls(MovableTls.of(tls));

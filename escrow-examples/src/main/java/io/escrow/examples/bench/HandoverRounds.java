@@ -18,6 +18,7 @@ import org.HdrHistogram.Histogram;
  * Hands a server over again and again while clients talk to it, always to a process that is already waiting. Either each handover is
  * to a new process, or two processes hand over to each other.
  *
+ * @param wave how long a wave may take, in milliseconds; 0 if all connections move at once
  * @param before how many handovers the two processes have behind them when they are measured; 0 for a new process each time
  */
 record HandoverRounds(
@@ -26,7 +27,7 @@ record HandoverRounds(
         int interval,
         boolean closedLoop,
         boolean crashSafe,
-        boolean atOnce,
+        int wave,
         boolean encrypted,
         int before,
         List<String> javaOptions,
@@ -93,8 +94,8 @@ record HandoverRounds(
         if (crashSafe) {
             modes.add(HandoverEcho.CRASH_SAFE);
         }
-        if (!atOnce) {
-            modes.add(HandoverEcho.WAVES);
+        if (wave > 0) {
+            modes.add(HandoverEcho.WAVES + wave);
         }
         if (before > 0) {
             modes.add(HandoverEcho.AGAIN);
@@ -135,7 +136,7 @@ record HandoverRounds(
         long storing = Long.parseLong(old.group(3));
         long adopting = Long.parseLong(adopted.group(4));
         // In waves the new process adopts while the old one stores.
-        long moving = Math.max(1, resting + storing + (atOnce ? adopting : 0));
+        long moving = Math.max(1, resting + storing + (wave > 0 ? 0 : adopting));
         return List.of(
                 Long.parseLong(adopted.group(5)) * 1000,
                 Long.parseLong(adopted.group(6)) * 1000,
