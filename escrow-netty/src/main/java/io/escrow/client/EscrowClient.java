@@ -114,8 +114,7 @@ public final class EscrowClient implements AutoCloseable {
      * @return a future that is done when the slot is filled
      */
     public CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
-        return submit(new SingleRequest<>(
-                Conversions.addFrame(deposit), answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
+        return submit(Conversions.addFrame(deposit), onSent);
     }
 
     /**
@@ -147,6 +146,26 @@ public final class EscrowClient implements AutoCloseable {
     }
 
     /**
+     * Replaces the payload and the farewell of a filled slot as {@link #update(int, int, byte[], byte[])} does, and calls back when the
+     * request is sent. From then on the daemon carries it out even if this process dies.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param payload the new payload, at most {@link #maxPayload()} bytes, possibly empty; not copied
+     * @param farewell the new farewell, at most {@link #maxFarewell()} bytes, possibly empty; not copied; {@code null} if it stays
+     * @param onSent called on the event loop when the packet is in the daemon's socket; not called if the packet is never sent
+     * @return a future that is done when both are replaced. Fails with {@link io.escrow.Status#ENOENT} if the slot is empty
+     */
+    public CompletableFuture<Void> update(int tag, int index, byte[] payload, byte[] farewell, Runnable onSent) {
+        requireNonNull(payload, "payload");
+        return submit(
+                farewell == null
+                        ? new Frame.Update(tag, index, payload)
+                        : new Frame.Update(tag, index, payload, farewell),
+                onSent);
+    }
+
+    /**
      * Fetches the payload of a slot and a duplicate of its descriptor. The slot stays as it is.
      *
      * @param tag the tag
@@ -169,6 +188,19 @@ public final class EscrowClient implements AutoCloseable {
      */
     public CompletableFuture<Void> delete(int tag, int index) {
         return submit(new Frame.Delete(tag, index));
+    }
+
+    /**
+     * Empties a slot as {@link #delete(int, int)} does, and calls back when the request is sent. From then on the daemon carries it out even
+     * if this process dies.
+     *
+     * @param tag the tag
+     * @param index the index
+     * @param onSent called on the event loop when the packet is in the daemon's socket; not called if the packet is never sent
+     * @return a future that is done when the slot is empty. Fails with {@link io.escrow.Status#ENOENT} if it was empty
+     */
+    public CompletableFuture<Void> delete(int tag, int index, Runnable onSent) {
+        return submit(new Frame.Delete(tag, index), onSent);
     }
 
     /**
@@ -319,6 +351,10 @@ public final class EscrowClient implements AutoCloseable {
 
     private CompletableFuture<Void> submit(Frame frame) {
         return submit(frame, answer -> null, result -> {});
+    }
+
+    private CompletableFuture<Void> submit(Frame frame, Runnable onSent) {
+        return submit(new SingleRequest<>(frame, answer -> null, result -> {}, requireNonNull(onSent, "onSent")));
     }
 
     private <T> CompletableFuture<T> submit(Frame frame, Function<Frame, T> convert, Consumer<T> discard) {

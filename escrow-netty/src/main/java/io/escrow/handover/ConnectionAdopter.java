@@ -3,7 +3,6 @@ package io.escrow.handover;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.SlotKey;
-import io.escrow.Status;
 import io.escrow.handover.connection.AdoptedConnection;
 import io.escrow.handover.connection.CrashedTls;
 import io.escrow.handover.connection.FoundMarks;
@@ -29,8 +28,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
-import org.slf4j.Logger;
-import org.slf4j.event.Level;
 
 /** Makes live connections of stored ones. Used by the thread of the start. */
 final class ConnectionAdopter {
@@ -75,18 +72,15 @@ final class ConnectionAdopter {
         }
     }
 
-    private static final Logger logger = HandoverLog.LOGGER;
-
     private final HandoverContext server;
     private final StartNotes notes;
     private final FoundMarks marks;
     private final CrashedTls crashedTls;
+    private final ConnectionSettler settler;
     private final Set<SlotKey> left = ConcurrentHashMap.newKeySet();
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
     private int foundAfterCrash;
-    /** Whether it was said that connections are not this server's own in the escrow. */
-    private volatile boolean notSettled;
 
     /** Adopts for a server, and notes what can't be adopted. */
     ConnectionAdopter(HandoverContext server, StartNotes notes, FoundMarks marks) {
@@ -94,6 +88,7 @@ final class ConnectionAdopter {
         this.notes = notes;
         this.marks = marks;
         this.crashedTls = new CrashedTls(marks);
+        this.settler = new ConnectionSettler(server);
     }
 
     /** Returns how many connections go on that were handed over. */
@@ -227,7 +222,10 @@ final class ConnectionAdopter {
                 leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
         held.keySet().removeAll(failures.keySet());
         own(held.keySet());
-        settle(held.values(), unwanted);
+        settler.settle(held.keySet(), connection -> held.get(connection).hasKeysInSlot())
+                .forEach(connection -> unwanted.putIfAbsent(
+                        connection,
+                        new UnwantedException("its TLS keys may still be in the escrow, for another process", true)));
         settleExecutors(held.keySet());
         EventLoops.forEach(
                         held.keySet(),
@@ -243,8 +241,11 @@ final class ConnectionAdopter {
         // One that its listener has not let in has no pipeline.
         List<AdoptedConnection> registered =
                 connections.stream().filter(AdoptedConnection::isRegistered).toList();
-        PipelineExecutors executors = PipelineExecutors.all(
-                EventLoops.forEach(registered, AdoptedConnection::channel, AdoptedConnection::executors)
+        PipelineExecutors executors =
+                PipelineExecutors.all(EventLoops.forEach(registered, AdoptedConnection::channel, connection -> {
+                            PipelineExecutors some = connection.executors();
+                            return some.isEmpty() ? null : some;
+                        })
                         .join()
                         .values());
         if (!executors.isEmpty()) {
@@ -283,28 +284,30 @@ final class ConnectionAdopter {
         return failures;
     }
 
-    /** Returns why a connection can't be restored; of {@code null} when it is. Called on its event loop. */
+    /** Returns why a connection can't be restored, or of {@code null}; or {@code null} if it is restored. Called on its event loop. */
     private CompletableFuture<Throwable> restore(AdoptedConnection connection, boolean clean) {
-        CompletableFuture<Throwable> restored = new CompletableFuture<>();
         if (!connection.channel().isActive()) {
-            restored.complete(null);
-            return restored;
+            return null;
         }
         if (connection.whyNotBuilt() != null) {
-            restored.complete(connection.whyNotBuilt());
-            return restored;
+            return CompletableFuture.completedFuture(connection.whyNotBuilt());
         }
         try {
             if (!clean) {
                 checkResumable(connection);
                 checkWanted(connection.channel());
             }
-            connection.restore().whenComplete((nothing, failure) -> restored.complete(failure));
+            CompletableFuture<Void> restoring = connection.restore();
+            if (restoring.isDone() && !restoring.isCompletedExceptionally()) {
+                return null;
+            }
+            CompletableFuture<Throwable> restored = new CompletableFuture<>();
+            restoring.whenComplete((nothing, failure) -> restored.complete(failure));
             connection.channel().closeFuture().addListener(f -> restored.complete(null));
+            return restored;
         } catch (Throwable e) {
-            restored.complete(e);
+            return CompletableFuture.completedFuture(e);
         }
-        return restored;
     }
 
     private static void checkResumable(AdoptedConnection connection) {
@@ -357,47 +360,6 @@ final class ConnectionAdopter {
         }
     }
 
-    /**
-     * Makes connections this server's own in the escrow, so that no other process starts from what was saved. Of a TLS connection that
-     * must be certain; those of which it is not are added to those that are not wanted.
-     */
-    private void settle(Iterable<Held> held, Map<AdoptedConnection, UnwantedException> unwanted) {
-        List<CompletableFuture<Void>> settled = new ArrayList<>();
-        Map<AdoptedConnection, CompletableFuture<Void>> ofKeys = new LinkedHashMap<>();
-        held.forEach(connection -> {
-            ChannelSlot slot = connection.connection().slot();
-            CompletableFuture<Void> own = server.configuration().crashSafe()
-                    ? slot.store(null, connection.connection().settled())
-                    : slot.remove();
-            settled.add(own);
-            if (connection.hasKeysInSlot()) {
-                ofKeys.put(connection.connection(), own);
-            }
-        });
-        CompletableFuture.allOf(settled.toArray(CompletableFuture[]::new))
-                .exceptionally(failure -> {
-                    // Wave by wave it is the same session that is lost.
-                    logger.atLevel(notSettled ? Level.DEBUG : Level.WARN)
-                            .log("not all connections are settled in the escrow: {}", failure.getMessage());
-                    notSettled = true;
-                    return null;
-                })
-                .join();
-        ofKeys.forEach((connection, own) -> {
-            if (mayStillBeFilled(own)) {
-                unwanted.putIfAbsent(
-                        connection,
-                        new UnwantedException("its TLS keys may still be in the escrow, for another process", true));
-            }
-        });
-    }
-
-    private static boolean mayStillBeFilled(CompletableFuture<Void> removal) {
-        EscrowException failure = removal.handle((nothing, e) -> e == null ? null : Futures.toEscrowException(e))
-                .join();
-        return failure != null && failure.status() != Status.ENOENT;
-    }
-
     /** Lets a connection go on, or ends it if it can't. Called on its event loop. */
     private static Outcome begin(AdoptedConnection connection, UnwantedException unwanted) {
         Throwable reason = unwanted;
@@ -415,6 +377,11 @@ final class ConnectionAdopter {
             connection.refuse();
         }
         return new Outcome(reason, System.currentTimeMillis());
+    }
+
+    /** Waits until the escrow has answered that the connections that go on are this server's. */
+    void awaitSettled() {
+        settler.await();
     }
 
     /** Notes a connection that is left as it is. */

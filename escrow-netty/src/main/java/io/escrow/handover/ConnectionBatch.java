@@ -24,9 +24,6 @@ final class ConnectionBatch {
 
     /** What an event loop says of a connection; {@code failure} is what its handlers threw when they were asked. */
     private record Answer(PipelineExecutors resting, String whyImmovable, String whyBusy, Throwable failure) {
-        /** The answer when nothing is under way. */
-        static final Answer AT_REST = new Answer(null, null, null, null);
-
         static Answer failed(Throwable failure) {
             return new Answer(null, null, null, failure);
         }
@@ -223,13 +220,14 @@ final class ConnectionBatch {
         return busy;
     }
 
+    /** Returns {@code null} if the connection is at rest. */
     private static Answer askAgain(Connection connection, boolean settled) {
         try {
             if (!settled) {
                 connection.goOn();
                 return Answer.busy("an executor of its pipeline was shut down");
             }
-            return connection.remainsAtRest() ? Answer.AT_REST : Answer.busy(connection.whyBusy());
+            return connection.remainsAtRest() ? null : Answer.busy(connection.whyBusy());
         } catch (Throwable e) {
             return Answer.failed(e);
         }

@@ -186,6 +186,7 @@ final class StartTask {
                 ownListeners();
             }
         }
+        adopter.awaitSettled();
         listeners.surplus().close();
         if (meetingPoint != null) {
             Futures.awaitEnd(server.table().discard(meetingPoint.key()));

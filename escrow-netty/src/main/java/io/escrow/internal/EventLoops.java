@@ -51,14 +51,23 @@ public final class EventLoops {
         return result;
     }
 
-    /** Does something for each of many items on the event loop of its channel, in one task for each loop. */
+    /**
+     * Does something for each of many items on the event loop of its channel, in one task for each loop.
+     *
+     * @return a future of the results, without those that are {@code null}
+     */
     public static <K, T> CompletableFuture<Map<K, T>> forEach(
             Collection<K> items, Function<K, Channel> channel, Function<K, T> action) {
         CompletableFuture<Map<K, T>> all = CompletableFuture.completedFuture(new LinkedHashMap<>());
         for (Map.Entry<EventExecutor, List<K>> e : byLoop(items, channel).entrySet()) {
             CompletableFuture<Map<K, T>> some = call(e.getKey(), () -> {
                 Map<K, T> results = new LinkedHashMap<>();
-                e.getValue().forEach(item -> results.put(item, action.apply(item)));
+                for (K item : e.getValue()) {
+                    T result = action.apply(item);
+                    if (result != null) {
+                        results.put(item, result);
+                    }
+                }
                 return results;
             });
             all = all.thenCombine(some, (sum, results) -> {

@@ -307,9 +307,13 @@ public class Connection implements ProtocolContext {
         }
     }
 
+    private boolean isRenewed() {
+        return slot.mayBeFilled() && !slot.isEmptied();
+    }
+
     /** Updates the crash record in the escrow when the connection can't be moved any more, or can be moved again. */
     private void escrowChange() {
-        if (state != ConnectionState.SERVING || !(slot.mayBeFilled() || released)) {
+        if (state != ConnectionState.SERVING || !(isRenewed() || released)) {
             return;
         }
         ChannelRecord changed = records.changed();

@@ -18,6 +18,9 @@ public final class ChannelSlot {
     /** Where the channel is when everything that was asked for is done; of {@code null} when it is nowhere. */
     private CompletableFuture<EscrowTable.Place> place;
 
+    /** Whether the last thing that was asked for is to empty the slot. */
+    private boolean emptied;
+
     /** Addresses a slot; {@code place} is {@code null} if it is empty. */
     ChannelSlot(EscrowTable table, int tag, int index, EscrowTable.Place place) {
         this.table = table;
@@ -34,21 +37,22 @@ public final class ChannelSlot {
      * @return done when it is stored; when it fails, the slot is as it was
      */
     public CompletableFuture<Void> store(FileDescriptor descriptor, ChannelRecord channel) {
-        return store(descriptor, channel, () -> {});
+        return store(descriptor, channel, null);
     }
 
     /**
      * Stores a channel, or replaces what is known about it.
      *
-     * @param onSent called on the client's event loop when the descriptor is sent and need not be kept open any more: the
-     *     escrow gets it even if this process dies; not called if it is not sent
+     * @param onSent called on the client's event loop when all is sent, so that the descriptor need not be kept open any more: the
+     *     escrow does it even if this process dies; not called if there is nothing to send, or it can't be sent; {@code null} for nothing
      */
     public synchronized CompletableFuture<Void> store(
             FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
+        emptied = emptied && descriptor == null;
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
-                return table.update(old, channel)
+                return table.update(old, channel, onSent)
                         .exceptionallyCompose(failure -> isEmpty(failure)
                                 ? putIfOpen(old, descriptor, channel, onSent)
                                 : CompletableFuture.failedFuture(failure));
@@ -66,13 +70,14 @@ public final class ChannelSlot {
      * @return done when it is stored; when it fails, the slot is as it was
      */
     public synchronized CompletableFuture<Void> store(ChannelRecord record) {
+        emptied = false;
         CompletableFuture<EscrowTable.Place> before = place;
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> old != null && table.has(old)
-                ? table.update(old, record)
+                ? table.update(old, record, null)
                         .exceptionallyCompose(failure -> isEmpty(failure)
-                                ? put(old, null, record, () -> {})
+                                ? put(old, null, record, null)
                                 : CompletableFuture.failedFuture(failure))
-                : put(old, null, record, () -> {}));
+                : put(old, null, record, null));
         place = stored.exceptionallyCompose(
                 failure -> before.thenApply(old -> old == null ? table.unsure(tag, index, failure) : old));
         return stored.thenAccept(now -> {});
@@ -99,18 +104,29 @@ public final class ChannelSlot {
 
     /** Empties the slot, if it is filled. The slot counts as empty even when that fails. */
     public CompletableFuture<Void> remove() {
-        return remove(false);
+        return remove(null);
+    }
+
+    /**
+     * Empties the slot as {@link #remove()} does.
+     *
+     * @param onSent called on the client's event loop when that is sent: the escrow does it even if this process dies; not called if the
+     *     slot is empty, or it can't be sent; {@code null} for nothing
+     */
+    public CompletableFuture<Void> remove(Runnable onSent) {
+        return remove(false, onSent);
     }
 
     /** Empties the slot, if it is filled, when its channel has ended: another channel may get its index. */
     public CompletableFuture<Void> free() {
-        return remove(true);
+        return remove(true, null);
     }
 
-    private synchronized CompletableFuture<Void> remove(boolean forGood) {
+    private synchronized CompletableFuture<Void> remove(boolean forGood, Runnable onSent) {
+        emptied = true;
         CompletableFuture<Void> removed = place.thenCompose(old -> {
             if (old != null) {
-                return table.remove(old, forGood);
+                return table.remove(old, forGood, onSent);
             }
             if (forGood) {
                 table.release(tag, index);
@@ -125,6 +141,11 @@ public final class ChannelSlot {
     /** Returns whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
     public synchronized boolean mayBeFilled() {
         return !place.isDone() || place.join() != null;
+    }
+
+    /** Returns whether the slot is being emptied, or has been, so that nothing is to be renewed in it. */
+    public synchronized boolean isEmptied() {
+        return emptied;
     }
 
     public int index() {

@@ -94,7 +94,7 @@ public final class EscrowTable {
 
     private void freeTheRest() {
         for (Removal removal = notFreed.poll(); removal != null; removal = notFreed.poll()) {
-            remove(removal.place(), removal.forGood());
+            remove(removal.place(), removal.forGood(), null);
         }
     }
 
@@ -164,26 +164,45 @@ public final class EscrowTable {
         return new ChannelSlot(this, entry.tag(), entry.index(), client == null ? null : place);
     }
 
-    /** Stores a channel. Its descriptor stays the caller's; the caller keeps it open until it is sent or the future is done. */
+    /**
+     * Stores a channel. Its descriptor stays the caller's; the caller keeps it open until it is sent or the future is done.
+     *
+     * @param onSent called when it is sent; {@code null} for nothing
+     */
     CompletableFuture<Place> put(
             int tag, int index, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         return store(
                 tag,
                 index,
                 channel,
-                payload -> client.add(new Deposit(tag, index, descriptor, payload, channel.farewell()), onSent));
+                payload -> add(new Deposit(tag, index, descriptor, payload, channel.farewell()), onSent));
     }
 
-    /** Replaces what is known about a channel that is stored already, and frees the chunks that it had. */
-    CompletableFuture<Place> update(Place old, ChannelRecord channel) {
+    private CompletableFuture<Void> add(Deposit deposit, Runnable onSent) {
+        return onSent == null ? client.add(deposit) : client.add(deposit, onSent);
+    }
+
+    /**
+     * Replaces what is known about a channel that is stored already, and frees the chunks that it had.
+     *
+     * @param onSent called when that is sent; {@code null} for nothing
+     */
+    CompletableFuture<Place> update(Place old, ChannelRecord channel, Runnable onSent) {
         return store(
                         old.tag(),
                         old.index(),
                         channel,
-                        payload -> client.maxFarewell() == 0
-                                ? client.update(old.tag(), old.index(), payload)
-                                : client.update(old.tag(), old.index(), payload, channel.farewell()))
+                        payload -> update(old, payload, client.maxFarewell() == 0 ? null : channel.farewell(), onSent))
                 .thenCompose(updated -> freeChunks(old).handle((nothing, failure) -> updated));
+    }
+
+    private CompletableFuture<Void> update(Place place, byte[] payload, byte[] farewell, Runnable onSent) {
+        if (onSent != null) {
+            return client.update(place.tag(), place.index(), payload, farewell, onSent);
+        }
+        return farewell == null
+                ? client.update(place.tag(), place.index(), payload)
+                : client.update(place.tag(), place.index(), payload, farewell);
     }
 
     private CompletableFuture<Place> store(
@@ -218,10 +237,13 @@ public final class EscrowTable {
      * Frees a channel's slot and its chunks; in the next session, if this one is lost.
      *
      * @param forGood whether its index may be another channel's when it is free
+     * @param onSent called when that is sent; {@code null} for nothing
      */
-    CompletableFuture<Void> remove(Place place, boolean forGood) {
-        return client.delete(place.tag(), place.index())
-                .handle((nothing, failure) -> {
+    CompletableFuture<Void> remove(Place place, boolean forGood, Runnable onSent) {
+        CompletableFuture<Void> deleted = onSent == null
+                ? client.delete(place.tag(), place.index())
+                : client.delete(place.tag(), place.index(), onSent);
+        return deleted.handle((nothing, failure) -> {
                     if (isLoss(failure)) {
                         notFreed.add(new Removal(place, forGood));
                         return CompletableFuture.<Void>failedFuture(failure);
@@ -285,7 +307,7 @@ public final class EscrowTable {
     /** Frees a slot, whatever it holds, and the chunks that it refers to. */
     public CompletableFuture<Void> discard(Entry entry) {
         return RecordReader.isHeader(Unpooled.wrappedBuffer(entry.payload()))
-                ? remove(place(entry, Unpooled.wrappedBuffer(entry.payload())), true)
+                ? remove(place(entry, Unpooled.wrappedBuffer(entry.payload())), true, null)
                 : discard(entry.key());
     }
 

@@ -23,7 +23,11 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -259,6 +263,61 @@ class EscrowTableTest {
         assertEquals(1, used(CHUNKS));
         slot.free().join();
         assertEquals(0, used(CHUNKS));
+    }
+
+    /** A process dies when it has told the escrow something, and before the answer. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatIsSentIsDoneThoughTheProcessHasGone(boolean replaced) throws Exception {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(10)).join();
+        CountDownLatch gone = new CountDownLatch(1);
+        escrow.faults(request -> {
+            awaitUninterruptibly(gone);
+            return null;
+        });
+        CountDownLatch sent = new CountDownLatch(1);
+        CompletableFuture<Void> done =
+                replaced ? slot.store(null, large(20), sent::countDown) : slot.remove(sent::countDown);
+        assertTrue(sent.await(10, TimeUnit.SECONDS));
+        assertFalse(done.isDone());
+        client.close();
+        client.closed().toCompletableFuture().join();
+        assertThrows(CompletionException.class, done::join);
+        gone.countDown();
+        escrow.faults(request -> null);
+        reconnect();
+        table.begin(client).join();
+        if (replaced) {
+            try (Entry entry = client.get(CONNECTIONS, slot.index()).join()) {
+                assertEquals(20, table.read(entry).join().get("handler:large").length);
+            }
+        } else {
+            assertEquals(0, used(CONNECTIONS));
+        }
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(10, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void nothingIsSentWithoutASession() {
+        ChannelSlot slot = table.newConnectionSlot();
+        slot.store(descriptor, large(10)).join();
+        client.close();
+        client.closed().toCompletableFuture().join();
+        AtomicInteger sent = new AtomicInteger();
+        assertThrows(CompletionException.class, slot.store(null, large(20), sent::incrementAndGet)::join);
+        assertThrows(CompletionException.class, slot.remove(sent::incrementAndGet)::join);
+        assertTrue(slot.isEmptied());
+        // It is empty as far as anybody can tell.
+        slot.remove(sent::incrementAndGet).join();
+        assertEquals(0, sent.get());
     }
 
     @Test
