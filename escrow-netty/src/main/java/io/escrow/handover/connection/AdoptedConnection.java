@@ -25,6 +25,7 @@ public final class AdoptedConnection extends Connection {
     /** What the connection is restored from; {@code null} when it goes on. */
     private ChannelRecord record;
 
+    /** How the options of the socket were; {@code null} when they are so again. */
     private SocketOptions socketOptions;
 
     /** Why the pipeline could not be built; {@code null} if it could. */
@@ -47,11 +48,21 @@ public final class AdoptedConnection extends Connection {
      */
     public AdoptedConnection(
             Owner owner, ConnectionRules rules, String listener, ChannelSlot slot, ChannelRecord record) {
-        super(owner, rules, listener, slot, ConnectionState.HELD, record.withoutBytes());
+        this(owner, rules, listener, slot, record, record.withoutBytes());
+    }
+
+    private AdoptedConnection(
+            Owner owner,
+            ConnectionRules rules,
+            String listener,
+            ChannelSlot slot,
+            ChannelRecord record,
+            ChannelRecord withoutBytes) {
+        super(owner, rules, listener, slot, ConnectionState.HELD, withoutBytes);
         this.attributes = rules.attributes();
         this.isSealing = rules.seal().sealer().isSealing();
         this.record = record;
-        this.settled = record.withoutBytes();
+        this.settled = withoutBytes;
     }
 
     /**
@@ -125,6 +136,7 @@ public final class AdoptedConnection extends Connection {
         try {
             // The bootstrap has set its own, and no handler has been added.
             socketOptions.restore(channel());
+            socketOptions = null;
             attributes.restore(channel(), record);
         } catch (Throwable e) {
             notBuilt = e;
@@ -248,8 +260,12 @@ public final class AdoptedConnection extends Connection {
     /** Lets a restored connection go on from where it was. */
     public void begin() {
         if (state() == ConnectionState.HELD && record != null && isRestored()) {
+            ConnectionRestorer feeding = restorer;
+            // Of what it was restored from, nothing is kept.
             record = null;
-            restorer.feed(deferred());
+            restorer = null;
+            restored = null;
+            feeding.feed(deferred());
             serve();
         }
     }

@@ -21,7 +21,10 @@ final class DeferredEvents {
     /** Bytes that another process has decrypted: not for the handler of TLS. */
     private record Decrypted(ByteBuf bytes, Consumer<ByteBuf> behindTls) {}
 
-    private final Deque<Object> kept = new ArrayDeque<>();
+    /** As much comes in at most, most of the time. */
+    private static final int FEW = 2;
+
+    private final Deque<Object> kept = new ArrayDeque<>(FEW);
     private boolean deferring;
     private boolean leftEpoll;
     private boolean hangUpsIgnored;

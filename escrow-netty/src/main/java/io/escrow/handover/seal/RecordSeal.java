@@ -116,6 +116,9 @@ public final class RecordSeal {
 
     /** Returns whether a record has a section that is sealed. */
     public static boolean isSealed(ChannelRecord record) {
+        if (record.isOfRestOnly()) {
+            return false;
+        }
         for (String name : record.sections().keySet()) {
             if (name.startsWith(ChannelRecord.SEALED)) {
                 return true;

@@ -234,9 +234,17 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
         return section == null ? null : section.bytes();
     }
 
+    /** Returns whether nothing but the moment of its rest is in the record, as in most: then there is nothing to look for, one by one. */
+    public boolean isOfRestOnly() {
+        return sections.isEmpty() || (sections.size() == 1 && sections.containsKey(RESTED));
+    }
+
     /** Returns the bytes of the sections whose names begin with a prefix, by the rest of their names, in their order. */
     public Map<String, byte[]> withPrefix(String prefix) {
         Map<String, byte[]> found = null;
+        if (isOfRestOnly()) {
+            return Map.of();
+        }
         for (Map.Entry<String, Section> section : sections.entrySet()) {
             if (section.getKey().startsWith(prefix)) {
                 found = found == null ? new LinkedHashMap<>() : found;
@@ -257,6 +265,9 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
      */
     public List<String> unknownRequired(Predicate<String> known) {
         List<String> unknown = null;
+        if (isOfRestOnly()) {
+            return List.of();
+        }
         for (Map.Entry<String, Section> section : sections.entrySet()) {
             String name = section.getKey();
             if (section.getValue().required() && !STATE_OF_EVERY_CHANNEL.contains(name) && !known.test(name)) {
@@ -334,6 +345,9 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
     /** Returns whether there are bytes of the stream: this record is the only one that has them. */
     public boolean hasBytes() {
+        if (isOfRestOnly()) {
+            return false;
+        }
         for (String name : sections.keySet()) {
             if (name.equals(UNSENT) || name.equals(GATE) || name.equals(UNDECRYPTED) || name.startsWith(COLLECTED)) {
                 return true;
@@ -343,6 +357,9 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     }
 
     private boolean anyOutlastsBytes() {
+        if (isOfRestOnly()) {
+            return false;
+        }
         for (String name : sections.keySet()) {
             if (outlastsBytes(name)) {
                 return true;

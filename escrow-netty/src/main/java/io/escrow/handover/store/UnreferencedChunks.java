@@ -63,7 +63,10 @@ public final class UnreferencedChunks {
             return;
         }
         long first = header.getInt(4);
-        chunks.removeIf(index -> index >= first && index < first + header.getInt(0));
+        long end = first + header.getInt(0);
+        if (end > first && !chunks.isEmpty()) {
+            chunks.removeIf(index -> index >= first && index < end);
+        }
     }
 
     /** Keeps all: it is not known what some slot refers to. */
