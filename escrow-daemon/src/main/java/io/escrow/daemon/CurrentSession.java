@@ -59,6 +59,7 @@ record CurrentSession(
         return new SessionState(
                 session.isGreeted(),
                 session.keepsFlags(),
+                session.usesBatches(),
                 sessionRecord.requests(),
                 sessionRecord.lasted().toMillis(),
                 sessionRecord.queued() == null ? -1 : sessionRecord.queued().toMillis(),

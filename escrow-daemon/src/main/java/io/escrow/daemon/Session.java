@@ -20,6 +20,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,9 +49,11 @@ final class Session extends ChannelInboundHandlerAdapter {
     private final Predicate<OwnedDescriptor> ownConnections;
     private final SessionRecord sessionRecord;
     private final FailureDetector failures;
+    private final BooleanSupplier useBatches;
     private final Runnable changed;
     private State state = State.GREETING;
     private boolean clientKeepsFlags;
+    private boolean batches;
     private boolean pausing;
     private int checks;
 
@@ -58,6 +61,7 @@ final class Session extends ChannelInboundHandlerAdapter {
      * Creates a session that waits for a greeting.
      *
      * @param ownConnections recognizes the descriptors of connections to this daemon
+     * @param useBatches has the descriptors of each packet sent and received in one message, and returns whether it can
      * @param changed called when the client has greeted
      */
     Session(
@@ -67,6 +71,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             Predicate<OwnedDescriptor> ownConnections,
             SessionRecord sessionRecord,
             FailureDetector failures,
+            BooleanSupplier useBatches,
             Runnable changed) {
         this.store = store;
         this.limits = limits;
@@ -74,6 +79,7 @@ final class Session extends ChannelInboundHandlerAdapter {
         this.ownConnections = ownConnections;
         this.sessionRecord = sessionRecord;
         this.failures = failures;
+        this.useBatches = useBatches;
         this.changed = changed;
     }
 
@@ -101,9 +107,10 @@ final class Session extends ChannelInboundHandlerAdapter {
         if (hello.version() == Frame.VERSION) {
             state = State.SERVING;
             clientKeepsFlags = hello.keepsFlags();
+            batches = hello.batches() && useBatches.getAsBoolean();
             sessionRecord.greeted(hello.connectedAt());
             changed.run();
-            ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
+            ctx.write(Frame.Hello.own(limits, batches), ctx.voidPromise());
         } else {
             fail(ctx, Status.EPROTO, "protocol version: " + hello.version() + " (expected: " + Frame.VERSION + ")");
         }
@@ -127,9 +134,10 @@ final class Session extends ChannelInboundHandlerAdapter {
     }
 
     /** Goes on with a session that another daemon has begun. */
-    void resumed(boolean greeted, boolean keepsFlags) {
+    void resumed(boolean greeted, boolean keepsFlags, boolean usesBatches) {
         state = greeted ? State.SERVING : State.GREETING;
         clientKeepsFlags = keepsFlags;
+        batches = usesBatches;
     }
 
     /** Sets whether nothing is to be read behind the packet that is under way. */
@@ -147,6 +155,10 @@ final class Session extends ChannelInboundHandlerAdapter {
 
     boolean keepsFlags() {
         return clientKeepsFlags;
+    }
+
+    boolean usesBatches() {
+        return batches;
     }
 
     private Frame answer(Frame request) {

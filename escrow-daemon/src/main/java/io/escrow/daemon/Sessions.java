@@ -89,8 +89,15 @@ final class Sessions {
     /** Goes on with a session that another daemon has begun. */
     void resume(EpollDomainSocketChannel channel, SessionState state) {
         Wire wire = prepare(channel, state.limits());
+        if (state.batches()) {
+            if (!wire.canUseBatches()) {
+                channel.close(); // Its client connects again.
+                return;
+            }
+            wire.useBatches();
+        }
         CurrentSession session = serve(channel, wire, PeerIdentity.of(channel), state.limits());
-        session.session().resumed(state.greeted(), state.keepsFlags());
+        session.session().resumed(state.greeted(), state.keepsFlags(), state.batches());
         session.watchdog().resumed(state.greeted());
         session.sessionRecord()
                 .resumed(
@@ -133,7 +140,14 @@ final class Sessions {
                         .run());
         SessionWatchdog watchdog = new SessionWatchdog(options.timeouts(), wire::received);
         Session session = new Session(
-                store, limits, hangups, new OwnConnections(channel), sessionRecord, failures, mirror::changed);
+                store,
+                limits,
+                hangups,
+                new OwnConnections(channel),
+                sessionRecord,
+                failures,
+                () -> useBatches(wire),
+                mirror::changed);
         HeldAnswers answers = new HeldAnswers(mirror);
         current = new CurrentSession(channel, wire, session, watchdog, sessionRecord, answers::isEmpty, limits);
         wire.beforeRead(mirror::dirty);
@@ -144,6 +158,14 @@ final class Sessions {
                         new ClosingPace(store, options.storeLimits().descriptors(), closer),
                         session);
         return current;
+    }
+
+    private boolean useBatches(Wire wire) {
+        boolean can = options.descriptorBatches() && wire.canUseBatches();
+        if (can) {
+            wire.useBatches();
+        }
+        return can;
     }
 
     private void refuse(EpollDomainSocketChannel channel, PeerIdentity peer) {

@@ -71,6 +71,7 @@ final class Succession implements Successors {
     private State state = State.ALONE;
     private long step;
     private Primary link;
+    private boolean sessionGoesOn = true;
     private volatile boolean left;
 
     Succession(
@@ -275,7 +276,7 @@ final class Succession implements Successors {
         if (session == null) {
             link.noSession(pause.withoutSession().toMillis());
         } else {
-            link.session(session.state(), session.channel().fd());
+            sessionGoesOn = link.session(session.state(), session.channel().fd());
         }
         sockets.tell(link);
         to(State.COMMITTED);
@@ -318,7 +319,7 @@ final class Succession implements Successors {
         details.put("pid", pid);
         details.put("version", program);
         details.put("slots", store.slots());
-        details.put("session", sessions.current() != null);
+        details.put("session", sessions.current() != null && sessionGoesOn);
         eventLog.info("another escrowd serves now", details);
         service.handedOver();
         upgrade.succeeded(pid, program);

@@ -80,7 +80,7 @@ class BrimIT {
                 assertEquals(held, refused(Status.EMFILE, "descriptors", result));
                 assertTrue(held > 100 && held < 236, "held: " + held);
                 assertEquals(1_000 - held, result.failures().size());
-                daemon.awaitDescriptors(before + held + 1);
+                daemon.awaitDescriptors(before + held + TestDaemon.SESSION);
             }
             assertEquals(held, daemon.verifyFiles(TAG, files));
             wholePacketsAtTheLimit(daemon, held);

@@ -56,6 +56,7 @@ class SessionTest {
                 descriptor -> ownConnection,
                 new SessionRecord(new EventLog(), new EmbeddedChannel(), PeerIdentity.UNKNOWN),
                 new FailureDetector(),
+                () -> false,
                 () -> {}));
     }
 
@@ -76,7 +77,7 @@ class SessionTest {
     void answersHelloWithItsLimits() {
         ask(HELLO);
 
-        assertAnswers(Frame.Hello.own(LIMITS));
+        assertAnswers(Frame.Hello.own(LIMITS, false));
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.function.Consumer;
  * @param queueCounts whether the time in the queue counts for the timeout
  * @param reportInterval how long after a report that it waits another one follows
  * @param launch how to start a daemon; {@code null} to start none
+ * @param batches whether descriptors may be sent and received many in a message
  * @param reconnect how to connect again when the session is lost
  */
 record ConnectOptions(
@@ -24,4 +25,5 @@ record ConnectOptions(
         Consumer<Waiting> onWaiting,
         DaemonLaunch launch,
         boolean verbose,
+        boolean batches,
         ReconnectOptions reconnect) {}

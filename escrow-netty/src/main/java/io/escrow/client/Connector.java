@@ -156,7 +156,7 @@ final class Connector<T> {
         if (options.verbose()) {
             ch.pipeline().addLast(new Tracer(System.err));
         }
-        ch.pipeline().addLast(new HelloHandler(this, wire));
+        ch.pipeline().addLast(new HelloHandler(this, wire, options.batches()));
     }
 
     /** Decides what to do when connecting to the socket failed. */

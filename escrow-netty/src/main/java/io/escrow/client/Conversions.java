@@ -4,6 +4,7 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.OwnedDescriptor;
 import io.escrow.TagInfo;
+import io.escrow.codec.BorrowedDescriptor;
 import io.escrow.codec.Frame;
 import io.escrow.codec.Wire;
 import io.netty.channel.unix.FileDescriptor;

@@ -38,6 +38,7 @@ public final class EscrowClientBuilder {
     private Consumer<Waiting> onWaiting = waiting -> logger.info("{}", waiting);
     private DaemonLaunch launch;
     private boolean verbose;
+    private boolean batches = true;
     private ReconnectOptions reconnect = ReconnectOptions.OFF;
 
     EscrowClientBuilder() {}
@@ -55,6 +56,7 @@ public final class EscrowClientBuilder {
         copy.onWaiting = onWaiting;
         copy.launch = launch;
         copy.verbose = verbose;
+        copy.batches = batches;
         copy.reconnect = reconnect;
         return copy;
     }
@@ -182,6 +184,19 @@ public final class EscrowClientBuilder {
     }
 
     /**
+     * Sets whether descriptors may be sent and received many in a message, which is several times as fast for bulk calls.
+     * That takes io_uring in both processes: in this one, {@code netty-transport-native-io_uring} of Netty 4.2 on the class
+     * path, and a machine that allows io_uring. Without it, each descriptor has a message of its own.
+     *
+     * @param batches whether they may; {@code true} by default
+     * @return this builder
+     */
+    public EscrowClientBuilder descriptorBatches(boolean batches) {
+        this.batches = batches;
+        return this;
+    }
+
+    /**
      * Connects, and waits for its turn when another client has the session.
      *
      * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when no process
@@ -224,6 +239,7 @@ public final class EscrowClientBuilder {
                     onWaiting,
                     launch,
                     verbose,
+                    batches,
                     reconnect);
             return Connector.connect(options, (first, ownGroup) -> EscrowClient.of(options, first, ownGroup));
         } catch (EscrowException e) {

@@ -19,18 +19,22 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     private final Connector<?> connector;
     private final Wire wire;
+    private final boolean mayUseBatches;
+    private boolean batches;
     private Future<?> reports;
     private boolean answered;
 
-    HelloHandler(Connector<?> connector, Wire wire) {
+    HelloHandler(Connector<?> connector, Wire wire, boolean mayUseBatches) {
         this.connector = connector;
         this.wire = wire;
+        this.mayUseBatches = mayUseBatches;
     }
 
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         connector.queued();
-        ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis()), ctx.voidPromise());
+        batches = mayUseBatches && wire.canUseBatches();
+        ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis(), batches), ctx.voidPromise());
         reports = ctx.executor()
                 .scheduleWithFixedDelay(
                         connector::reportWaiting, REPORT_AFTER_MILLIS, REPORT_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
@@ -42,6 +46,9 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             answered = true;
             reports.cancel(false);
             wire.limits(hello.limits());
+            if (batches && hello.batches()) {
+                wire.useBatches();
+            }
             connector.opened(ctx.channel(), hello, wire);
         } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {
             // Its turn came while this process was stopped. It goes to the end of the queue.

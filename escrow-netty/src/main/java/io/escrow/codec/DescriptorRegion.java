@@ -37,18 +37,29 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
         this.flagsIndex = flagsIndex;
     }
 
+    /** Returns the number of the descriptor. */
+    int number() {
+        return descriptor.intValue();
+    }
+
+    /** Marks the frame if the descriptor, which was sent, is closed by now. */
+    void markIfClosed() {
+        if (!descriptor.isOpen()) {
+            // It was closed by another thread: what was sent may be another file that has got its number.
+            markStandIn();
+        }
+    }
+
     @Override
     public long transferTo(WritableByteChannel target, long position) throws IOException {
         int written;
         try {
             written = socket.sendFd(descriptor.intValue());
-            if (written > 0 && !descriptor.isOpen()) {
-                // It was closed by another thread: what was sent may be another file that has got its number.
-                markStandIn();
+            if (written > 0) {
+                markIfClosed();
             }
         } catch (NativeIoException e) {
-            int errno = e.expectedErr();
-            if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
+            if (isConnectionLost(e.expectedErr())) {
                 throw e;
             }
             written = socket.sendFd(StandIn.DESCRIPTOR.intValue());
@@ -58,6 +69,11 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
         }
         sent = written > 0;
         return sent ? 1 : 0;
+    }
+
+    /** Returns whether an error of sending says that the connection is lost. */
+    static boolean isConnectionLost(int errno) {
+        return errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN;
     }
 
     private void markStandIn() {

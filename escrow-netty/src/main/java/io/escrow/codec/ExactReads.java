@@ -4,6 +4,7 @@ import io.escrow.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelConfig;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollMode;
@@ -84,6 +85,24 @@ final class ExactReads implements RecvByteBufAllocator {
         packets = decoder;
     }
 
+    /**
+     * Returns the ring of the channel, which ends with it. Call it on the channel's event loop.
+     *
+     * @return the ring; {@code null} if none can be made
+     */
+    DescriptorRing ring() {
+        if (ring == null) {
+            try {
+                ring = new DescriptorRing(closer);
+            } catch (RuntimeException e) {
+                logger.debug("no io_uring can be made", e);
+                return null;
+            }
+            channel.closeFuture().addListener(closed -> ring.close());
+        }
+        return ring;
+    }
+
     @Override
     @SuppressWarnings("deprecation") // Netty's own return type
     public Handle newHandle() {
@@ -103,8 +122,11 @@ final class ExactReads implements RecvByteBufAllocator {
                 return alloc.ioBuffer(PLAIN_READ, PLAIN_READ);
             }
             packets.aboutToRead();
-            while (packets.descriptorsDue() > 0) {
-                if (!receiveDescriptor()) {
+            while (packets.batchMayCome() || packets.descriptorsDue() > 0) {
+                if (!channel.isOpen()) {
+                    throw NotYet.INSTANCE; // What has come has broken the protocol; the ring is closed.
+                }
+                if (!(packets.batchMayCome() ? receiveBatch(alloc) : receiveDescriptor())) {
                     // The end of the stream, in place of a descriptor: let the read find it.
                     return alloc.ioBuffer(1, 1);
                 }
@@ -121,6 +143,32 @@ final class ExactReads implements RecvByteBufAllocator {
             }
             anythingRead = true;
             channel.pipeline().fireChannelRead(received);
+            return true;
+        }
+
+        /** Passes bytes of a prelude on, with what has come with them; returns {@code false} at the end of the stream. */
+        private boolean receiveBatch(ByteBufAllocator alloc) {
+            int bytes = ring.receiveBatch(channel.fd().intValue(), packets.bytesDue());
+            if (bytes == DescriptorRing.EAGAIN) {
+                throw NotYet.INSTANCE;
+            }
+            if (bytes == 0 || bytes == ECONNRESET) {
+                return false;
+            }
+            if (bytes < 0) {
+                throw new ProtocolException("a packet was due and did not come: error " + bytes);
+            }
+            anythingRead = true;
+            ChannelPipeline pipeline = channel.pipeline();
+            if (ring.isTruncated()) {
+                packets.truncated();
+            }
+            for (int i = 0, count = ring.received(); i < count; i++) {
+                pipeline.fireChannelRead(ring.descriptor(i));
+            }
+            ByteBuf prelude = alloc.ioBuffer(bytes, bytes);
+            ring.takeBytes(prelude, bytes);
+            pipeline.fireChannelRead(prelude);
             return true;
         }
 
@@ -151,14 +199,9 @@ final class ExactReads implements RecvByteBufAllocator {
 
         /** Receives a descriptor without changing its open file; if that is not possible, the descriptor is lost. */
         private Object receiveAsIs() {
-            if (ring == null) {
-                try {
-                    ring = new DescriptorRing(closer);
-                } catch (RuntimeException e) {
-                    logger.warn("no io_uring can be made to receive a descriptor with", e);
-                    return drop();
-                }
-                channel.closeFuture().addListener(closed -> ring.close());
+            if (ring() == null) {
+                logger.warn("no io_uring can be made to receive a descriptor with");
+                return drop();
             }
             return ring.receive(channel.fd().intValue());
         }

@@ -52,21 +52,22 @@ public sealed interface Frame {
      *
      * @param version the version of the protocol
      * @param keepsFlags whether the sender receives descriptors without changing the flags of their open files
+     * @param batches whether the sender sends and receives the descriptors of a packet in one message
      * @param connectedAt when the client connected, in milliseconds since 1970; 0 in an answer, and when the client
      *     does not say it
      * @param limits the limits of the daemon; {@code null} in a request
      */
-    record Hello(int version, boolean keepsFlags, long connectedAt, Limits limits) implements Frame {
+    record Hello(int version, boolean keepsFlags, boolean batches, long connectedAt, Limits limits) implements Frame {
 
         /**
-         * Makes a greeting that does not say when the client connected.
+         * Makes a greeting that does not say when the client connected, of a side that does not use batches.
          *
          * @param version see the record
          * @param keepsFlags see the record
          * @param limits see the record
          */
         public Hello(int version, boolean keepsFlags, Limits limits) {
-            this(version, keepsFlags, 0, limits);
+            this(version, keepsFlags, false, 0, limits);
         }
 
         /**
@@ -83,20 +84,22 @@ public sealed interface Frame {
          * Returns the greeting of a daemon in this process.
          *
          * @param limits the limits of the daemon
+         * @param batches whether both sides use batches
          * @return the answer
          */
-        public static Hello own(Limits limits) {
-            return new Hello(VERSION, FileFlags.canBeKept(), limits);
+        public static Hello own(Limits limits, boolean batches) {
+            return new Hello(VERSION, FileFlags.canBeKept(), batches, 0, limits);
         }
 
         /**
          * Returns the greeting of a client in this process.
          *
          * @param connectedAt when it connected, in milliseconds since 1970
+         * @param batches whether it can use batches
          * @return the request
          */
-        public static Hello ofClient(long connectedAt) {
-            return new Hello(VERSION, FileFlags.canBeKept(), connectedAt, null);
+        public static Hello ofClient(long connectedAt, boolean batches) {
+            return new Hello(VERSION, FileFlags.canBeKept(), batches, connectedAt, null);
         }
     }
 

@@ -45,6 +45,8 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     static final int PEER_GONE = 2;
     /** The feature of receiving descriptors without changing the flags of their open files. */
     static final int KEEPS_FLAGS = 1;
+    /** The feature of sending and receiving the descriptors of a packet in one message. */
+    static final int BATCHES = 2;
 
     private final boolean daemon;
     private final Queue<Object> descriptors = new ArrayDeque<>();

@@ -205,11 +205,13 @@ final class FrameReader {
             throw untrusted(in, String.format("magic of HEL: %08x (expected: %08x)", magic, FrameCodec.MAGIC));
         }
         int version = in.readUnsignedShort();
-        boolean keepsFlags = (in.readUnsignedShort() & FrameCodec.KEEPS_FLAGS) != 0;
+        int features = in.readUnsignedShort();
+        boolean keepsFlags = (features & FrameCodec.KEEPS_FLAGS) != 0;
+        boolean batches = (features & FrameCodec.BATCHES) != 0;
         int more = length - expected;
         return daemon
-                ? new Frame.Hello(version, keepsFlags, more < CONNECTED_AT_LENGTH ? 0 : in.readLong(), null)
-                : new Frame.Hello(version, keepsFlags, readLimits(more));
+                ? new Frame.Hello(version, keepsFlags, batches, more < CONNECTED_AT_LENGTH ? 0 : in.readLong(), null)
+                : new Frame.Hello(version, keepsFlags, batches, 0, readLimits(more));
     }
 
     private Limits readLimits(int more) {

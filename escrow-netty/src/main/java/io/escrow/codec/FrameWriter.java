@@ -82,7 +82,7 @@ final class FrameWriter {
     private static void encodeHello(ByteBuf out, Frame.Hello hello) {
         header(out, Opcode.HEL, 0, 0, 0);
         out.writeInt(FrameCodec.MAGIC).writeShort(hello.version());
-        out.writeShort(hello.keepsFlags() ? FrameCodec.KEEPS_FLAGS : 0);
+        out.writeShort((hello.keepsFlags() ? FrameCodec.KEEPS_FLAGS : 0) | (hello.batches() ? FrameCodec.BATCHES : 0));
         Limits told = hello.limits();
         if (told == null) {
             if (hello.connectedAt() != 0) {

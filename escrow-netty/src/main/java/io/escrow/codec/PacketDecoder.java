@@ -20,10 +20,14 @@ import java.util.List;
 final class PacketDecoder extends ChannelInboundHandlerAdapter {
 
     static final int PRELUDE_LENGTH = 8;
+    /** Where the prelude says how many descriptors there are. */
+    static final int DESCRIPTORS_OFFSET = 4;
     /** The length of the shortest answer, which is REP without a text. */
     private static final int SHORTEST_ANSWER = FrameCodec.HEADER_LENGTH + 4;
     /** Flag in the number of descriptors: receiving them must not change the flags of their open files. */
     static final int KEEP_FLAGS = 1 << 31;
+    /** Flag in the number of descriptors: they come with the bytes of the prelude. */
+    static final int BATCH = 1 << 30;
 
     private enum State {
         PRELUDE,
@@ -38,6 +42,8 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private int descriptorCount;
     private boolean keepFlags;
     private boolean descriptorsMayCome = true;
+    private boolean batches;
+    private boolean truncated;
     private ByteBuf part;
     private Runnable beforeRead = () -> {};
 
@@ -65,6 +71,21 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
      */
     void descriptorsMayCome(boolean mayCome) {
         descriptorsMayCome = mayCome;
+    }
+
+    /** Expects that descriptors may come with the prelude from now on. */
+    void useBatches() {
+        batches = true;
+    }
+
+    /** Returns whether descriptors may come with the bytes that are due. */
+    boolean batchMayCome() {
+        return batches && descriptorsMayCome && state == State.PRELUDE;
+    }
+
+    /** Notes that some of the descriptors that came with bytes of the prelude are lost: the last ones. */
+    void truncated() {
+        truncated = true;
     }
 
     /** Sets what is run before each read from the socket. */
@@ -168,7 +189,8 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private void readPrelude(ByteBuf prelude) {
         framesLength = prelude.readInt();
         int descriptorField = prelude.readInt();
-        descriptorCount = descriptorField & ~KEEP_FLAGS;
+        boolean batch = batches && (descriptorField & BATCH) != 0;
+        descriptorCount = descriptorField & ~(batch ? KEEP_FLAGS | BATCH : KEEP_FLAGS);
         keepFlags = (descriptorField & KEEP_FLAGS) != 0;
         if (framesLength < FrameCodec.HEADER_LENGTH || framesLength > limits.packetBytes()) {
             throw new ProtocolException("packet length: " + (framesLength & 0xFFFFFFFFL) + " (expected: "
@@ -178,7 +200,22 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             throw new ProtocolException("descriptors in a packet: " + descriptorCount + " (expected: 0.."
                     + limits.packetDescriptors() + ")");
         }
-        state = descriptorCount > 0 ? State.DESCRIPTORS : State.FRAMES;
+        checkBatch(batch);
+        state = descriptors.size() < descriptorCount ? State.DESCRIPTORS : State.FRAMES;
+    }
+
+    private void checkBatch(boolean batch) {
+        if (truncated) {
+            truncated = false;
+            while (descriptors.size() < descriptorCount) {
+                descriptors.add(LostDescriptor.INSTANCE);
+            }
+        }
+        int expected = batch ? descriptorCount : 0;
+        if (descriptors.size() != expected) {
+            throw new ProtocolException(
+                    "descriptors that came with a prelude: " + descriptors.size() + " (expected: " + expected + ")");
+        }
     }
 
     /** Begins with frames whose first bytes were read together with the prelude. */
@@ -199,12 +236,17 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     }
 
     private void collect(Object descriptor) {
-        if (descriptorsDue() == 0) {
+        if (descriptorsDue() == 0 && !batchMayCome()) {
             ReferenceCountUtil.release(descriptor);
             throw new IllegalStateException("a descriptor was read that no packet announced");
         }
+        if (descriptors.size() == limits.packetDescriptors()) {
+            ReferenceCountUtil.release(descriptor);
+            throw new ProtocolException(
+                    "descriptors that came with a prelude: more than " + limits.packetDescriptors());
+        }
         descriptors.add(descriptor);
-        if (descriptorsDue() == 0) {
+        if (state == State.DESCRIPTORS && descriptorsDue() == 0) {
             state = State.FRAMES;
         }
     }

@@ -31,6 +31,11 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private int lastFrame;
     private boolean keepFlags;
     private ChannelPromise packetPromise;
+    /** Sends batches; {@code null} while the other side does not receive them. */
+    private DescriptorRing ring;
+
+    private boolean noneBlocks;
+    private boolean mayBlock;
 
     /**
      * Makes an encoder.
@@ -50,6 +55,18 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         this.limits = limits;
     }
 
+    /**
+     * Sends the descriptors of a packet together from now on, where that makes no difference to them: a receiver does not
+     * make them non-blocking then.
+     *
+     * @param batchRing a ring of the channel's event loop
+     * @param allNonBlocking whether no socket that is sent blocks; otherwise only those of Netty's channels are known not to
+     */
+    void useBatches(DescriptorRing batchRing, boolean allNonBlocking) {
+        ring = batchRing;
+        noneBlocks = allNonBlocking;
+    }
+
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
         if (msg instanceof ByteBuf frame) {
@@ -58,7 +75,9 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
             int flagsIndex = lastFrame + FrameCodec.FLAGS_OFFSET;
             descriptors.add(new DescriptorRegion(socket, descriptor, frames, flagsIndex));
-            keepFlags |= (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
+            boolean asItIs = (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
+            keepFlags |= asItIs;
+            mayBlock |= !asItIs && !isOfChannel(descriptor);
         } else {
             ctx.write(msg, promise);
             return;
@@ -66,6 +85,11 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         if (!promise.isVoid()) {
             packetPromise.addListener(new PromiseNotifier<>(false, promise));
         }
+    }
+
+    private static boolean isOfChannel(FileDescriptor descriptor) {
+        return descriptor instanceof Socket
+                || (descriptor instanceof BorrowedDescriptor borrowed && borrowed.isOfChannel());
     }
 
     private void addFrame(ChannelHandlerContext ctx, ByteBuf frame) {
@@ -103,14 +127,28 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         frames = null;
         keepFlags = false;
         if (!descriptors.isEmpty()) {
-            ChannelPromise silent = ctx.channel().unsafe().voidPromise();
-            ctx.write(packet.readRetainedSlice(PacketDecoder.PRELUDE_LENGTH), silent);
+            writeDescriptors(ctx, packet.readRetainedSlice(PacketDecoder.PRELUDE_LENGTH));
+        }
+        mayBlock = false;
+        ctx.write(packet, packetPromise);
+    }
+
+    private void writeDescriptors(ChannelHandlerContext ctx, ByteBuf prelude) {
+        ChannelPromise silent = ctx.channel().unsafe().voidPromise();
+        if (isBatch()) {
+            Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
+            ctx.write(new DescriptorBatch(ring, socket, prelude, List.copyOf(descriptors)), silent);
+        } else {
+            ctx.write(prelude, silent);
             for (DescriptorRegion descriptor : descriptors) {
                 ctx.write(descriptor, silent);
             }
-            descriptors.clear();
         }
-        ctx.write(packet, packetPromise);
+        descriptors.clear();
+    }
+
+    private boolean isBatch() {
+        return ring != null && (noneBlocks || !mayBlock) && descriptors.size() <= DescriptorRing.MOST_DESCRIPTORS;
     }
 
     @Override

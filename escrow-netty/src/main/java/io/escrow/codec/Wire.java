@@ -15,12 +15,16 @@ public final class Wire {
      */
     private static final int WRITES_PER_TURN = 512;
 
+    private final boolean daemon;
+    private final ExactReads reads;
     private final PacketDecoder packetDecoder;
     private final PacketEncoder packetEncoder;
     private final FrameCodec frameCodec;
 
-    private Wire(boolean daemon, Limits limits) {
+    private Wire(EpollDomainSocketChannel channel, boolean daemon, Limits limits, Executor closer) {
+        this.daemon = daemon;
         packetDecoder = new PacketDecoder(limits);
+        reads = ExactReads.install(channel, packetDecoder, closer);
         packetEncoder = new PacketEncoder(limits);
         frameCodec = new FrameCodec(daemon, limits);
     }
@@ -48,8 +52,7 @@ public final class Wire {
      * @return a handle to change the bounds
      */
     public static Wire install(EpollDomainSocketChannel channel, boolean daemon, Limits limits, Executor closer) {
-        Wire wire = new Wire(daemon, limits);
-        ExactReads.install(channel, wire.packetDecoder, closer);
+        Wire wire = new Wire(channel, daemon, limits, closer);
         channel.config().setWriteSpinCount(WRITES_PER_TURN);
         ChannelPipeline pipeline = channel.pipeline();
         pipeline.addLast(wire.packetDecoder, wire.packetEncoder, wire.frameCodec);
@@ -64,6 +67,25 @@ public final class Wire {
      */
     public static boolean keepsFlags() {
         return FileFlags.canBeKept();
+    }
+
+    /**
+     * Prepares for packets whose descriptors come in one message. Call it on the channel's event loop.
+     *
+     * @return whether this process can send and receive them
+     */
+    public boolean canUseBatches() {
+        return keepsFlags() && reads.ring() != null;
+    }
+
+    /**
+     * Sends and receives the descriptors of each packet in one message from now on. Call it on the channel's event loop,
+     * when {@linkplain #canUseBatches() this process} and the other side can.
+     */
+    public void useBatches() {
+        packetDecoder.useBatches();
+        // The daemon's are those that it was sent: either non-blocking, or such that must stay as they are.
+        packetEncoder.useBatches(reads.ring(), daemon);
     }
 
     /**

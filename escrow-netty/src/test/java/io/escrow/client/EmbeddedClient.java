@@ -28,7 +28,7 @@ final class EmbeddedClient {
     private static EscrowClient on(EmbeddedChannel channel, Frame.Hello daemon, Consumer<Boolean> descriptorsMayCome) {
         Duration time = Duration.ofSeconds(1);
         ConnectOptions options = new ConnectOptions(
-                Path.of("s"), null, time, true, time, waiting -> {}, null, false, ReconnectOptions.OFF);
+                Path.of("s"), null, time, true, time, waiting -> {}, null, false, false, ReconnectOptions.OFF);
         return EscrowClient.of(options, new Connection(channel, daemon, Duration.ZERO, descriptorsMayCome), null);
     }
 }

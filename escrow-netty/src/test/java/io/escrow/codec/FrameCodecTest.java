@@ -56,7 +56,7 @@ class FrameCodecTest {
                 arguments(new Frame.Hello(1, null), "00000010 01000000 00000000 45534352 00010000"),
                 arguments(new Frame.Hello(1, true, null), "00000010 01000000 00000000 45534352 00010001"),
                 arguments(
-                        new Frame.Hello(1, false, 0x102030405060708L, null),
+                        new Frame.Hello(1, false, false, 0x102030405060708L, null),
                         "00000018 01000000 00000000 45534352 00010000 0102030405060708"),
                 arguments(add(new byte[] {104, 105}, -1), "00000012 02000001 00000007 ffffffff 00000002 6869"),
                 arguments(add(new byte[0], 5), "00000010 02000001 00000007 00000005 00000000"),

@@ -241,6 +241,128 @@ class PacketDecoderTest {
         assertEquals(text, e.getMessage());
     }
 
+    @Test
+    void takesDescriptorsOfBatchTogetherWithPrelude() throws IOException {
+        decoder.useBatches();
+        for (int cut = 2; cut <= 16; cut += 2) {
+            assertTrue(decoder.batchMayCome());
+            OwnedDescriptor first = receiveDescriptor();
+            OwnedDescriptor second = receiveDescriptor();
+            String prelude = "00000018" + "40000002";
+            receive(prelude.substring(0, cut));
+            if (cut < prelude.length()) {
+                assertEquals(2 + cut / 2, decoder.received());
+                receive(prelude.substring(cut));
+            }
+            assertEquals(0, decoder.descriptorsDue());
+            assertFalse(decoder.batchMayCome());
+            receive(FRAMES);
+
+            assertSame(first, channel.readInbound());
+            assertSame(second, channel.readInbound());
+            assertFramesAndEnd();
+            first.release();
+            second.release();
+        }
+    }
+
+    @Test
+    void takesDescriptorsOneByOneInSessionWithBatches() throws IOException {
+        decoder.useBatches();
+        receive("00000018" + "00000001");
+        assertEquals(1, decoder.descriptorsDue());
+        OwnedDescriptor descriptor = receiveDescriptor();
+        receive(FRAMES);
+
+        assertSame(descriptor, channel.readInbound());
+        assertFramesAndEnd();
+        descriptor.release();
+    }
+
+    @Test
+    void expectsNoBatchWithAnAnswerThatHasNoDescriptor() {
+        decoder.useBatches();
+        decoder.descriptorsMayCome(false);
+        assertFalse(decoder.batchMayCome());
+        receive("00000010" + "00000000" + ANSWER);
+
+        assertPacket(ANSWER);
+    }
+
+    /** The kernel passes those on that found room, in order, and drops all behind them. */
+    @Test
+    void keepsPlacesOfDescriptorsThatBatchHasLost() throws IOException {
+        decoder.useBatches();
+        decoder.truncated();
+        OwnedDescriptor first = receiveDescriptor();
+        receive("00000018" + "c0000003");
+        assertTrue(decoder.keepFlags());
+        receive(FRAMES);
+
+        assertSame(first, channel.readInbound());
+        assertSame(LostDescriptor.INSTANCE, channel.readInbound());
+        assertSame(LostDescriptor.INSTANCE, channel.readInbound());
+        assertFramesAndEnd();
+        first.release();
+        // The next one has lost nothing.
+        assertThrows(ProtocolException.class, () -> receive("00000018" + "40000001"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        0 | 40000001 | descriptors that came with a prelude: 0 (expected: 1)
+        2 | 40000001 | descriptors that came with a prelude: 2 (expected: 1)
+        1 | 40000002 | descriptors that came with a prelude: 1 (expected: 2)
+        1 | 00000001 | descriptors that came with a prelude: 1 (expected: 0)
+        1 | 40000000 | descriptors that came with a prelude: 1 (expected: 0)
+        """)
+    void refusesBatchThatIsNotAsAnnounced(int came, String field, String text) throws IOException {
+        decoder.useBatches();
+        for (int i = 0; i < came; i++) {
+            receiveDescriptor();
+        }
+
+        Exception e = assertThrows(ProtocolException.class, () -> receive("00000018" + field));
+        assertEquals(text, e.getMessage());
+    }
+
+    @Test
+    void closesDescriptorsBeyondLimitAtOnce() throws IOException {
+        decoder.useBatches();
+        for (int i = 0; i < 4; i++) {
+            receiveDescriptor();
+        }
+
+        Exception e = assertThrows(ProtocolException.class, this::receiveDescriptor);
+        assertEquals("descriptors that came with a prelude: more than 4", e.getMessage());
+        assertEquals(4, file.openCount());
+        e = assertThrows(ProtocolException.class, () -> receive("00000018" + "40000005"));
+        assertEquals("descriptors in a packet: 5 (expected: 0..4)", e.getMessage());
+    }
+
+    @Test
+    void refusesBatchThatWasNotAgreedOn() {
+        Exception e = assertThrows(ProtocolException.class, () -> receive("00000018" + "40000001"));
+        assertEquals("descriptors in a packet: 1073741825 (expected: 0..4)", e.getMessage());
+    }
+
+    @Test
+    void dropsBatchWhoseSenderDiesAtAnyPoint() throws IOException {
+        for (int cut = 0; cut < 8 + 24; cut++) {
+            PacketDecoder dying = new PacketDecoder(Limits.DEFAULT);
+            dying.useBatches();
+            EmbeddedChannel cutOff = new EmbeddedChannel(dying);
+            cutOff.writeInbound(file.openOwned());
+            write(cutOff, ("00000018" + "40000001" + FRAMES).substring(0, 2 * Math.min(cut, 8)));
+            if (cut > 8) {
+                write(cutOff, FRAMES.substring(0, 2 * (cut - 8)));
+            }
+
+            assertFalse(cutOff.finish(), "passed on although cut at " + cut);
+            assertEquals(0, file.openCount(), "open although cut at " + cut);
+        }
+    }
+
     private void assertPacket(String frames) {
         ByteBuf received = channel.readInbound();
         assertEquals(frames, ByteBufUtil.hexDump(received));

@@ -13,6 +13,7 @@ import io.escrow.testing.RawPeer;
 import io.escrow.testing.TestFile;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
@@ -30,15 +31,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Packets with descriptors over real sockets and event loops. In every packet here the index of a frame counts up, and
- * the frame with index n brings a descriptor of file n modulo {@link #FILES}. All is done twice: with descriptors whose
- * flags may change, and with such that must be received as they are.
+ * the frame with index n brings a descriptor of file n modulo {@link #FILES}. All is done with descriptors whose
+ * flags may change, with such that must be received as they are, and with batches of these.
  */
 @ParameterizedClass
-@ValueSource(booleans = {false, true})
+@EnumSource
 class PacketTransportTest {
 
     private static final int FILES = 8;
@@ -46,8 +47,16 @@ class PacketTransportTest {
 
     private static final EventLoopGroup group = EventLoopGroups.epoll(2);
 
+    enum Way {
+        CHANGED,
+        KEPT,
+        BATCHES
+    }
+
     @Parameter
-    boolean keepFlags;
+    Way way;
+
+    private boolean keepFlags;
 
     @TempDir
     Path directory;
@@ -58,6 +67,7 @@ class PacketTransportTest {
 
     @BeforeEach
     void openFilesAndSockets() throws IOException {
+        keepFlags = way != Way.CHANGED;
         assumeTrue(!keepFlags || FileFlags.canBeKept(), "no io_uring");
         for (int i = 0; i < FILES; i++) {
             files.add(new TestFile(directory, "file" + i));
@@ -173,13 +183,13 @@ class PacketTransportTest {
     @Test
     void releasesWhatIsUnsentWhenTheReceiverDies() throws Exception {
         EpollDomainSocketChannel sender = pair.channel();
-        Wire.install(sender, false, Limits.DEFAULT);
+        install(sender, false);
         group.register(sender).sync();
         List<ChannelFuture> written = new ArrayList<>();
         for (int packet = 0; packet < 10; packet++) {
             for (int i = 0; i < 100; i++) {
                 OwnedDescriptor owned = files.get(0).openOwned();
-                written.add(sender.write(new Frame.Add(0, i, 0, new byte[0], new byte[0], keepFlags, owned)));
+                written.add(sender.write(new Frame.Add(0, i, 0, new byte[1_000], new byte[0], keepFlags, owned)));
             }
             sender.flush();
         }
@@ -273,15 +283,27 @@ class PacketTransportTest {
 
     private AddCollector receive(EpollDomainSocketChannel channel) throws InterruptedException {
         AddCollector collector = new AddCollector(channel, files);
-        Wire.install(channel, true, Limits.DEFAULT);
+        install(channel, true);
         channel.pipeline().addLast(collector);
         group.register(channel).sync();
         return collector;
     }
 
+    private void install(EpollDomainSocketChannel channel, boolean daemon) {
+        Wire wire = Wire.install(channel, daemon, Limits.DEFAULT);
+        if (way == Way.BATCHES) {
+            channel.pipeline().addLast(new ChannelInitializer<>() {
+                @Override
+                protected void initChannel(Channel registered) {
+                    wire.useBatches(); // On the event loop, before anything is read.
+                }
+            });
+        }
+    }
+
     private EpollDomainSocketChannel sender() throws InterruptedException {
         EpollDomainSocketChannel sender = pair.peer().toChannel();
-        Wire.install(sender, false, Limits.DEFAULT);
+        install(sender, false);
         group.register(sender).sync();
         return sender;
     }

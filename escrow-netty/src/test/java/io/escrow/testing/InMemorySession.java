@@ -42,7 +42,7 @@ final class InMemorySession extends ChannelInboundHandlerAdapter {
             carryOut(ctx, (Frame) msg);
         } else if (msg instanceof Frame.Hello hello && hello.version() == Frame.VERSION) {
             client = hello;
-            ctx.write(Frame.Hello.own(limits), ctx.voidPromise());
+            ctx.write(Frame.Hello.own(limits, false), ctx.voidPromise());
         } else {
             discard(msg);
             fail(ctx, Status.EPROTO, "not the HEL of version " + Frame.VERSION + ": " + msg);

@@ -12,6 +12,7 @@ import java.nio.file.Path;
  * @param path the path of its socket
  * @param force whether to replace the socket of a dead daemon
  * @param verbose whether to print every message on stderr
+ * @param descriptorBatches whether descriptors may be sent and received many in a message
  * @param limits the limits of a session
  * @param storeLimits the limits of the store
  * @param timeouts how long a client may delay the other clients
@@ -27,6 +28,7 @@ public record DaemonOptions(
         Path path,
         boolean force,
         boolean verbose,
+        boolean descriptorBatches,
         Limits limits,
         StoreLimits storeLimits,
         SessionTimeouts timeouts,
@@ -49,6 +51,7 @@ public record DaemonOptions(
      * @param path the path of its socket
      * @param force whether to replace the socket of a dead daemon
      * @param verbose whether to print every message on stderr
+     * @param descriptorBatches whether descriptors may be sent and received many in a message
      * @param limits the limits of a session
      * @param storeLimits the limits of the store
      * @param timeouts how long a client may delay the other clients
@@ -93,6 +96,7 @@ public record DaemonOptions(
         private String path;
         private boolean force;
         private boolean verbose;
+        private boolean descriptorBatches = true;
         private int tags = Limits.DEFAULT.tags();
         private int maxPayload = Limits.DEFAULT.payload();
         private int maxFarewell = Limits.DEFAULT.farewell();
@@ -143,6 +147,18 @@ public record DaemonOptions(
          */
         public Builder verbose(boolean value) {
             verbose = value;
+            return this;
+        }
+
+        /**
+         * Sets whether descriptors may be sent and received many in a message, where this process and the client can use
+         * io_uring; by default they may.
+         *
+         * @param value whether they may
+         * @return this builder
+         */
+        public Builder descriptorBatches(boolean value) {
+            descriptorBatches = value;
             return this;
         }
 
@@ -369,6 +385,7 @@ public record DaemonOptions(
                     SocketPath.check(path),
                     force,
                     verbose,
+                    descriptorBatches,
                     limits,
                     storeLimits,
                     timeouts,

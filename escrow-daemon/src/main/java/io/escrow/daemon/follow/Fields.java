@@ -66,6 +66,11 @@ final class Fields {
                 .put(limits.farewell());
     }
 
+    /** Returns whether there is another field. */
+    boolean hasMore() {
+        return bytes.isReadable();
+    }
+
     int getInt() {
         return bytes.readInt();
     }

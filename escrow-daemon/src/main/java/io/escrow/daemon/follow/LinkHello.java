@@ -20,11 +20,18 @@ public record LinkHello(int oldest, int newest, long features, String program) {
     /** A follower: stays, until the primary ends. A primary: lets followers stay. */
     public static final long STAYS = 2;
 
+    /** Goes on with a session in which the descriptors of each packet come in one message. */
+    public static final long BATCHES = 4;
+
     private static final int VERSION = 1;
 
-    /** Makes the hello of this program. */
+    /**
+     * Makes the hello of this program.
+     *
+     * @param keepsFlags whether it can use io_uring, which both features take that are about descriptors
+     */
     public static LinkHello own(boolean keepsFlags, String program) {
-        return new LinkHello(VERSION, VERSION, keepsFlags ? KEEPS_FLAGS : 0, program);
+        return new LinkHello(VERSION, VERSION, keepsFlags ? KEEPS_FLAGS | BATCHES : 0, program);
     }
 
     /** Returns the same hello with a feature more. */

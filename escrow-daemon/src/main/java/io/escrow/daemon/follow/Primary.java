@@ -146,14 +146,32 @@ public final class Primary {
         send(listening.frame(socket));
     }
 
-    /** Sends the connection of a new session to the follower. */
-    public void session(SessionState state, FileDescriptor connection) {
+    /**
+     * Sends the connection of a new session to the follower. A follower that can't go on with it is told that there is
+     * none: the client connects again.
+     *
+     * @return whether it can go on with it
+     */
+    public boolean session(SessionState state, FileDescriptor connection) {
+        if (!canGoOn(state)) {
+            noSession(0);
+            return false;
+        }
         send(new LinkFrame(LinkKind.SESSION, state.frame(LinkKind.SESSION).body(), false, connection));
+        return true;
     }
 
     /** Sends the follower what the session has been through meanwhile. */
     public void state(SessionState state) {
-        send(state.frame(LinkKind.STATE));
+        if (canGoOn(state)) {
+            send(state.frame(LinkKind.STATE));
+        } else {
+            noSession(0);
+        }
+    }
+
+    private boolean canGoOn(SessionState state) {
+        return !state.batches() || hello.has(LinkHello.BATCHES);
     }
 
     /** Reports to the follower that there is no session. */

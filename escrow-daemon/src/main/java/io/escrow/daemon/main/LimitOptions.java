@@ -57,6 +57,11 @@ final class LimitOptions {
     private Integer packetDescriptors;
 
     @Option(
+            names = "--no-descriptor-batches",
+            description = "send and receive each descriptor in a message of its own, also where io_uring could be used")
+    private boolean noDescriptorBatches;
+
+    @Option(
             names = "--packet-requests",
             paramLabel = "N",
             description = "most requests in a packet, 1 to 65536; default: ${DEFAULT-VALUE}")
@@ -70,7 +75,8 @@ final class LimitOptions {
 
     /** Sets the limits in a builder; options that are not given keep the builder's defaults. */
     void applyTo(DaemonOptions.Builder options) {
-        options.tags(tags)
+        options.descriptorBatches(!noDescriptorBatches)
+                .tags(tags)
                 .maxPayload(maxPayload)
                 .maxFarewell(maxFarewell)
                 .packetRequests(packetRequests)

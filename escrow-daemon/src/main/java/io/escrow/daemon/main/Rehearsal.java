@@ -45,6 +45,7 @@ final class Rehearsal {
                 path,
                 true,
                 false,
+                options.descriptorBatches(),
                 options.limits(),
                 options.storeLimits(),
                 options.timeouts(),

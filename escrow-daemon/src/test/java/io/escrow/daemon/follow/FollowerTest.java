@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 class FollowerTest {
 
     private static final LinkHello OWN = LinkHello.own(true, "1.0");
-    private static final SessionState SESSION = new SessionState(true, true, 7, 2_000, -1, Limits.DEFAULT);
+    private static final SessionState SESSION = new SessionState(true, true, false, 7, 2_000, -1, Limits.DEFAULT);
 
     private final Store store = new Store(4, new StoreLimits(3, 100, 0));
     private String refusal;
@@ -129,6 +129,17 @@ class FollowerTest {
         assertEquals(SESSION, follower.session().state());
         assertEquals("9.0", follower.program());
         assertEquals(1, store.slots());
+    }
+
+    @Test
+    void takesASessionOfAPrimaryThatKnowsNoBatches() {
+        greet();
+        SessionState batches = new SessionState(true, true, true, 7, 2_000, -1, Limits.DEFAULT);
+        packet(batches.frame(LinkKind.STATE));
+        assertEquals(batches, follower.session().state());
+        LinkFrame state = batches.frame(LinkKind.STATE);
+        packet(LinkFrame.of(LinkKind.STATE, java.util.Arrays.copyOf(state.body(), state.body().length - 1)));
+        assertEquals(SESSION, follower.session().state());
     }
 
     @Test

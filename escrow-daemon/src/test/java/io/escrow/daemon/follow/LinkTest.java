@@ -4,10 +4,12 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
+import io.escrow.codec.Wire;
 import io.escrow.daemon.EscrowDaemon;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.StoreLimits;
@@ -106,6 +108,26 @@ class LinkTest {
             close(follower);
             // The daemon goes on.
             escrow.delete(31, Integer.MAX_VALUE);
+        }
+    }
+
+    /** The client would send it what it can't receive. */
+    @Test
+    void followerThatKnowsNoBatchesDoesNotGetTheirSession() throws Exception {
+        assumeTrue(Wire.keepsFlags(), "no io_uring");
+        allow();
+        try (BlockingEscrow escrow = client()) {
+            escrow.add(1, 1, new byte[10]);
+            for (long features : new long[] {LinkHello.KEEPS_FLAGS, LinkHello.KEEPS_FLAGS | LinkHello.BATCHES}) {
+                Follower follower = follow(new LinkHello(1, 1, features, "0.1"));
+                follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+                follower.take();
+                follower.committed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+                boolean moves = (features & LinkHello.BATCHES) != 0;
+                assertEquals(moves, follower.session().state() != null);
+                close(follower);
+                escrow.tag(1);
+            }
         }
     }
 
