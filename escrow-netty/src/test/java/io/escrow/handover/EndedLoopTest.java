@@ -164,7 +164,13 @@ class EndedLoopTest extends HostedHarness {
     /** Has the event loop end between the moment in which a connection is accepted and the one in which it has been sent. */
     private void assertEndsWhenLetIn(ServerBootstrap bootstrap) throws Exception {
         EventLoopGroup sending = EventLoopGroups.epoll(1);
-        ServerHandover server = start(server(escrow().group(sending), bootstrap.childHandler(new Echo())));
+        bootstrap.childHandler(new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel ch) {
+                ch.pipeline().addLast(new Echo());
+            }
+        });
+        ServerHandover server = start(server(escrow().group(sending), bootstrap));
         AtomicBoolean accepted = new AtomicBoolean();
         server.listeners().get(0).pipeline().addFirst(new ChannelInboundHandlerAdapter() {
             @Override
@@ -173,6 +179,12 @@ class EndedLoopTest extends HostedHarness {
                 accepted.set(true);
             }
         });
+        // The server is done with what the start leaves to be done.
+        Peer first = connect();
+        awaitEscrowed(server, 1);
+        first.close();
+        awaitEscrowed(server, 0);
+        accepted.set(false);
         sending.execute(() -> ending.terminationFuture().awaitUninterruptibly(TIME.toMillis()));
         Peer peer = connect();
         await().untilTrue(accepted);
