@@ -1,12 +1,12 @@
 package io.escrow.daemon;
 
 import io.escrow.control.StandbyView;
+import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.control.ControlService;
 import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.follow.Primary;
 import io.netty.channel.EventLoop;
-import java.time.Duration;
 import java.util.function.Consumer;
 
 /** Keeps the process that stands by, if there is one, informed about all but the slots. Used on the daemon's event loop. */
@@ -23,13 +23,13 @@ final class StandbyLink {
     /**
      * Creates an object that knows of no process.
      *
-     * @param alarm how long none may stand by before that is logged, if one is expected
+     * @param options say when it is logged that none stands by, if one is expected
      */
     StandbyLink(
             EventLoop loop,
             EventLog eventLog,
             FailureDetector failures,
-            Duration alarm,
+            StandbyOptions options,
             Mirror mirror,
             Pause pause,
             ControlService service,
@@ -38,7 +38,7 @@ final class StandbyLink {
         this.pause = pause;
         this.service = service;
         this.sockets = sockets;
-        this.watch = new StandbyWatch(loop, eventLog, failures, alarm, this::tellFigures);
+        this.watch = new StandbyWatch(loop, eventLog, failures, options, this::tellFigures);
     }
 
     /** Complains as long as no process stands by. */

@@ -1,6 +1,7 @@
 package io.escrow.daemon;
 
 import io.escrow.control.StandbyView;
+import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.follow.Primary;
@@ -18,12 +19,10 @@ import java.util.function.Consumer;
  */
 final class StandbyWatch {
 
-    private static final Duration NEXT_ALARM = Duration.ofMinutes(10);
-
     private final EventLoop loop;
     private final EventLog eventLog;
     private final FailureDetector failures;
-    private final Duration firstAlarm;
+    private final StandbyOptions options;
     private final BiConsumer<String, Consumer<String>> figures;
     private Primary link;
     private boolean wanted;
@@ -36,26 +35,26 @@ final class StandbyWatch {
     /**
      * Creates an object that watches nothing.
      *
-     * @param firstAlarm how long no process may be in step before that is logged
+     * @param options say how long no process may be in step before that is logged, and logged again
      * @param figures tells the figures unless they are those of the first argument; then tells them to the second one
      */
     StandbyWatch(
             EventLoop loop,
             EventLog eventLog,
             FailureDetector failures,
-            Duration firstAlarm,
+            StandbyOptions options,
             BiConsumer<String, Consumer<String>> figures) {
         this.loop = loop;
         this.eventLog = eventLog;
         this.failures = failures;
-        this.firstAlarm = firstAlarm;
+        this.options = options;
         this.figures = figures;
     }
 
     /** Expects that a process stands by. */
     void expect() {
         wanted = true;
-        alarmNanos = System.nanoTime() + firstAlarm.toNanos();
+        alarmNanos = System.nanoTime() + options.alarm().toNanos();
         begin();
     }
 
@@ -80,7 +79,7 @@ final class StandbyWatch {
         figures.accept(lastFigures, told -> lastFigures = told);
         look();
         if (wanted && !inStep && System.nanoTime() - alarmNanos >= 0) {
-            alarmNanos = System.nanoTime() + NEXT_ALARM.toNanos();
+            alarmNanos = System.nanoTime() + options.alarmInterval().toNanos();
             eventLog.warn("no standby", Map.of("seconds", seconds()));
         }
     }
@@ -93,7 +92,7 @@ final class StandbyWatch {
         }
         inStep = now;
         sinceNanos = System.nanoTime();
-        alarmNanos = sinceNanos + firstAlarm.toNanos();
+        alarmNanos = sinceNanos + options.alarm().toNanos();
         if (now) {
             Map<String, Object> details = new LinkedHashMap<>(link.peer().details());
             details.put("version", link.program());

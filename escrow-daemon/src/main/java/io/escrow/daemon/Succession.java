@@ -103,8 +103,7 @@ final class Succession implements Successors {
         SessionTimeouts timeouts = options.timeouts();
         this.patience =
                 timeouts.stall().plus(timeouts.write()).plus(timeouts.hello()).plus(STEP);
-        this.standby =
-                new StandbyLink(loop, eventLog, failures, options.standby().alarm(), mirror, pause, service, sockets);
+        this.standby = new StandbyLink(loop, eventLog, failures, options.standby(), mirror, pause, service, sockets);
         this.upgrade = new UpgradeCommand(loop, eventLog, failures, background, patience.plus(STEP));
     }
 
@@ -194,7 +193,7 @@ final class Succession implements Successors {
                 host,
                 LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS),
                 new PrimaryLimits(options.limits(), options.storeLimits()),
-                options.standby().timeout());
+                options.standby());
         channel.config().setAutoRead(true);
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.control.StandbyView;
+import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.EventLog;
 import io.escrow.daemon.events.FailureDetector;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -26,7 +27,10 @@ class StandbyWatchTest {
     }
 
     private StandbyWatch watch(Duration alarm) {
-        return new StandbyWatch(time.eventLoop(), events, new FailureDetector(), alarm, (last, told) -> {
+        StandbyOptions standby = StandbyOptions.DEFAULT;
+        StandbyOptions options = new StandbyOptions(
+                standby.timeout(), standby.handover(), alarm, Duration.ofMinutes(10), standby.behind());
+        return new StandbyWatch(time.eventLoop(), events, new FailureDetector(), options, (last, told) -> {
             before.add(last);
             told.accept("figures " + before.size());
         });

@@ -23,13 +23,12 @@ final class FrameQueue {
     /** Frames that were written together: how many were sent with them, and their bytes. */
     private record Batch(long upTo, long bytes) {}
 
-    /** How far a follower may be behind; more than a page of the largest payloads. */
-    private static final long MOST_BYTES_BEHIND = 128 * 1024 * 1024;
-
-    private static final long MOST_FRAMES_BEHIND = 64 * 1024;
+    /** What a frame takes at least. */
+    private static final int BYTES_OF_FRAME = 2 * 1024;
 
     private final Channel channel;
     private final FailureDetector failures;
+    private final long mostBehind;
     private final Runnable allWritten;
     private final Queue<Batch> unacknowledged = new ArrayDeque<>();
     private final Queue<Waiter> waiters = new ArrayDeque<>();
@@ -44,11 +43,13 @@ final class FrameQueue {
     /**
      * Creates an empty queue.
      *
+     * @param mostBehind how many bytes the follower may not have carried out; each frame counts as 2 KiB at least
      * @param allWritten run each time when everything that was sent is written
      */
-    FrameQueue(Channel channel, FailureDetector failures, Runnable allWritten) {
+    FrameQueue(Channel channel, FailureDetector failures, long mostBehind, Runnable allWritten) {
         this.channel = channel;
         this.failures = failures;
+        this.mostBehind = mostBehind;
         this.allWritten = allWritten;
     }
 
@@ -146,9 +147,9 @@ final class FrameQueue {
         return bytesBehind + unsentBytes;
     }
 
-    /** Returns whether the follower is further behind than this process can remember. */
+    /** Returns whether the follower is further behind than it may be. */
     boolean isTooFarBehind() {
-        return bytesBehind() > MOST_BYTES_BEHIND || framesBehind() > MOST_FRAMES_BEHIND;
+        return Math.max(bytesBehind(), (long) framesBehind() * BYTES_OF_FRAME) > mostBehind;
     }
 
     /** Sends nothing any more, and drops what was not written. What waits for it goes on waiting. */

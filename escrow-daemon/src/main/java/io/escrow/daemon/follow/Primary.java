@@ -4,6 +4,7 @@ import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.PacketUpgrade;
+import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
@@ -63,7 +64,7 @@ public final class Primary {
      * @param loop the daemon's event loop, on which the channel is
      * @param own what this daemon says of itself
      * @param limits what this daemon may come to hold
-     * @param patience how long a follower that stays may acknowledge nothing
+     * @param standby say how long a follower that stays may acknowledge nothing, and how far it may be behind
      */
     public Primary(
             EpollDomainSocketChannel channel,
@@ -74,7 +75,7 @@ public final class Primary {
             PrimaryHost host,
             LinkHello own,
             PrimaryLimits limits,
-            Duration patience) {
+            StandbyOptions standby) {
         this.channel = channel;
         this.loop = loop;
         this.store = store;
@@ -82,8 +83,8 @@ public final class Primary {
         this.host = host;
         this.own = own;
         this.limits = limits;
-        this.patience = patience;
-        this.queue = new FrameQueue(channel, failures, host::mirrored);
+        this.patience = standby.timeout();
+        this.queue = new FrameQueue(channel, failures, standby.behind(), host::mirrored);
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());

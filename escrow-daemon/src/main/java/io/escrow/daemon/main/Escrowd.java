@@ -105,6 +105,21 @@ public final class Escrowd implements Callable<Integer> {
     private long standbyAlarm = StandbyOptions.DEFAULT.alarm().toSeconds();
 
     @Option(
+            names = "--standby-alarm-interval",
+            paramLabel = "SECONDS",
+            description =
+                    "how long after that the log says so again, as long as none stands by; default: ${DEFAULT-VALUE}")
+    private long standbyAlarmInterval = StandbyOptions.DEFAULT.alarmInterval().toSeconds();
+
+    @Option(
+            names = "--standby-behind",
+            paramLabel = "BYTES",
+            description =
+                    "how many bytes of changes, each of 2048 at least, the escrowd that stands by may not have carried out"
+                            + " before this one goes on without it; default: ${DEFAULT-VALUE}")
+    private long standbyBehind = StandbyOptions.DEFAULT.behind();
+
+    @Option(
             names = {"-v", "--verbose"},
             description = "print every message on stderr")
     private boolean verbose;
@@ -371,7 +386,9 @@ public final class Escrowd implements Callable<Integer> {
                     .standby(new StandbyOptions(
                             Duration.ofSeconds(standbyTimeout),
                             Duration.ofSeconds(handoverTimeout),
-                            Duration.ofSeconds(standbyAlarm)));
+                            Duration.ofSeconds(standbyAlarm),
+                            Duration.ofSeconds(standbyAlarmInterval),
+                            standbyBehind));
             limits.applyTo(builder);
             int listener = InheritedListener.inherited(InheritedSockets.ofThisProcess());
             boolean named = path != null || System.getenv(SocketPath.ENVIRONMENT) != null;

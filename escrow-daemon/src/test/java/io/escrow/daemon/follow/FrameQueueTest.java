@@ -17,6 +17,8 @@ import org.junit.jupiter.api.Test;
 
 class FrameQueueTest {
 
+    private static final long BEHIND = 1 << 20;
+
     /** The socket's buffer, which is full until a test makes room. */
     private final Queue<ChannelPromise> unwritten = new ArrayDeque<>();
 
@@ -27,7 +29,7 @@ class FrameQueueTest {
         }
     });
     private final List<String> ran = new ArrayList<>();
-    private final FrameQueue queue = new FrameQueue(channel, new FailureDetector(), () -> ran.add("all"));
+    private final FrameQueue queue = new FrameQueue(channel, new FailureDetector(), BEHIND, () -> ran.add("all"));
 
     private void write(int frames) {
         for (int i = 0; i < frames; i++) {
@@ -95,11 +97,19 @@ class FrameQueueTest {
 
     @Test
     void isTooFarBehindAtItsBound() {
-        for (int i = 0; i < 64 * 1024; i++) {
+        for (int i = 0; i < 512; i++) {
             queue.send(LinkFrame.of(LinkKind.CLEARED));
         }
         assertFalse(queue.isTooFarBehind());
         queue.send(LinkFrame.of(LinkKind.CLEARED));
+        assertTrue(queue.isTooFarBehind());
+    }
+
+    @Test
+    void isTooFarBehindAtItsBoundOfBytes() {
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[(int) BEHIND]));
+        assertFalse(queue.isTooFarBehind());
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[1]));
         assertTrue(queue.isTooFarBehind());
     }
 
