@@ -364,7 +364,7 @@ class BadInputIT {
                     held += slot.hasDescriptor() ? 1 : 0;
                 }
             }
-            daemon.awaitDescriptors(descriptors + held + 1);
+            daemon.awaitDescriptors(descriptors + held + TestDaemon.SESSION);
             for (int tag = 0; tag < KEPT_TAG; tag++) {
                 escrow.deleteAll(escrow.list(tag).stream()
                                 .map(slot -> slot.key())

@@ -160,13 +160,13 @@ class ClientFaultsIT {
             Map<Integer, SlotContent> found = Script.find(next, files);
             assertEquals(moment.slots(), found);
             long held = found.values().stream().filter(slot -> slot.file() >= 0).count();
-            daemon.awaitDescriptors(descriptors + 1 + held);
+            daemon.awaitDescriptors(descriptors + TestDaemon.SESSION + held);
 
             List<SlotInfo> used = next.list(USED_TAG).get(TestProcess.PATIENCE_SECONDS, SECONDS);
             next.deleteAll(used.stream().map(SlotInfo::key).iterator())
                     .get(TestProcess.PATIENCE_SECONDS, SECONDS)
                     .orThrow();
-            daemon.awaitDescriptors(descriptors + 1);
+            daemon.awaitDescriptors(descriptors + TestDaemon.SESSION);
         } finally {
             next.toBlocking(TestDaemon.TIMEOUT).close();
         }

@@ -27,10 +27,10 @@ final class TestDaemon extends TestProcess {
 
     static final Duration TIMEOUT = Duration.ofSeconds(PATIENCE_SECONDS);
 
-    /** How long a number of descriptors must not change to be the right one. */
     /** How many descriptors a session of the library takes in the daemon: its socket, and its ring with an eventfd. */
     static final int SESSION = Wire.keepsFlags() ? 3 : 1;
 
+    /** How long a number of descriptors must not change to be the right one. */
     private static final Duration STEADY = Duration.ofMillis(50);
 
     /** The jar of the daemon. */
