@@ -1,7 +1,7 @@
 package io.escrow.handover;
 
 /**
- * Says how many connections move in the next wave: as many as take about as long as they may pause. On a machine that is
+ * Sets how many connections move in the next wave: as many as take about as long as they may pause. On a machine that is
  * too busy, a wave takes long however small it is; then waves are to be as large as the rest of the time asks for.
  */
 final class WaveSize {
