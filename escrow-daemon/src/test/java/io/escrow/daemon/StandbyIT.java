@@ -17,7 +17,6 @@ import io.escrow.control.StatusView;
 import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -49,19 +48,6 @@ class StandbyIT {
     @BeforeEach
     void makeFiles() throws IOException {
         files = new TestFiles(directory.resolve("files"), 300);
-    }
-
-    private int verifyFiles(BlockingEscrow escrow) throws IOException {
-        List<String> wrong = new ArrayList<>();
-        int slots = escrow.getAll(TAG, entry -> {
-                    try (entry) {
-                        files.check(entry, wrong);
-                    }
-                })
-                .orThrow()
-                .succeeded();
-        assertEquals(List.of(), wrong);
-        return slots;
     }
 
     /** Waits until all that was counted is told. */
@@ -131,7 +117,7 @@ class StandbyIT {
         assertNull(after.standby().pid());
         assertEquals(1, escrow.get(TAG, 1000).payload().length);
         escrow.delete(TAG, 1000);
-        assertEquals(300, verifyFiles(escrow), pair::logs);
+        assertEquals(300, files.checkAll(escrow, TAG), pair::logs);
         escrow.close();
         next.get(TestProcess.PATIENCE_SECONDS, SECONDS).close();
         await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().session() == null);
@@ -176,7 +162,7 @@ class StandbyIT {
 
     private void verify(ChangingLoad load, BlockingEscrow escrow) throws IOException {
         load.check(escrow);
-        assertEquals(300, verifyFiles(escrow));
+        assertEquals(300, files.checkAll(escrow, TAG));
         for (int slot : TestDaemon.used(escrow, ChangingLoad.TAG)) {
             escrow.delete(ChangingLoad.TAG, slot);
         }
@@ -306,7 +292,7 @@ class StandbyIT {
                 pair.standby().resume();
                 pair.awaitPromoted();
                 assertEquals(Set.of(2), TestDaemon.used(escrow, TAG), pair::logs);
-                assertEquals(1, verifyFiles(escrow));
+                assertEquals(1, files.checkAll(escrow, TAG));
             }
         }
     }

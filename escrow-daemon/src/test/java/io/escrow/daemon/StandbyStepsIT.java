@@ -10,7 +10,6 @@ import io.escrow.client.EscrowClient;
 import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
@@ -94,16 +93,7 @@ class StandbyStepsIT {
         load.close();
         try (BlockingEscrow escrow = pair.client().connectBlocking(TestDaemon.TIMEOUT)) {
             load.check(escrow);
-            List<String> wrong = new ArrayList<>();
-            int slots = escrow.getAll(TAG, entry -> {
-                        try (entry) {
-                            files.check(entry, wrong);
-                        }
-                    })
-                    .orThrow()
-                    .succeeded();
-            assertEquals(List.of(), wrong);
-            assertEquals(300, slots, pair::logs);
+            assertEquals(300, files.checkAll(escrow, TAG), pair::logs);
             for (int tag = TAG; tag <= ChangingLoad.TAG; tag++) {
                 for (int slot : TestDaemon.used(escrow, tag)) {
                     escrow.delete(tag, slot);

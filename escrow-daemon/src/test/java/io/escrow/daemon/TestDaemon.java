@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -131,16 +130,7 @@ final class TestDaemon extends TestProcess {
     /** Checks that each used slot of a tag holds the file of its index, and returns how many there are. */
     int verifyFiles(int tag, TestFiles files) throws IOException {
         try (BlockingEscrow escrow = connect()) {
-            List<String> wrong = new ArrayList<>();
-            int slots = escrow.getAll(tag, entry -> {
-                        try (entry) {
-                            files.check(entry, wrong);
-                        }
-                    })
-                    .orThrow()
-                    .succeeded();
-            assertEquals(List.of(), wrong);
-            return slots;
+            return files.checkAll(escrow, tag);
         }
     }
 

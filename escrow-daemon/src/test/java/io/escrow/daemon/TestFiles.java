@@ -1,7 +1,11 @@
 package io.escrow.daemon;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import io.escrow.Deposit;
 import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.client.BlockingEscrow;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -113,6 +117,20 @@ public final class TestFiles implements AutoCloseable {
         if (!right) {
             wrong.add(entry.toString());
         }
+    }
+
+    /** Checks that each used slot of a tag holds the file of its index, and returns how many there are. */
+    int checkAll(BlockingEscrow escrow, int tag) throws EscrowException {
+        List<String> wrong = new ArrayList<>();
+        int slots = escrow.getAll(tag, entry -> {
+                    try (entry) {
+                        check(entry, wrong);
+                    }
+                })
+                .orThrow()
+                .succeeded();
+        assertEquals(List.of(), wrong);
+        return slots;
     }
 
     /** Takes the descriptor out of an entry, and fails if anything is not that of its index. */

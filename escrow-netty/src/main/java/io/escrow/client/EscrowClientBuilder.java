@@ -184,7 +184,7 @@ public final class EscrowClientBuilder {
     }
 
     /**
-     * Sets whether descriptors may be sent and received many in a message, which is several times as fast for bulk calls.
+     * Sets whether descriptors may be sent and received many in a message, which makes bulk calls up to twice as fast.
      * That takes io_uring in both processes: in this one, {@code netty-transport-native-io_uring} of Netty 4.2 on the class
      * path, and a machine that allows io_uring. Without it, each descriptor has a message of its own.
      *

@@ -1,10 +1,8 @@
 package io.escrow.codec;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.FileRegion;
 import io.netty.channel.unix.Errors.NativeIoException;
 import io.netty.channel.unix.Socket;
-import io.netty.util.AbstractReferenceCounted;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -17,7 +15,7 @@ import java.util.List;
  * <p>The kernel refuses a message as a whole if one of its descriptors can't be sent. Then the packet goes out without a
  * batch, each descriptor in a message of its own: that finds out which one it is.
  */
-final class DescriptorBatch extends AbstractReferenceCounted implements FileRegion {
+final class DescriptorBatch extends SocketRegion {
 
     private final DescriptorRing ring;
     private final Socket socket;
@@ -85,11 +83,6 @@ final class DescriptorBatch extends AbstractReferenceCounted implements FileRegi
     }
 
     @Override
-    public long position() {
-        return 0;
-    }
-
-    @Override
     public long count() {
         return prelude.readableBytes() + (long) descriptors.size();
     }
@@ -100,37 +93,8 @@ final class DescriptorBatch extends AbstractReferenceCounted implements FileRegi
     }
 
     @Override
-    @Deprecated
-    @SuppressWarnings("InlineMeSuggester") // Netty's method
-    public long transfered() {
-        return transferred();
-    }
-
-    @Override
     protected void deallocate() {
         prelude.release();
         descriptors.forEach(DescriptorRegion::release);
-    }
-
-    @Override
-    public FileRegion retain() {
-        super.retain();
-        return this;
-    }
-
-    @Override
-    public FileRegion retain(int increment) {
-        super.retain(increment);
-        return this;
-    }
-
-    @Override
-    public FileRegion touch() {
-        return this;
-    }
-
-    @Override
-    public FileRegion touch(Object hint) {
-        return this;
     }
 }

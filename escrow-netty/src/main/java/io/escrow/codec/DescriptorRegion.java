@@ -1,11 +1,9 @@
 package io.escrow.codec;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.FileRegion;
 import io.netty.channel.unix.Errors.NativeIoException;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
-import io.netty.util.AbstractReferenceCounted;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
@@ -17,7 +15,7 @@ import java.nio.channels.WritableByteChannel;
  * when the descriptor is closed. A region waits for the socket. In place of a descriptor that can't be sent, it sends
  * {@code /dev/null} and marks the frame of the descriptor, which comes later in the same packet and was not sent yet.
  */
-final class DescriptorRegion extends AbstractReferenceCounted implements FileRegion {
+final class DescriptorRegion extends SocketRegion {
 
     private static final int EPIPE = -32;
     private static final int ECONNRESET = -104;
@@ -81,11 +79,6 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
     }
 
     @Override
-    public long position() {
-        return 0;
-    }
-
-    @Override
     public long count() {
         return 1;
     }
@@ -96,37 +89,8 @@ final class DescriptorRegion extends AbstractReferenceCounted implements FileReg
     }
 
     @Override
-    @Deprecated
-    @SuppressWarnings("InlineMeSuggester") // Netty's method
-    public long transfered() {
-        return transferred();
-    }
-
-    @Override
     protected void deallocate() {
         ReferenceCountUtil.release(descriptor);
-    }
-
-    @Override
-    public FileRegion retain() {
-        super.retain();
-        return this;
-    }
-
-    @Override
-    public FileRegion retain(int increment) {
-        super.retain(increment);
-        return this;
-    }
-
-    @Override
-    public FileRegion touch() {
-        return this;
-    }
-
-    @Override
-    public FileRegion touch(Object hint) {
-        return this;
     }
 
     private static final class StandIn {

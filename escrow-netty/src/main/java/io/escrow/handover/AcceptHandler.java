@@ -96,9 +96,11 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
         }
 
         private void refuse() {
-            child.unsafe().closeForcibly();
-            accepted.endUnopened();
-            server.connections().arrived(child);
+            if (child.isOpen()) {
+                child.unsafe().closeForcibly();
+                accepted.endUnopened();
+                server.connections().arrived(child);
+            }
         }
     }
 }

@@ -284,7 +284,11 @@ final class ConnectionAdopter {
         return failures;
     }
 
-    /** Returns why a connection can't be restored, or of {@code null}; or {@code null} if it is restored. Called on its event loop. */
+    /**
+     * Restores a connection. Called on its event loop.
+     *
+     * @return {@code null} if it is restored already, or has ended; else a future of why it can't be restored, of {@code null} if it is
+     */
     private CompletableFuture<Throwable> restore(AdoptedConnection connection, boolean clean) {
         if (!connection.channel().isActive()) {
             return null;

@@ -296,8 +296,10 @@ final class WaveHandover {
             return;
         }
         boolean closed = failure != null && Futures.unwrap(failure) instanceof CancellationException;
+        boolean waitedFor;
         synchronized (this) {
             over = true;
+            waitedFor = welcomed;
         }
         for (Object comer : comers) {
             if (comer instanceof ProcessLink link && closed) {
@@ -308,7 +310,7 @@ final class WaveHandover {
         }
         server.connections().setSuccessor(null);
         // A process that has begun to take over would take the end for a death, and adopt what is served here.
-        if (failure == null || closed || !welcomed) {
+        if (failure == null || closed || !waitedFor) {
             endpoint.thenAccept(HandoverEndpoint::remove);
         }
         synchronized (this) {

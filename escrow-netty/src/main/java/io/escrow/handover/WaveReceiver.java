@@ -218,7 +218,7 @@ final class WaveReceiver implements AutoCloseable {
             server.client()
                     .getAll(
                             givenUp.values().stream().map(Entry::key).iterator(),
-                            entry -> entries.put(entry.index(), entry))
+                            entry -> forget(entries.put(entry.index(), entry)))
                     .join()
                     .failures()
                     .forEach((slot, failure) -> adopter.leave(slot, failure.getMessage()));
@@ -236,9 +236,15 @@ final class WaveReceiver implements AutoCloseable {
     }
 
     private static void forget(HandoverContext server, Entry entry) {
+        forget(entry);
+        if (entry != null) {
+            server.table().discard(entry);
+        }
+    }
+
+    private static void forget(Entry entry) {
         if (entry != null) {
             entry.close();
-            server.table().discard(entry);
         }
     }
 

@@ -78,9 +78,9 @@ public final class Preload {
      */
     public Preload netty() {
         NETTY.forEach(this::packageOf);
-        packageWith("io.netty.channel.uring.IoUring");
-        // The queues of event loops; an event loop that ends iterates over its own.
-        return packageWith("io.netty.util.internal.shaded.org.jctools.queues.BaseMpscLinkedArrayQueue");
+        return packageWith("io.netty.channel.uring.IoUring")
+                // The queues of event loops; an event loop that ends iterates over its own.
+                .packageWith("io.netty.util.internal.shaded.org.jctools.queues.BaseMpscLinkedArrayQueue");
     }
 
     /**

@@ -11,7 +11,6 @@ import io.escrow.daemon.EscrowDaemon;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.OperatorOptions;
 import io.escrow.daemon.config.SessionTimeouts;
-import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.config.UnclaimedOptions;
 import io.escrow.daemon.follow.Steps;
 import io.escrow.daemon.socket.InheritedListener;
@@ -81,43 +80,8 @@ public final class Escrowd implements Callable<Integer> {
                             + " if none does. Start two alike. The one that serves complains in its log while no other one stands by")
     private boolean standby;
 
-    @Option(
-            names = "--standby-timeout",
-            paramLabel = "SECONDS",
-            description =
-                    "how long the escrowd that stands by may acknowledge nothing before this one goes on without it;"
-                            + " default: ${DEFAULT-VALUE}")
-    private long standbyTimeout = StandbyOptions.DEFAULT.timeout().toSeconds();
-
-    @Option(
-            names = "--handover-timeout",
-            paramLabel = "SECONDS",
-            description =
-                    "how long a client may stop in the middle of a packet when this escrowd is to end, and hands over"
-                            + " to the one that stands by; then its session is closed; default: ${DEFAULT-VALUE}")
-    private long handoverTimeout = StandbyOptions.DEFAULT.handover().toSeconds();
-
-    @Option(
-            names = "--standby-alarm",
-            paramLabel = "SECONDS",
-            description =
-                    "how long no escrowd may stand by before the log says so (--standby); default: ${DEFAULT-VALUE}")
-    private long standbyAlarm = StandbyOptions.DEFAULT.alarm().toSeconds();
-
-    @Option(
-            names = "--standby-alarm-interval",
-            paramLabel = "SECONDS",
-            description =
-                    "how long after that the log says so again, as long as none stands by; default: ${DEFAULT-VALUE}")
-    private long standbyAlarmInterval = StandbyOptions.DEFAULT.alarmInterval().toSeconds();
-
-    @Option(
-            names = "--standby-behind",
-            paramLabel = "BYTES",
-            description =
-                    "how many bytes of changes, each of 2048 at least, the escrowd that stands by may not have carried out"
-                            + " before this one goes on without it; default: ${DEFAULT-VALUE}")
-    private long standbyBehind = StandbyOptions.DEFAULT.behind();
+    @Mixin
+    private StandbyLimits standbyLimits;
 
     @Option(
             names = {"-v", "--verbose"},
@@ -383,12 +347,7 @@ public final class Escrowd implements Callable<Integer> {
                             Duration.ofSeconds(unclaimedTimeout),
                             reap ? Duration.ofSeconds(reapInterval) : Duration.ZERO))
                     .operators(new OperatorOptions(ctlConnections, metrics))
-                    .standby(new StandbyOptions(
-                            Duration.ofSeconds(standbyTimeout),
-                            Duration.ofSeconds(handoverTimeout),
-                            Duration.ofSeconds(standbyAlarm),
-                            Duration.ofSeconds(standbyAlarmInterval),
-                            standbyBehind));
+                    .standby(standbyLimits.options());
             limits.applyTo(builder);
             int listener = InheritedListener.inherited(InheritedSockets.ofThisProcess());
             boolean named = path != null || System.getenv(SocketPath.ENVIRONMENT) != null;
