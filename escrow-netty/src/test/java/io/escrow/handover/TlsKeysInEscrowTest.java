@@ -70,13 +70,16 @@ class TlsKeysInEscrowTest extends TlsHarness {
         ServerHandover server = start(moving());
         List<TlsPeer> peers = peers();
         awaitConnections(server, MANY);
-        fail(TlsKeysInEscrowTest::storesConnection, fault);
+        AtomicInteger asked = new AtomicInteger();
+        fail(request -> storesConnection(request) && asked.incrementAndGet() > 0, fault);
         assertThrows(EscrowException.class, () -> handOver(server));
         int here = server.connections();
         assertTrue(here < MANY, "connections that go on: " + here);
         fail(request -> false, null);
         ServerHandover next = start(moving());
-        int stored = fault == Fault.ANSWER_LOST ? MANY - here : 0;
+        // Of two packets that are on their way, the escrow does not read the second one.
+        int stored = fault == Fault.ANSWER_LOST ? asked.get() : 0;
+        assertTrue(here + stored <= MANY, () -> here + " go on, " + stored + " are stored");
         assertEquals(stored, next.startReport().adopted());
         assertEquals(here + stored, countEchoing(peers));
     }
