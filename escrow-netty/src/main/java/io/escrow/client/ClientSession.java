@@ -23,6 +23,7 @@ import org.slf4j.LoggerFactory;
 final class ClientSession implements RequestHandler.EndListener {
 
     private static final Logger logger = LoggerFactory.getLogger(ClientSession.class);
+    private static final String CLOSED = "the client was closed";
 
     private final ConnectOptions options;
     private final RequestQueue queue;
@@ -33,7 +34,7 @@ final class ClientSession implements RequestHandler.EndListener {
 
     private int sessions;
     /** Why no further session is made; {@code null} if one is. */
-    private String last = "";
+    private String last;
 
     private volatile Connection connection;
     private volatile CompletableFuture<Connection> connecting;
@@ -90,19 +91,21 @@ final class ClientSession implements RequestHandler.EndListener {
     }
 
     @Override
-    public boolean lost(Throwable cause) {
+    public boolean lost(String text, Throwable cause) {
         queue.hold();
-        last = whyLast(cause);
+        last = whyLast(text, cause);
         return last == null;
     }
 
     /** Returns why no other session follows this one; {@code null} if one does. */
-    private String whyLast(Throwable cause) {
-        if (closing || options.reconnect().times() == 0) {
-            return "";
+    private String whyLast(String text, Throwable cause) {
+        if (closing) {
+            return CLOSED;
+        } else if (options.reconnect().times() == 0) {
+            return text;
         } else if (cause instanceof DecoderException
                 || (cause instanceof EscrowException e && e.status() == Status.EPROTO)) {
-            return "; not connected again, because the next session would end in the same way";
+            return text + "; not connected again, because the next session would end in the same way";
         }
         long now = System.nanoTime();
         Duration within = options.reconnect().within();
@@ -110,8 +113,8 @@ final class ClientSession implements RequestHandler.EndListener {
             losses.remove();
         }
         if (losses.size() == options.reconnect().times()) {
-            return "; not connected again, because " + losses.size() + " sessions were lost within " + within.toMillis()
-                    + " ms before";
+            return text + "; not connected again, because " + losses.size() + " sessions were lost within "
+                    + within.toMillis() + " ms before";
         }
         losses.add(now);
         return null;
@@ -119,8 +122,12 @@ final class ClientSession implements RequestHandler.EndListener {
 
     @Override
     public void ended(String text, Throwable cause, int inDoubt) {
-        if (last != null || closing) {
-            end(new EscrowConnectionException(text + (last == null ? "" : last), false, cause));
+        if (last == null && closing) {
+            // Perhaps by those whose requests have just failed.
+            last = CLOSED;
+        }
+        if (last != null) {
+            end(new EscrowConnectionException(last, false, cause));
             return;
         }
         logger.warn("{}: {} requests in doubt, connecting again", text, inDoubt);
@@ -162,7 +169,7 @@ final class ClientSession implements RequestHandler.EndListener {
 
     private void connected(Connection next, Throwable failure) {
         if (failure != null) {
-            String why = closing ? "the client was closed" : "not connected again: " + failure.getMessage();
+            String why = closing ? CLOSED : "not connected again: " + failure.getMessage();
             end(new EscrowConnectionException(why, false, failure));
             return;
         }

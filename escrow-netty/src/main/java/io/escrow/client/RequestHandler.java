@@ -34,10 +34,11 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         /**
          * Called before the requests fail that were sent.
          *
+         * @param text says that it has ended, and why
          * @param cause why it has ended; {@code null} if that is not known
          * @return whether those that were not sent wait for another connection
          */
-        boolean lost(Throwable cause);
+        boolean lost(String text, Throwable cause);
 
         /** Called after the requests have failed that were sent and not answered, so many of them. */
         void ended(String text, Throwable cause, int inDoubt);
@@ -215,7 +216,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
         String text = "the connection to escrowd ended" + (closeCause == null ? "" : ": " + closeCause.getMessage());
-        boolean goesOn = listener.lost(closeCause);
+        boolean goesOn = listener.lost(text, closeCause);
         int inDoubt = sent.size();
         EscrowConnectionException doubtful = new EscrowConnectionException(text, true, closeCause);
         for (Request request = sent.poll(); request != null; request = sent.poll()) {

@@ -400,6 +400,21 @@ class ReconnectTest {
     }
 
     @Test
+    void isClosedByWhoLearnsThatItsRequestIsInDoubt() throws Exception {
+        FakeDaemon daemon = FakeDaemon.silent(path);
+        connect();
+        List<CompletableFuture<Void>> futures = deletes(daemon, 3);
+        futures.get(0).whenComplete((nothing, failure) -> client.close());
+        daemon.close();
+
+        assertEquals(
+                "the client was closed; the request was not sent",
+                lost(futures.get(2), false).text());
+        client.closed().toCompletableFuture().join();
+        assertEquals(List.of(), List.copyOf(events));
+    }
+
+    @Test
     void closingIsNoLoss() {
         try (InMemoryEscrow escrow = InMemoryEscrow.start(path)) {
             connect().close();
