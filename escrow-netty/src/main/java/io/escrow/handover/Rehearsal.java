@@ -23,7 +23,7 @@ import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.unix.DomainSocketAddress;
-import io.netty.channel.unix.Socket;
+import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.time.Duration;
@@ -67,6 +67,7 @@ final class Rehearsal implements AutoCloseable {
     private final EventLoopGroup group = newGroup();
     private final HandoverContext server;
     private final ConnectionAdopter adopter;
+    private final FileDescriptor idlePeer;
     private final ProcessLink old;
     private final ProcessLink next;
     private List<ChannelRecord> records = new ArrayList<>();
@@ -80,9 +81,13 @@ final class Rehearsal implements AutoCloseable {
             server = HandoverContext.of(configuration(listening));
             adopter = new ConnectionAdopter(server, new StartNotes(), new FoundMarks());
             Listener listener = server.listeners().get(0);
-            // Neither bound nor listening. And as it is not its own, no file is deleted with it.
+            // Neither bound nor listening, but connected: epoll reports that a socket that is not has hung up, again
+            // and again.
+            SocketPair idle = SocketPair.open();
+            idlePeer = new FileDescriptor(idle.other());
+            // As it is not its own, no file is deleted with it.
             listener.inherited();
-            listener.adopt(Socket.newSocketDomain().intValue());
+            listener.adopt(idle.one());
             listener.channel().pipeline().addFirst(new AcceptHandler(server, NAME));
             SocketPair pair = SocketPair.open();
             one = new ProcessLink(group.next(), pair.one());
@@ -253,10 +258,11 @@ final class Rehearsal implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         List.copyOf(server.connections().all())
                 .forEach(connection -> connection.channel().close());
         server.listeners().forEach(Listener::close);
+        idlePeer.close();
         old.close();
         next.close();
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(PATIENCE.toMillis());

@@ -9,8 +9,10 @@ import io.escrow.client.EscrowClient;
 import io.escrow.testing.LogLines;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -72,6 +74,32 @@ class RehearsalTest {
                             .toString());
         });
         await().until(() -> sockets() <= before);
+    }
+
+    @Test
+    void itsEventLoopSleepsWhileItWaits() throws Exception {
+        RehearsalTime time = new RehearsalTime(0);
+        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE));
+        await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
+        time.turnCame();
+        Thread loop = threads().keySet().stream()
+                .filter(RehearsalTest::isEventLoop)
+                .findAny()
+                .orElseThrow();
+        // Behind the wave that is just moving, it uses no time at all from one look to the next.
+        long[] used = new long[1];
+        await().pollInterval(Duration.ofMillis(100)).until(() -> {
+            long before = used[0];
+            used[0] = ManagementFactory.getThreadMXBean().getThreadCpuTime(loop.getId());
+            return used[0] == before;
+        });
+
+        time.end();
+        moved.get();
+    }
+
+    private static boolean isEventLoop(Thread thread) {
+        return thread.getName().matches("escrow-rehearsal-.*");
     }
 
     @Test
