@@ -4,8 +4,9 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.InheritedSockets;
-import io.escrow.OwnedDescriptor;
+import io.escrow.SlotKey;
 import io.escrow.client.EscrowClient;
+import io.escrow.client.RehearsalClient;
 import io.escrow.handover.connection.Connection;
 import io.escrow.handover.connection.ConnectionRules;
 import io.escrow.handover.connection.CrashMarks;
@@ -17,8 +18,8 @@ import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.SocketPair;
 import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.store.ChannelRecord;
-import io.escrow.handover.store.EscrowTable;
 import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollEventLoopGroup;
@@ -33,6 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 
@@ -41,14 +43,14 @@ import org.slf4j.Logger;
  * handover consists of: a handover happens once in a process, and with cold code each wave takes several times as long.
  *
  * <p>Nobody sees it. The connections are pairs of UNIX-domain sockets, on an event loop of their own, with pipelines of this class. Nothing
- * is stored in the escrow, and nothing is told to observers. Used by one thread.
+ * is stored in the escrow, as they have a {@link RehearsalClient} of their own, and nothing is told to observers. Used by one thread.
  */
 final class Rehearsal implements AutoCloseable {
 
     /** How many connections are moved: more make no difference that can be measured. */
     static final int CONNECTIONS = 3_000;
 
-    /** So few at a time that a server has its descriptors for itself: each takes two. */
+    /** So few at a time that a server has its descriptors for itself: each takes three. */
     static final int WAVE = 25;
 
     /** How long all waves together may take. */
@@ -59,47 +61,64 @@ final class Rehearsal implements AutoCloseable {
 
     private static final String NAME = "escrow-rehearsal";
 
-    /** The header of a slot whose record has no further parts. */
-    private static final byte[] NO_CHUNKS = new byte[EscrowTable.HEADER_LENGTH];
-
     private static final Logger logger = HandoverLog.LOGGER;
 
     private final EventLoopGroup group = newGroup();
     private final HandoverContext server;
     private final ConnectionAdopter adopter;
-    private final FileDescriptor idlePeer;
-    private final ProcessLink old;
-    private final ProcessLink next;
-    private List<ChannelRecord> records = new ArrayList<>();
+    private final List<RehearsalPeer> peers = new ArrayList<>();
+    private FileDescriptor idlePeer;
+    private ProcessLink old;
+    private ProcessLink next;
+    private RehearsalClient escrow;
+
+    /** What there is of each connection in the escrow, by index. */
+    private Map<Integer, ChannelRecord> records = new LinkedHashMap<>();
 
     private Rehearsal() throws EscrowException, IOException {
-        ProcessLink one = null;
-        ProcessLink other = null;
         try {
             ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(RehearsalPeer.serverPipeline());
             ListenerConfiguration listening = ListenerConfiguration.of(NAME, bootstrap, new DomainSocketAddress(NAME));
             server = HandoverContext.of(configuration(listening));
             adopter = new ConnectionAdopter(server, new StartNotes(), new FoundMarks());
-            Listener listener = server.listeners().get(0);
-            // Neither bound nor listening, but connected: epoll reports that a socket that is not has hung up, again
-            // and again.
-            SocketPair idle = SocketPair.open();
-            idlePeer = new FileDescriptor(idle.other());
-            // As it is not its own, no file is deleted with it.
-            listener.inherited();
-            listener.adopt(idle.one());
-            listener.channel().pipeline().addFirst(new AcceptHandler(server, NAME));
-            SocketPair pair = SocketPair.open();
-            one = new ProcessLink(group.next(), pair.one());
-            other = new ProcessLink(group.next(), pair.other());
         } catch (Throwable e) {
             group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             throw e;
         }
-        old = one;
-        next = other;
+    }
+
+    private void begin() throws EscrowException, IOException {
+        Listener listener = server.listeners().get(0);
+        // Neither bound nor listening, but connected: epoll reports that a socket that is not has hung up, again and
+        // again.
+        SocketPair idle = SocketPair.open();
+        idlePeer = new FileDescriptor(idle.other());
+        // As it is not its own, no file is deleted with it.
+        listener.inherited();
+        listener.adopt(idle.one());
+        listener.channel().pipeline().addFirst(new AcceptHandler(server, NAME));
+        SocketPair link = SocketPair.open();
+        old = new ProcessLink(group.next(), link.one());
+        next = new ProcessLink(group.next(), link.other());
+        SocketPair session = SocketPair.open();
+        escrow = new RehearsalClient(group.next(), session.one(), session.other());
+        await(server.table().begin(await(escrow.client())));
         for (int i = 0; i < WAVE; i++) {
-            records.add(ChannelRecord.builder(NAME, true).build());
+            connect(i);
+        }
+    }
+
+    /** Puts a connection into the escrow, as if it were served. */
+    private void connect(int index) throws EscrowException, IOException {
+        SocketPair pair = SocketPair.open();
+        peers.add(new RehearsalPeer(group.next(), pair.one()));
+        FileDescriptor served = new FileDescriptor(pair.other());
+        try {
+            ChannelRecord record = ChannelRecord.builder(NAME, true).build();
+            records.put(index, record);
+            await(server.table().newConnectionSlot().store(served, record));
+        } finally {
+            served.close();
         }
     }
 
@@ -163,6 +182,9 @@ final class Rehearsal implements AutoCloseable {
         long spent = 0;
         long last = 0;
         try (Rehearsal rehearsal = time.await(0) ? new Rehearsal() : null) {
+            if (rehearsal != null) {
+                rehearsal.begin();
+            }
             while (rehearsal != null && moved < connections && spent < LONGEST_NANOS && time.await(last)) {
                 final long began = System.nanoTime();
                 moved += rehearsal.wave();
@@ -179,42 +201,34 @@ final class Rehearsal implements AutoCloseable {
         return moved;
     }
 
-    /** Takes a wave over, uses its connections, and takes them apart again; returns how many there were. */
+    /** Takes all connections over, uses them, and takes them apart again; returns how many there are. */
     private int wave() throws IOException, EscrowException, UnreadableRecordException {
-        List<RehearsalPeer> peers = new ArrayList<>();
+        Map<Integer, Entry> entries = new ConcurrentHashMap<>();
         try {
-            Map<Integer, Entry> entries = new LinkedHashMap<>();
-            for (int i = 0; i < WAVE; i++) {
-                SocketPair pair = SocketPair.open();
-                peers.add(new RehearsalPeer(group.next(), pair.one()));
-                entries.put(
-                        i,
-                        new Entry(
-                                server.table().connectionTag(),
-                                i,
-                                pair.other(),
-                                NO_CHUNKS,
-                                new OwnedDescriptor(pair.other())));
-            }
-            try {
-                send();
-                take(entries);
-            } finally {
-                entries.values().forEach(Entry::close);
-            }
-            for (RehearsalPeer peer : peers) {
-                peer.ask(PATIENCE);
-            }
-            return give();
+            fetch(entries);
+            send();
+            take(entries);
         } finally {
-            peers.forEach(RehearsalPeer::close);
+            entries.values().forEach(Entry::close);
         }
+        for (RehearsalPeer peer : peers) {
+            peer.ask(PATIENCE);
+        }
+        return give();
+    }
+
+    private void fetch(Map<Integer, Entry> entries) throws EscrowException {
+        int tag = server.table().connectionTag();
+        await(server.client()
+                .getAll(
+                        records.keySet().stream()
+                                .map(index -> new SlotKey(tag, index))
+                                .iterator(),
+                        entry -> entries.put(entry.index(), entry)));
     }
 
     private void send() {
-        for (int i = 0; i < records.size(); i++) {
-            old.write(ProcessLink.Kind.MOVED, i, records.get(i).encode());
-        }
+        records.forEach((index, record) -> old.write(ProcessLink.Kind.MOVED, index, record.encode()));
         old.send(ProcessLink.Kind.WAVE);
     }
 
@@ -232,6 +246,7 @@ final class Rehearsal implements AutoCloseable {
                 notRestored ->
                         next.send(ProcessLink.Kind.TAKEN).awaitUninterruptibly().isSuccess());
         receive(old);
+        adopter.awaitSettled();
     }
 
     private static ProcessLink.Message receive(ProcessLink link) throws IOException {
@@ -243,8 +258,11 @@ final class Rehearsal implements AutoCloseable {
     }
 
     private int give() throws EscrowException, IOException {
-        ConnectionBatch wave = new ConnectionBatch(server, new Deadline(PATIENCE));
         List<Connection> all = List.copyOf(server.connections().all());
+        store(all);
+        // What is stored already is renewed, as it is for a crash.
+        store(all);
+        ConnectionBatch wave = new ConnectionBatch(server, new Deadline(PATIENCE));
         wave.ask(all);
         wave.park();
         wave.restless();
@@ -252,19 +270,41 @@ final class Rehearsal implements AutoCloseable {
         if (wave.apart().size() != WAVE) {
             throw new IOException(wave.apart().size() + " of " + WAVE + " connections came to rest");
         }
-        records = List.copyOf(wave.apart().values());
+        records = new LinkedHashMap<>();
+        wave.apart()
+                .forEach((connection, record) -> records.put(connection.slot().index(), record));
         wave.letGo().join();
         return records.size();
+    }
+
+    private static void store(List<Connection> connections) throws EscrowException {
+        List<CompletableFuture<Void>> stored = new ArrayList<>();
+        await(EventLoops.forEach(connections, Connection::channel, Connections::storeForCrash))
+                .values()
+                .forEach(stored::add);
+        await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+    }
+
+    private static <T> T await(CompletableFuture<T> future) throws EscrowException {
+        return new Deadline(PATIENCE).await(future);
     }
 
     @Override
     public void close() throws IOException {
         List.copyOf(server.connections().all())
                 .forEach(connection -> connection.channel().close());
+        peers.forEach(RehearsalPeer::close);
         server.listeners().forEach(Listener::close);
-        idlePeer.close();
-        old.close();
-        next.close();
+        if (idlePeer != null) {
+            idlePeer.close();
+        }
+        if (next != null) {
+            old.close();
+            next.close();
+        }
+        if (escrow != null) {
+            escrow.close();
+        }
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(PATIENCE.toMillis());
     }
 }

@@ -31,11 +31,13 @@ class RehearsalTest {
         RehearsalTime.PROCESS.end();
     }
 
-    private static long sockets() {
+    /** Counts sockets, and what event loops and io_uring have. */
+    private static long descriptors() {
         try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
             return open.filter(descriptor -> {
                         try {
-                            return Files.readSymbolicLink(descriptor).toString().startsWith("socket:");
+                            String what = Files.readSymbolicLink(descriptor).toString();
+                            return what.startsWith("socket:") || what.startsWith("anon_inode:");
                         } catch (IOException e) {
                             return false;
                         }
@@ -54,10 +56,23 @@ class RehearsalTest {
     }
 
     @Test
+    void nothingIsLeftWhenItIsEndedAtOnce() throws Exception {
+        Rehearsal.hold(new RehearsalTime(0), FEW);
+        long before = descriptors();
+        RehearsalTime time = new RehearsalTime(0);
+        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE));
+        await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
+        time.end();
+
+        moved.get();
+        await().until(() -> threads().isEmpty() && descriptors() <= before);
+    }
+
+    @Test
     void connectionsMoveAndNothingIsLeft() {
         // Once in a process, the JDK keeps a socket of its own.
         Rehearsal.hold(new RehearsalTime(0), FEW);
-        long before = sockets();
+        long before = descriptors();
         try (LogLines log = new LogLines(ServerHandover.class)) {
             assertEquals(FEW, Rehearsal.hold(new RehearsalTime(0), FEW));
 
@@ -73,7 +88,7 @@ class RehearsalTest {
                             .toList()
                             .toString());
         });
-        await().until(() -> sockets() <= before);
+        await().until(() -> descriptors() <= before);
     }
 
     @Test

@@ -154,14 +154,14 @@ public final class EscrowTable {
         numbers(tag).release(index);
     }
 
-    /** Returns the slot of an entry that can be read; without any session until now, as in a rehearsal, it is empty. */
+    /** Returns the slot of an entry that can be read. */
     public ChannelSlot slot(Entry entry) {
         Place place = place(entry, Unpooled.wrappedBuffer(entry.payload()));
         numbers(entry.tag()).reserve(entry.index(), 1);
         if (place.chunks() > 0) {
             chunkNumbers.reserve(place.firstChunk(), place.chunks());
         }
-        return new ChannelSlot(this, entry.tag(), entry.index(), client == null ? null : place);
+        return new ChannelSlot(this, entry.tag(), entry.index(), place);
     }
 
     /**
