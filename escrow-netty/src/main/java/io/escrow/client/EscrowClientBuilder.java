@@ -114,6 +114,15 @@ public final class EscrowClientBuilder {
     }
 
     /**
+     * Returns how long connecting may take.
+     *
+     * @return the time that was set, or 30 seconds
+     */
+    public Duration connectTimeout() {
+        return connectTimeout == null ? CONNECT_TIMEOUT : connectTimeout;
+    }
+
+    /**
      * Sets a listener that is called when another client has the session and this one waits for its turn, and then every
      * minute until its turn comes.
      *
@@ -220,10 +229,6 @@ public final class EscrowClientBuilder {
         return connect(connectTimeout != null, REPORT_INTERVAL);
     }
 
-    private Duration timeout() {
-        return connectTimeout == null ? CONNECT_TIMEOUT : connectTimeout;
-    }
-
     /** Connects, with a report at an interval of a test's choice. */
     CompletableFuture<EscrowClient> connect(boolean queueCounts, Duration reportInterval) {
         if (group != null && group.isShuttingDown()) {
@@ -233,7 +238,7 @@ public final class EscrowClientBuilder {
             ConnectOptions options = new ConnectOptions(
                     SocketPath.check(path),
                     group,
-                    timeout(),
+                    connectTimeout(),
                     queueCounts,
                     reportInterval,
                     onWaiting,
@@ -262,6 +267,6 @@ public final class EscrowClientBuilder {
         if (group != null) {
             BlockingEscrow.checkThread(group);
         }
-        return BlockingEscrow.await(connect(), timeout().plusSeconds(5)).toBlocking(timeout);
+        return BlockingEscrow.await(connect(), connectTimeout().plusSeconds(5)).toBlocking(timeout);
     }
 }

@@ -12,6 +12,7 @@ import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -28,7 +29,17 @@ import org.slf4j.event.Level;
 /** Takes connections over from a process that still serves them, wave by wave. Used by the thread of the start. */
 final class WaveReceiver implements AutoCloseable {
 
-    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    /** How long it waits until it tries again to meet the process before: at first, and at most. */
+    private static final long FIRST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final long LONGEST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+    /** Whether the process before could be met again; {@code LATE} if it lives, and could not. */
+    private enum Meeting {
+        MET,
+        DEAD,
+        LATE
+    }
 
     private static final Logger logger = HandoverLog.LOGGER;
 
@@ -120,10 +131,11 @@ final class WaveReceiver implements AutoCloseable {
                     // What it had sent of a wave, it has taken back.
                     wave.clear();
                     unreadable.clear();
-                    if (!meetAgain(entries.size() + givenUp.size())) {
-                        if (!hasSession(server)) {
-                            return leaveRest(entries);
-                        }
+                    Duration patience = server.configuration().escrow().connectTimeout();
+                    Meeting meeting = meetAgain(entries.size() + givenUp.size(), patience);
+                    if (meeting == Meeting.LATE || (meeting == Meeting.DEAD && !hasSession(server))) {
+                        return leaveRest(entries);
+                    } else if (meeting == Meeting.DEAD) {
                         adoptRest(server, adopter, notes, entries);
                         return true;
                     }
@@ -252,10 +264,12 @@ final class WaveReceiver implements AutoCloseable {
      * Offers the process before, which has broken off, to go on.
      *
      * @param rest how many connections it has that were not taken
-     * @return whether it lives
+     * @param patience how long it may take to meet it
      */
-    private boolean meetAgain(int rest) {
+    private Meeting meetAgain(int rest, Duration patience) {
         before.close();
+        Deadline deadline = new Deadline(patience);
+        long retryNanos = FIRST_RETRY_NANOS;
         while (!hasDied()) {
             try {
                 before = HandoverEndpoint.meet(loop, meetingPoint.intValue());
@@ -265,13 +279,24 @@ final class WaveReceiver implements AutoCloseable {
                                         + " waiting until it hands them over, or ends",
                                 rest);
                 brokenOff = true;
-                return true;
+                return Meeting.MET;
             } catch (IOException e) {
+                if (deadline.hasPassed()) {
+                    logger.warn(
+                            "the process before, which has broken off its handover and goes on with {} connections, could not be"
+                                    + " met again within {} ms, the connect timeout of the escrow's client: {}; leaving"
+                                    + " them to it: end it, or hand over to another process",
+                            rest,
+                            patience.toMillis(),
+                            e.toString());
+                    return Meeting.LATE;
+                }
                 logger.debug("the process before can't be met again just now: {}", e.toString());
-                LockSupport.parkNanos(POLL_NANOS);
+                LockSupport.parkNanos(Math.min(retryNanos, deadline.left()));
+                retryNanos = Math.min(2 * retryNanos, LONGEST_RETRY_NANOS);
             }
         }
-        return false;
+        return Meeting.DEAD;
     }
 
     /** Returns whether the process before has died, as far as is known: not all of it ends at the same moment. */
