@@ -19,8 +19,6 @@ import java.util.concurrent.TimeUnit;
 /**
  * Connects a client to a daemon of its own, in this process, so that a rehearsal runs what a client runs, and asks nothing of the real
  * escrow. Internal: not part of the API, and changed without notice.
- *
- * @hidden
  */
 public final class RehearsalClient implements AutoCloseable {
 
