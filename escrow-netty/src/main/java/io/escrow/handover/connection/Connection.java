@@ -53,11 +53,14 @@ public class Connection implements ProtocolContext {
     private final String listener;
     private final ChannelSlot slot;
     private final DeferredEvents deferred = new DeferredEvents();
-    private final ConnectionHandler handler = new ConnectionHandler(this, deferred);
+    private final CrashMark mark = new CrashMark();
+    private final ConnectionHandler handler = new ConnectionHandler(this, deferred, mark);
     private final ConnectionParts parts;
     private final ConnectionRecords records;
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private ChannelHandlerContext ctx;
+
+    private int reads;
 
     /** Whether it was taken out of the escrow, because it could not go on after a crash. */
     private boolean released;
@@ -77,7 +80,7 @@ public class Connection implements ProtocolContext {
         this.listener = listener;
         this.slot = slot;
         this.state = state;
-        this.parts = new ConnectionParts(rules, owner.marks());
+        this.parts = new ConnectionParts(rules, owner.marks(), mark);
         this.records = new ConnectionRecords(listener, rules, parts, escrowed);
     }
 
@@ -190,7 +193,7 @@ public class Connection implements ProtocolContext {
     }
 
     final CrashMark mark() {
-        return parts.mark();
+        return mark;
     }
 
     final DeferredEvents deferred() {
@@ -297,12 +300,14 @@ public class Connection implements ProtocolContext {
 
     /** Is called after each read. */
     void readCompleted() {
-        mark().readCompleted();
-        boolean newKeys = parts.keys() != null && parts.keys().takeChanged();
-        if (records.isChangeDue() || newKeys) {
+        mark.readCompleted();
+        boolean newKeys = mark.takeNewKeys();
+        reads++;
+        // Whether it could still go on.
+        if (newKeys || Interval.isDue(reads)) {
             escrowChange();
             if (newKeys) {
-                mark().update();
+                mark.update();
             }
         }
     }
@@ -465,11 +470,6 @@ public class Connection implements ProtocolContext {
         }
 
         @Override
-        public void beforeSealing() {
-            mark().set();
-        }
-
-        @Override
         public boolean deferClose(ChannelPromise promise) {
             boolean apart = state == ConnectionState.APART;
             if (apart) {
@@ -477,6 +477,11 @@ public class Connection implements ProtocolContext {
                 deferred.close(promise);
             }
             return apart;
+        }
+
+        @Override
+        public void contextChosen() {
+            tls().contextChosen();
         }
 
         @Override

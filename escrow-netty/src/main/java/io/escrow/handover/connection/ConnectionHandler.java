@@ -18,10 +18,12 @@ final class ConnectionHandler extends ChannelDuplexHandler {
 
     private final Connection connection;
     private final DeferredEvents deferred;
+    private final CrashMark mark;
 
-    ConnectionHandler(Connection connection, DeferredEvents deferred) {
+    ConnectionHandler(Connection connection, DeferredEvents deferred, CrashMark mark) {
         this.connection = connection;
         this.deferred = deferred;
+        this.mark = mark;
     }
 
     Connection connection() {
@@ -72,10 +74,10 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
         if (connection.state().isReading() && !deferred.hasKept()) {
             deferred.readDone();
-            connection.mark().read();
+            mark.read();
             ctx.fireChannelRead(msg);
         } else {
-            connection.mark().set();
+            mark.set();
             deferred.keep(msg);
         }
     }
@@ -147,7 +149,7 @@ final class ConnectionHandler extends ChannelDuplexHandler {
     public void flush(ChannelHandlerContext ctx) {
         if (connection.state().isSending()) {
             ctx.flush();
-            connection.mark().flushed();
+            mark.flushed();
         } else {
             deferred.flush();
         }

@@ -12,6 +12,7 @@ final class ConnectionParts {
 
     private final ConnectionRules rules;
     private final CrashMarks marks;
+    private final CrashMark mark;
     private ProtocolContext context;
     private ChannelHandlerContext ctx;
     private TlsGuard.Owner tlsOwner;
@@ -20,8 +21,6 @@ final class ConnectionParts {
     private TlsLayer tls;
     private ConnectionSaver saver;
     private Rest rest;
-    private CrashMark mark;
-    private CrashMarks.Mark place;
     private CrashKeys keys;
     private boolean readsAreMarked;
 
@@ -29,10 +28,12 @@ final class ConnectionParts {
      * Keeps the parts of a connection that has no pipeline yet.
      *
      * @param marks where a connection that is in the middle of something is marked; {@code null} if it is not
+     * @param mark what marks it
      */
-    ConnectionParts(ConnectionRules rules, CrashMarks marks) {
+    ConnectionParts(ConnectionRules rules, CrashMarks marks, CrashMark mark) {
         this.rules = rules;
         this.marks = marks;
+        this.mark = mark;
     }
 
     /** Begins with a pipeline that has nothing in it but the handler of the connection. */
@@ -41,7 +42,7 @@ final class ConnectionParts {
         ctx = handlerContext;
         tlsOwner = guarded;
         save();
-        mark = new CrashMark(ctx, null, false, null, null);
+        mark.attached(ctx);
     }
 
     private Channel channel() {
@@ -59,7 +60,7 @@ final class ConnectionParts {
         Throwable failure = null;
         try {
             if (tls == null && rules.tls() != null) {
-                tls = TlsLayer.of(ctx.pipeline(), tlsOwner, rules.tls());
+                tls = TlsLayer.of(ctx.pipeline(), tlsOwner, mark, rules.tls());
             }
             gate = rules.protocols().install(context);
         } catch (Throwable e) {
@@ -77,11 +78,12 @@ final class ConnectionParts {
         if (keys == null && tls != null && marks != null && rules.crashKeys()) {
             keys = new CrashKeys(tls);
         }
-        mark = new CrashMark(ctx, gate, marks != null && (tls == null || keys != null), keys, mark);
-        mark.keepIn(place);
+        if (marks != null && (tls == null || keys != null)) {
+            mark.enable(gate, keys);
+        }
         if (mark.isBeforeReads() && !readsAreMarked) {
             readsAreMarked = true;
-            MarkingReadAllocator.install(channel(), () -> mark.set());
+            MarkingReadAllocator.install(channel(), mark);
         }
     }
 
@@ -101,19 +103,18 @@ final class ConnectionParts {
     /** Goes on with the TLS of another process. */
     void restoreTls(byte[] state) {
         if (rules.tls() != null) {
-            tls = TlsLayer.restore(ctx.pipeline(), tlsOwner, state);
+            tls = TlsLayer.restore(ctx.pipeline(), tlsOwner, mark, state);
         }
     }
 
     /** Finds the place for the mark of a connection that was accepted. Before its channel has an event loop. */
     void accepted(Channel channel) {
-        place = marks == null ? null : marks.add(channel);
+        mark.keepIn(marks == null ? null : marks.add(channel));
     }
 
     /** Marks the connection in the memory of this process from now on. */
     void markHere() {
         accepted(channel());
-        mark.keepIn(place);
     }
 
     /** Returns where the connection is in its pipeline; {@code null} before it is attached. */
@@ -142,9 +143,5 @@ final class ConnectionParts {
 
     Rest rest() {
         return rest;
-    }
-
-    CrashMark mark() {
-        return mark;
     }
 }

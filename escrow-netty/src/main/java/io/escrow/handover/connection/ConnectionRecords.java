@@ -41,11 +41,6 @@ final class ConnectionRecords {
         return parts.gate() == null ? null : parts.gate().whyLostInCrash();
     }
 
-    /** Returns, after a read, whether it is time to ask for what has {@link #changed}. */
-    boolean isChangeDue() {
-        return crash.isDue();
-    }
-
     /**
      * Returns what the escrow is to have from now on, because the connection can't be moved any more, or can be moved again; {@code
      * null} if the escrow has that already.

@@ -16,8 +16,11 @@ final class CrashKeys {
 
     private final TlsLayer tls;
     private final TlsPosition now = new TlsPosition();
-    private final TlsPosition given = new TlsPosition();
-    private final TlsPosition seen = new TlsPosition();
+
+    /** Which keys the escrow was given, and which were seen last: {@link TlsPosition#keys}. */
+    private int given;
+
+    private int seen;
     private long generation;
     private boolean changed;
 
@@ -33,11 +36,11 @@ final class CrashKeys {
         if (!tls.at(now)) {
             return false;
         }
-        if (!now.hasKeysOf(seen)) {
-            seen.keysOf(now);
+        if (now.keys() != seen) {
+            seen = now.keys();
             changed = true;
         }
-        return generation != 0 && now.hasKeysOf(given) && tls.counter().isExact();
+        return generation != 0 && now.keys() == given && tls.counter().isExact();
     }
 
     /** Returns whether {@link #isAtRest} knows what a handler has collected. */
@@ -61,8 +64,8 @@ final class CrashKeys {
     /** Returns the number of the keys as they are now, which is another one if they are. Called when the connection can be moved. */
     long generation() {
         tls.keysAt(now);
-        if (generation == 0 || !now.hasKeysOf(given)) {
-            given.keysOf(now);
+        if (generation == 0 || now.keys() != given) {
+            given = now.keys();
             generation = ThreadLocalRandom.current().nextLong(1, Long.MAX_VALUE);
         }
         return generation;

@@ -13,53 +13,61 @@ import org.slf4j.LoggerFactory;
  * Marks a connection that is in the middle of something, for the process that finds it after a crash: see {@link CrashMarks}. Lives on
  * the channel's event loop.
  *
- * <p>When each message has an answer of its own, as in HTTP, and with TLS, the mark is set before a read, so that nothing of what is
- * read can be missed. Otherwise it is set behind a read or a write that has left something half done. With TLS it is also set
+ * <p>When each message has an answer of its own, as in HTTP, the mark is set before a read, so that nothing of what is read can be
+ * missed. Otherwise it is set behind a read or a write that has left something half done. With TLS it is set behind each read, and
  * before anything is encrypted, and taken away when all of that is with the kernel, and counted.
  */
-final class CrashMark {
+final class CrashMark implements TlsGuard.Mark {
 
     private static final Logger logger = LoggerFactory.getLogger(CrashMark.class);
 
-    private final Channel channel;
-    private final ChannelHandlerContext ctx;
-    private final MessageGate gate;
-    private final boolean enabled;
-    private final CrashKeys keys;
+    private Channel channel;
+    private ChannelHandlerContext ctx;
+    private MessageGate gate;
+    private boolean enabled;
+    private CrashKeys keys;
     private CrashMarks.Mark mark;
     private boolean set;
     private boolean inRead;
     private boolean awaitsFlush;
     private boolean idle;
-    private final Interval pipelineLooks = new Interval();
+    private int pipelineLooks;
     private List<ChannelHandler> collecting = List.of();
 
-    /**
-     * Marks a connection whose pipeline is built, and which has not read anything.
-     *
-     * @param gate the gate of the connection; {@code null} if it has none
-     * @param enabled whether anything is to be marked
-     * @param keys the keys of a TLS connection; {@code null} if it is none
-     * @param before what has marked it while its pipeline was another one; {@code null} if nothing did
-     */
-    CrashMark(ChannelHandlerContext ctx, MessageGate gate, boolean enabled, CrashKeys keys, CrashMark before) {
-        this.channel = ctx.channel();
-        this.ctx = ctx;
-        this.gate = gate;
-        this.enabled = enabled;
-        this.keys = keys;
-        // Nobody knows the keys yet.
-        this.set = enabled && keys != null;
-        if (before != null) {
-            this.inRead = before.inRead;
-            // Something may still wait for a flush, and tell it so.
-            before.mark = null;
-        }
+    /** Begins with a connection of which nothing is marked yet. */
+    void attached(ChannelHandlerContext handlerContext) {
+        channel = handlerContext.channel();
+        ctx = handlerContext;
     }
 
-    /** Returns whether the mark is to be {@link #set} before each read. */
+    /**
+     * Marks a connection as its pipeline is now; nothing of a message has come through that.
+     *
+     * @param present the gate of the connection; {@code null} if it has none
+     * @param known the keys of a TLS connection; {@code null} if it is none
+     */
+    void enable(MessageGate present, CrashKeys known) {
+        gate = present;
+        keys = known;
+        enabled = true;
+        idle = false;
+        pipelineLooks = 0;
+        collecting = List.of();
+        // Nobody knows the keys yet.
+        write(keys != null);
+    }
+
+    /**
+     * Returns whether the mark is to be {@link #set} before each read. With TLS it need not be: of what is read, the kernel tells
+     * the next process, which compares that with what was counted at rest.
+     */
     boolean isBeforeReads() {
-        return enabled && (keys != null || (gate != null && gate.marksReads()));
+        return enabled && keys == null && gate != null && gate.marksReads();
+    }
+
+    /** Returns whether it makes a difference that something is read, before it is known what. */
+    private boolean marksReads() {
+        return keys != null || (gate != null && gate.marksReads());
     }
 
     /** Keeps the mark where the next process finds it from now on; not at all if that is {@code null}. */
@@ -71,7 +79,8 @@ final class CrashMark {
     }
 
     /** Sets the mark: something is in the memory of this process only. */
-    void set() {
+    @Override
+    public void set() {
         if (!set && enabled) {
             write(true);
         }
@@ -95,8 +104,8 @@ final class CrashMark {
     /** Is called when something was read. */
     void read() {
         inRead = true;
-        if (isBeforeReads()) {
-            set();
+        if (enabled && !set && marksReads()) {
+            write(true);
         }
     }
 
@@ -159,9 +168,12 @@ final class CrashMark {
             if (gate != null) {
                 return gate.isHolding() || !gate.isAtRest();
             }
-            if (pipelineLooks.isDue()) {
-                collecting = HandlerInspector.collecting(channel.pipeline());
-                collecting.removeIf(handler -> keys != null && keys.knows(handler));
+            pipelineLooks++;
+            if (Interval.isDue(pipelineLooks)) {
+                List<ChannelHandler> found = HandlerInspector.collecting(channel.pipeline());
+                found.removeIf(handler -> keys != null && keys.knows(handler));
+                // Mostly none: then all connections share one list.
+                collecting = List.copyOf(found);
             }
             return HandlerInspector.isHalfRead(collecting);
         } catch (Throwable e) {
@@ -169,6 +181,11 @@ final class CrashMark {
             logger.debug("{} does not tell whether it is at rest", channel, e);
             return true;
         }
+    }
+
+    /** Returns, once, whether there are keys which the escrow has not. */
+    boolean takeNewKeys() {
+        return keys != null && keys.takeChanged();
     }
 
     private void write(boolean marked) {

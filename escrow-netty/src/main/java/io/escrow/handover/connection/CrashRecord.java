@@ -17,16 +17,9 @@ final class CrashRecord {
     /** Whether the state of the protocol is not in what is known, so that only another checkpoint can help. */
     private boolean incomplete;
 
-    private final Interval looks = new Interval();
-
     /** Describes what the escrow has from the beginning. */
     CrashRecord(ChannelRecord known) {
         this.known = known;
-    }
-
-    /** Returns, after a read, whether it is time to look whether the connection could still go on. */
-    boolean isDue() {
-        return looks.isDue();
     }
 
     /** Returns whether the connection can't go on after a crash, as far as the escrow is told. */

@@ -10,6 +10,7 @@ import io.netty.channel.socket.ChannelInputShutdownReadComplete;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.function.Consumer;
 
 /**
@@ -24,7 +25,9 @@ final class DeferredEvents {
     /** As much comes in at most, most of the time. */
     private static final int FEW = 2;
 
-    private final Deque<Object> kept = new ArrayDeque<>(FEW);
+    /** {@code null} if nothing is kept, as ever but when a connection moves. */
+    private Deque<Object> kept;
+
     private boolean deferring;
     private boolean leftEpoll;
     private boolean hangUpsIgnored;
@@ -58,22 +61,29 @@ final class DeferredEvents {
     /** Keeps what came in all the same: a hang-up makes Netty read, whatever auto-read says. */
     void keep(Object msg) {
         leftEpoll = true;
-        kept.add(msg);
+        kept().add(msg);
+    }
+
+    private Deque<Object> kept() {
+        if (kept == null) {
+            kept = new ArrayDeque<>(FEW);
+        }
+        return kept;
     }
 
     /** Keeps what was read in the process before, until a handler asks for it. */
     void restore(ByteBuf bytes) {
-        kept.addFirst(bytes);
+        kept().addFirst(bytes);
     }
 
     /** Keeps what another process has decrypted, until it is asked for behind TLS. Comes before what is kept by now. */
     void restoreDecrypted(ByteBuf bytes, Consumer<ByteBuf> behindTls) {
-        kept.addFirst(new Decrypted(bytes, behindTls));
+        kept().addFirst(new Decrypted(bytes, behindTls));
     }
 
     /** Returns whether something came in that no handler has got yet. */
     boolean hasKept() {
-        return !kept.isEmpty();
+        return kept != null;
     }
 
     /** Returns whether a read that happens all the same is to find nothing. */
@@ -150,11 +160,20 @@ final class DeferredEvents {
         }
     }
 
+    /** Takes the next of what came in; {@code null} if nothing is left. */
+    private Object poll() {
+        Object next = kept == null ? null : kept.poll();
+        if (kept != null && kept.isEmpty()) {
+            kept = null;
+        }
+        return next;
+    }
+
     /** Fires what came in. */
     void fireKept(ChannelHandlerContext ctx) {
-        if (!kept.isEmpty()) {
+        if (kept != null) {
             readAsked = false;
-            for (Object msg = kept.poll(); msg != null; msg = kept.poll()) {
+            for (Object msg = poll(); msg != null; msg = poll()) {
                 if (msg instanceof Decrypted decrypted) {
                     decrypted.behindTls().accept(decrypted.bytes());
                 } else {
@@ -172,7 +191,7 @@ final class DeferredEvents {
 
     /** Copies the bytes that came in, and keeps them: those that were decrypted, and those as the peer has sent them. */
     void copyKept(ByteBuf decrypted, ByteBuf received) {
-        for (Object msg : kept) {
+        for (Object msg : kept == null ? List.of() : kept) {
             if (msg instanceof ByteBuf bytes) {
                 received.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
             } else if (msg instanceof Decrypted plain) {
@@ -186,7 +205,8 @@ final class DeferredEvents {
 
     /** Forgets what came in. */
     void discard() {
-        kept.forEach(msg -> ReferenceCountUtil.release(msg instanceof Decrypted decrypted ? decrypted.bytes() : msg));
-        kept.clear();
+        for (Object msg = poll(); msg != null; msg = poll()) {
+            ReferenceCountUtil.release(msg instanceof Decrypted decrypted ? decrypted.bytes() : msg);
+        }
     }
 }

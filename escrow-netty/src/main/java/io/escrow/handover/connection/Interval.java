@@ -1,6 +1,9 @@
 package io.escrow.handover.connection;
 
-/** Counts events, to look now and then whether a pipeline has changed, which Netty reports to nobody. Not thread-safe. */
+/**
+ * Says when to look whether a pipeline has changed, which Netty reports to nobody. Who asks counts by itself: an object for each
+ * connection would be one more that each read touches.
+ */
 final class Interval {
 
     /** By then most pipelines are what they will be. */
@@ -9,11 +12,10 @@ final class Interval {
     /** A look costs as much as some requests. */
     private static final int EVERY = 1024;
 
-    private int count;
+    private Interval() {}
 
-    /** Counts, and returns whether it is time to look. */
-    boolean isDue() {
-        count++;
+    /** Returns whether it is time to look, when so many events have come. */
+    static boolean isDue(int count) {
         return count <= FIRST || count % EVERY == 0;
     }
 }

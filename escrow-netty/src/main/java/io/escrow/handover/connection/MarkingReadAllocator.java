@@ -5,21 +5,21 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.RecvByteBufAllocator;
 
-/** Does something before each read of a channel: that is when Netty asks for a buffer. */
+/** Sets the mark of a connection before each read of its channel: that is when Netty asks for a buffer. */
 final class MarkingReadAllocator implements RecvByteBufAllocator {
 
     private final RecvByteBufAllocator allocator;
-    private final Runnable beforeRead;
+    private final CrashMark mark;
 
-    private MarkingReadAllocator(RecvByteBufAllocator allocator, Runnable beforeRead) {
+    private MarkingReadAllocator(RecvByteBufAllocator allocator, CrashMark mark) {
         this.allocator = allocator;
-        this.beforeRead = beforeRead;
+        this.mark = mark;
     }
 
-    /** Has something done before each read of a channel. To be called before it reads anything. */
-    static void install(Channel channel, Runnable beforeRead) {
+    /** Has the mark set before each read of a channel. To be called before it reads anything. */
+    static void install(Channel channel, CrashMark mark) {
         RecvByteBufAllocator allocator = channel.config().getRecvByteBufAllocator();
-        channel.config().setRecvByteBufAllocator(new MarkingReadAllocator(allocator, beforeRead));
+        channel.config().setRecvByteBufAllocator(new MarkingReadAllocator(allocator, mark));
     }
 
     @Override
@@ -35,7 +35,7 @@ final class MarkingReadAllocator implements RecvByteBufAllocator {
 
         @Override
         public ByteBuf allocate(ByteBufAllocator alloc) {
-            beforeRead.run();
+            mark.set();
             return super.allocate(alloc);
         }
     }

@@ -1,27 +1,23 @@
 package io.escrow.handover.connection;
 
+import io.escrow.handover.tls.source.NetworkMeter;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.ChannelDuplexHandler;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelPromise;
 import java.nio.ByteBuffer;
 
 /**
- * Counts the bytes of a TLS connection as the kernel does, on the network's side of all other handlers: a process that finds the
- * connection after a crash compares both. Lives on the channel's event loop.
+ * Counts the bytes of a TLS connection as the kernel does: a process that finds the connection after a crash compares both. Lives on
+ * the channel's event loop.
  */
-final class TlsCounter extends ChannelDuplexHandler {
+final class TlsCounter extends NetworkMeter {
 
-    static final String NAME = "escrow-tls-counter";
-
-    private final Runnable beforeWrite;
+    private final TlsGuard.Mark mark;
     private long consumed;
     private long written;
     private boolean exact = true;
 
-    /** Counts a connection from its first byte on; {@code beforeWrite} is called before the kernel may get any. */
-    TlsCounter(Runnable beforeWrite) {
-        this.beforeWrite = beforeWrite;
+    /** Counts a connection from its first byte on; the mark is set before the kernel may get any. */
+    TlsCounter(TlsGuard.Mark mark) {
+        this.mark = mark;
     }
 
     /** Returns how many bytes were read from the kernel. */
@@ -74,23 +70,21 @@ final class TlsCounter extends ChannelDuplexHandler {
     }
 
     @Override
-    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    protected void reading(Object msg) {
         if (msg instanceof ByteBuf bytes) {
             consumed += bytes.readableBytes();
         } else {
             exact = false;
         }
-        ctx.fireChannelRead(msg);
     }
 
     @Override
-    public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
-        beforeWrite.run();
+    protected void writing(Object msg) {
+        mark.set();
         if (msg instanceof ByteBuf bytes) {
             written += bytes.readableBytes();
         } else {
             exact = false;
         }
-        ctx.write(msg, promise);
     }
 }

@@ -4,6 +4,7 @@ import io.escrow.handover.tls.source.PlaintextMeter;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.PendingWriteQueue;
+import io.netty.handler.ssl.SniCompletionEvent;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.nio.channels.ClosedChannelException;
 
@@ -21,41 +22,52 @@ final class TlsGuard extends PlaintextMeter {
         /** Returns whether what the handlers write goes to the peer. */
         boolean isSending();
 
-        /** Is called before anything is encrypted. */
-        void beforeSealing();
-
         /** Returns whether a close has to wait, and sees to it if so. */
         boolean deferClose(ChannelPromise promise);
+
+        /** Is called when a {@code SniHandler} has put the handler of TLS in its own place. */
+        void contextChosen();
 
         /** Is called when the handlers know that the handshake is done. */
         void handshakeDone();
     }
 
-    private final Owner owner;
-    private PendingWriteQueue kept;
-    private boolean flushWanted;
+    /** Says that the connection is in the middle of something. */
+    interface Mark {
 
-    TlsGuard(Owner owner) {
-        this.owner = owner;
+        /** Is called before anything is encrypted, and before the kernel gets anything. */
+        void set();
     }
 
-    @Override
-    public void handlerAdded(ChannelHandlerContext ctx) {
-        kept = new PendingWriteQueue(ctx);
+    private final Owner owner;
+    private final Mark mark;
+
+    /** {@code null} if nothing is kept back. */
+    private PendingWriteQueue kept;
+
+    private boolean flushWanted;
+
+    TlsGuard(Owner owner, Mark mark) {
+        this.owner = owner;
+        this.mark = mark;
     }
 
     private boolean isOpen() {
-        return owner.isSending() && kept.isEmpty();
+        return kept == null && owner.isSending();
     }
 
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
         if (isOpen()) {
-            owner.beforeSealing();
+            // Before anything is encrypted.
+            mark.set();
             ctx.write(msg, promise);
-        } else {
-            kept.add(msg, promise);
+            return;
         }
+        if (kept == null) {
+            kept = new PendingWriteQueue(ctx);
+        }
+        kept.add(msg, promise);
     }
 
     @Override
@@ -69,13 +81,17 @@ final class TlsGuard extends PlaintextMeter {
 
     /** Returns whether nothing is kept back. */
     boolean keepsNothing() {
-        return kept.isEmpty();
+        return kept == null;
     }
 
     /** Encrypts what was kept back. */
     void open(ChannelHandlerContext ctx) {
-        owner.beforeSealing();
-        kept.removeAndWriteAll();
+        mark.set();
+        if (kept != null) {
+            // With what that leads to.
+            kept.removeAndWriteAll();
+            kept = null;
+        }
         if (flushWanted) {
             flushWanted = false;
             ctx.flush();
@@ -84,7 +100,7 @@ final class TlsGuard extends PlaintextMeter {
 
     @Override
     public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
-        owner.beforeSealing();
+        mark.set();
         if (!owner.deferClose(promise)) {
             ctx.close(promise);
         }
@@ -92,6 +108,9 @@ final class TlsGuard extends PlaintextMeter {
 
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+        if (event instanceof SniCompletionEvent) {
+            owner.contextChosen();
+        }
         ctx.fireUserEventTriggered(event);
         if (event instanceof SslHandshakeCompletionEvent completion && completion.isSuccess()) {
             // Many a pipeline is built only now.
@@ -101,12 +120,19 @@ final class TlsGuard extends PlaintextMeter {
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
-        kept.removeAndFailAll(new ClosedChannelException());
+        failKept();
         ctx.fireChannelInactive();
     }
 
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
-        kept.removeAndFailAll(new ClosedChannelException());
+        failKept();
+    }
+
+    private void failKept() {
+        if (kept != null) {
+            kept.removeAndFailAll(new ClosedChannelException());
+            kept = null;
+        }
     }
 }

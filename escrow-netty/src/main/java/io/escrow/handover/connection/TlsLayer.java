@@ -48,6 +48,14 @@ final class TlsLayer {
     /** Where the handler of TLS was when it was last looked for. */
     private ChannelHandlerContext found;
 
+    private SslHandler ssl;
+
+    /** Whether its handshake is known to be done. */
+    private boolean established;
+
+    /** What follows it; {@code null} if that was not asked, or nothing does. */
+    private TlsTracker tracker;
+
     /** What waits for the handshake of the handler that was replaced; {@code null} if nothing does. */
     private Promise<Channel> handshake;
 
@@ -57,25 +65,37 @@ final class TlsLayer {
     /** Whether another process may have the connection. */
     private boolean away;
 
-    private TlsLayer(TlsGuard.Owner owner, TlsGuard guard, ChannelHandlerContext tls, List<TlsTracker> trackers) {
+    private TlsLayer(TlsGuard.Owner owner, TlsGuard.Mark mark, ChannelHandlerContext tls) {
         this.channel = tls.channel();
         this.first = tls.handler();
-        this.trackers = trackers;
         this.onLoop = tls.executor() == channel.eventLoop();
-        this.guard = guard;
-        this.counter = new TlsCounter(owner::beforeSealing);
-        channel.pipeline().addAfter(ConnectionHandler.NAME, TlsCounter.NAME, counter);
+        this.guard = new TlsGuard(owner, mark);
+        this.counter = new TlsCounter(mark);
         channel.pipeline().addAfter(tls.name(), TlsGuard.NAME, guard);
     }
 
     /** Follows the TLS of a pipeline that is built, and has not read anything; returns {@code null} if it has none. */
-    static TlsLayer of(ChannelPipeline pipeline, TlsGuard.Owner owner, TlsSources sources) {
+    static TlsLayer of(ChannelPipeline pipeline, TlsGuard.Owner owner, TlsGuard.Mark mark, TlsSources sources) {
         ChannelHandlerContext tls = find(pipeline);
         if (tls == null) {
             return null;
         }
-        TlsGuard guard = new TlsGuard(owner);
-        return new TlsLayer(owner, guard, tls, sources.follow(tls, guard));
+        TlsLayer layer = new TlsLayer(owner, mark, tls);
+        layer.trackers = sources.follow(tls, layer.guard);
+        layer.count();
+        return layer;
+    }
+
+    /** Counts what comes from the kernel and goes there: without a handler for that, if one of a tracker sees the same. */
+    private void count() {
+        List<String> names = channel.pipeline().names();
+        ChannelHandler next = channel.pipeline().get(names.get(names.indexOf(ConnectionHandler.NAME) + 1));
+        for (TlsTracker each : trackers) {
+            if (each.tells(counter, next)) {
+                return;
+            }
+        }
+        channel.pipeline().addAfter(ConnectionHandler.NAME, TlsCounter.NAME, counter);
     }
 
     private static ChannelHandlerContext find(ChannelPipeline pipeline) {
@@ -97,7 +117,7 @@ final class TlsLayer {
      * @throws IllegalStateException if the pipeline has no handler of TLS, or can't go on
      * @throws IllegalArgumentException if the state is none
      */
-    static TlsLayer restore(ChannelPipeline pipeline, TlsGuard.Owner owner, byte[] encoded) {
+    static TlsLayer restore(ChannelPipeline pipeline, TlsGuard.Owner owner, TlsGuard.Mark mark, byte[] encoded) {
         ChannelHandlerContext tls = find(pipeline);
         if (tls == null) {
             throw new IllegalStateException("it is a TLS connection, and its pipeline has no SslHandler");
@@ -110,7 +130,9 @@ final class TlsLayer {
         }
         TlsState state = TlsState.decode(encoded);
         MovedTls moved = MovedTls.of(state);
-        TlsLayer layer = new TlsLayer(owner, new TlsGuard(owner), tls, List.of(moved));
+        TlsLayer layer = new TlsLayer(owner, mark, tls);
+        layer.trackers = List.of(moved);
+        layer.count();
         layer.replace(tls, moved);
         layer.serverName =
                 tls.handler() instanceof AbstractSniHandler ? state.session().serverName() : null;
@@ -151,33 +173,50 @@ final class TlsLayer {
         }
     }
 
+    /** Is called when a {@code SniHandler} has chosen a context, and has put the handler of TLS in its own place. */
+    void contextChosen() {
+        if (ssl() != null) {
+            trackers.forEach(each -> each.begins(ssl));
+        }
+    }
+
     /** Returns the handler of TLS; {@code null} if it is not there yet. */
     private SslHandler ssl() {
-        ChannelHandlerContext present = context();
-        return present == null ? null : (SslHandler) present.handler();
+        context();
+        return ssl;
     }
 
     private ChannelHandlerContext context() {
         if (found == null || found.isRemoved()) {
             found = channel.pipeline().context(SslHandler.class);
+            ssl = found == null ? null : (SslHandler) found.handler();
+            established = false;
+            tracker = null;
         }
         return found;
     }
 
     private TlsTracker tracker() {
-        SslHandler ssl = ssl();
-        if (trackers.size() != 1 || !trackers.get(0).isOf(ssl)) {
-            TlsTracker found = null;
-            for (TlsTracker tracker : trackers) {
-                if (found == null && tracker.isOf(ssl)) {
-                    found = tracker;
+        SslHandler present = ssl();
+        if (tracker == null && present != null) {
+            for (TlsTracker each : trackers) {
+                if (tracker == null && each.isOf(present)) {
+                    tracker = each;
                 } else {
-                    tracker.forget();
+                    each.forget();
                 }
             }
-            trackers = found == null ? List.of() : List.of(found);
+            trackers = tracker == null ? List.of() : List.of(tracker);
         }
-        return trackers.isEmpty() ? null : trackers.get(0);
+        return tracker;
+    }
+
+    private boolean isEstablished() {
+        SslHandler present = ssl();
+        // That does not end, and is asked behind each read.
+        established =
+                established || (present != null && present.handshakeFuture().isSuccess());
+        return established;
     }
 
     /** Returns whether a handler is the one of TLS, or is or was replaced by that. */
@@ -241,19 +280,15 @@ final class TlsLayer {
      * @return whether it is between two records in both directions, and nothing is half done or waits to be encrypted
      */
     boolean at(TlsPosition position) {
-        SslHandler ssl = ssl();
-        return !away
-                && ssl != null
+        return isEstablished()
+                && !away
                 && onLoop
-                && ssl.handshakeFuture().isSuccess()
                 && SslInternals.whyUnknown() == null
-                && !isHandshaking(ssl)
-                && !ssl.engine().isOutboundDone()
-                && !ssl.engine().isInboundDone()
+                && SslInternals.isOpen(ssl.engine())
                 && guard.keepsNothing()
                 && !SslInternals.hasPending(ssl)
                 && tracker() != null
-                && tracker().at(ssl, position);
+                && tracker.at(ssl, position);
     }
 
     /** Fills in which keys a connection has that can be moved, whatever is half done. */

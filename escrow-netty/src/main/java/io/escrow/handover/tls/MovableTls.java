@@ -46,8 +46,9 @@ public final class MovableTls {
     /**
      * Describes the contexts of a server.
      *
-     * @param contexts all contexts whose connections are to move, those behind a {@code SniHandler} included. Those of the
-     *     JDK's provider need not be given: their connections move if Java was started with {@code --add-opens
+     * @param contexts those of the provider OPENSSL that are to share session tickets, and those that are chosen late, behind an {@code
+     *     OptionalSslHandler} or a {@code SniHandler} whose mapping answers later: the first connection of each drains otherwise. No
+     *     others need be given. Connections of the JDK's provider move if Java was started with {@code --add-opens
      *     java.base/sun.security.ssl=ALL-UNNAMED}
      * @return what to give to the builder
      */

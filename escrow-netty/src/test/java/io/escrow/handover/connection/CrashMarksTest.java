@@ -86,7 +86,9 @@ class CrashMarksTest {
         CrashMarks marks = make();
         Channel socket = socket();
         EmbeddedChannel pipeline = new EmbeddedChannel(new LengthFieldBasedFrameDecoder(100, 0, 4));
-        CrashMark mark = new CrashMark(pipeline.pipeline().firstContext(), null, true, null, null);
+        CrashMark mark = new CrashMark();
+        mark.attached(pipeline.pipeline().firstContext());
+        mark.enable(null, null);
         mark.keepIn(marks.add(socket));
         mark.idle(true);
         mark.read();

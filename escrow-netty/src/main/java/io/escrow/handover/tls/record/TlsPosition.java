@@ -7,6 +7,7 @@ public final class TlsPosition {
     private long writes;
     private Object readKey;
     private Object writeKey;
+    private int keys;
 
     /**
      * Fills it in.
@@ -19,8 +20,11 @@ public final class TlsPosition {
     public void set(long reads, long writes, Object readKey, Object writeKey) {
         this.reads = reads;
         this.writes = writes;
-        this.readKey = readKey;
-        this.writeKey = writeKey;
+        if (this.readKey != readKey || this.writeKey != writeKey) {
+            this.readKey = readKey;
+            this.writeKey = writeKey;
+            keys++;
+        }
     }
 
     /** Returns the number of the next record of the client. */
@@ -33,14 +37,8 @@ public final class TlsPosition {
         return writes;
     }
 
-    /** Returns whether both sides write with the keys that they had at another position. */
-    public boolean hasKeysOf(TlsPosition other) {
-        return readKey == other.readKey && writeKey == other.writeKey;
-    }
-
-    /** Remembers the keys of another position. */
-    public void keysOf(TlsPosition other) {
-        readKey = other.readKey;
-        writeKey = other.writeKey;
+    /** Returns another number when a side writes with another key; 0 before it was filled in. */
+    public int keys() {
+        return keys;
     }
 }

@@ -2,6 +2,7 @@ package io.escrow.handover.tls.source;
 
 import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.ReferenceCountedOpenSslContext;
+import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslContext;
 import io.netty.internal.tcnative.SSLContext;
 import io.netty.util.concurrent.FastThreadLocal;
@@ -9,9 +10,14 @@ import java.lang.reflect.Field;
 import java.lang.reflect.InaccessibleObjectException;
 import java.lang.reflect.Modifier;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Hears the secrets of TLS 1.3 that BoringSSL tells of during a handshake (the key log of RFC 9850), and keeps those of followed
@@ -19,6 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class KeyLog {
 
+    private static final Logger logger = LoggerFactory.getLogger(KeyLog.class);
     private static final String CLIENT = "CLIENT_TRAFFIC_SECRET_0";
     private static final String SERVER = "SERVER_TRAFFIC_SECRET_0";
 
@@ -28,7 +35,37 @@ final class KeyLog {
     /** The followed connection whose bytes this thread hands to BoringSSL, whose {@code SSL*} may not be known yet. */
     private static final FastThreadLocal<TrafficSecrets> CURRENT = new FastThreadLocal<>();
 
+    /** The contexts that are listened to; each lives as long as it is used. */
+    private static final Set<SslContext> HEARD =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
+    /** Where an engine keeps its context; {@code null} if that can't be read. */
+    private static final Field PARENT = parentField();
+
     private KeyLog() {}
+
+    private static Field parentField() {
+        try {
+            Field field = ReferenceCountedOpenSslEngine.class.getDeclaredField("parentContext");
+            return field.trySetAccessible() ? field : null;
+        } catch (NoSuchFieldException e) {
+            return null;
+        }
+    }
+
+    /**
+     * Listens to the context of an engine whose handshake has not begun, if that can be done. If not, the engine does not tell its
+     * secrets, and the connection stays.
+     */
+    static void listenToContextOf(ReferenceCountedOpenSslEngine engine) {
+        try {
+            if (PARENT != null && PARENT.get(engine) instanceof SslContext context && !HEARD.contains(context)) {
+                listenTo(context);
+            }
+        } catch (IllegalAccessException | IllegalArgumentException e) {
+            logger.debug("the context of {} can't be listened to", engine, e);
+        }
+    }
 
     /**
      * Listens to a context, from its next handshake on.
@@ -53,6 +90,7 @@ final class KeyLog {
             throw new IllegalArgumentException(
                     "this netty-tcnative does not tell keys: take the netty-tcnative-boringssl-static of Netty's BOM");
         }
+        HEARD.add(context);
     }
 
     /**

@@ -5,6 +5,7 @@ import io.escrow.handover.tls.record.ContentType;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslHandler;
@@ -26,8 +27,14 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     private final HandshakeLedger handshake = new HandshakeLedger();
     private final ReceivedRecords received = new ReceivedRecords();
     private final RecordStream written = new RecordStream(this);
-    private final Deque<ByteBuf> waiting = new ArrayDeque<>(1);
     private RecordLedger ledger = handshake;
+
+    /** What has come while something else was handed to BoringSSL; {@code null} if nothing did, as ever but then. */
+    private Deque<ByteBuf> waiting;
+
+    /** What counts the bytes of the network; {@code null} if it does so by itself. */
+    private NetworkMeter network;
+
     /** The {@code SSL*} of the engine, or 0. */
     private long pointer;
 
@@ -37,6 +44,20 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
 
     OpenSslTap(PlaintextMeter meter) {
         this.meter = meter;
+    }
+
+    /** Tells what counts the bytes of the network from now on. */
+    void tell(NetworkMeter told) {
+        network = told;
+    }
+
+    /** Leaves a pipeline. What was told counts by itself then. */
+    void leave(ChannelPipeline pipeline) {
+        if (network == null) {
+            pipeline.remove(this);
+        } else {
+            pipeline.replace(this, NetworkMeter.NAME, network);
+        }
     }
 
     /** Returns the account of the connection, whose handler of TLS this is. */
@@ -59,7 +80,7 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
 
     /** Returns whether nothing has come of a record whose end has not. */
     boolean hasNothingReceived() {
-        return !passing && waiting.isEmpty() && received.isEmpty();
+        return !passing && waiting == null && received.isEmpty();
     }
 
     /** Lets nothing in or out: what is written fails, and what is read waits. */
@@ -89,33 +110,43 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
+        if (network != null) {
+            network.reading(msg);
+        }
         if (!(msg instanceof ByteBuf buf)) {
             ctx.fireChannelRead(msg);
             return;
         }
-        if (passing || frozen || !waiting.isEmpty()) {
+        if (passing || frozen || waiting != null) {
+            if (waiting == null) {
+                waiting = new ArrayDeque<>();
+            }
             waiting.add(buf);
+        } else {
+            passing = true;
+            try {
+                read(ctx, buf);
+            } finally {
+                passing = false;
+            }
+        }
+        if (waiting != null) {
             readWaiting(ctx);
-            return;
         }
-        passing = true;
-        try {
-            read(ctx, buf);
-        } finally {
-            passing = false;
-        }
-        readWaiting(ctx);
     }
 
     /** What comes while something is handed to BoringSSL, comes behind it. */
     private void readWaiting(ChannelHandlerContext ctx) {
-        if (passing || waiting.isEmpty()) {
+        if (passing || waiting == null) {
             return;
         }
         passing = true;
         try {
-            while (!frozen && !waiting.isEmpty()) {
+            while (!frozen && waiting != null && !waiting.isEmpty()) {
                 read(ctx, waiting.poll());
+            }
+            if (waiting != null && waiting.isEmpty()) {
+                waiting = null;
             }
         } finally {
             passing = false;
@@ -211,8 +242,10 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
         }
     }
 
-    private void follow(SslHandler ssl) {
+    /** Hears the secrets of an engine. When its handshake has begun, those of TLS 1.3 may be missed. */
+    void follow(SslHandler ssl) {
         if (pointer == 0 && ssl != null && ssl.engine() instanceof ReferenceCountedOpenSslEngine engine) {
+            KeyLog.listenToContextOf(engine);
             pointer = engine.sslPointer();
             KeyLog.follow(pointer, secrets);
         }
@@ -256,6 +289,9 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
             promise.tryFailure(new IllegalStateException("the connection is being moved, or has moved"));
             return;
         }
+        if (network != null) {
+            network.writing(msg);
+        }
         if (msg instanceof ByteBuf buf && ledger.trouble() == null) {
             written.add(buf);
         }
@@ -281,8 +317,9 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
         giveUp("it is not followed");
-        while (!waiting.isEmpty()) {
-            waiting.poll().release();
+        if (waiting != null) {
+            waiting.forEach(ByteBuf::release);
+            waiting = null;
         }
     }
 }

@@ -2,6 +2,7 @@ package io.escrow.handover.tls.source;
 
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
+import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.OpenSslContext;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslContext;
@@ -17,13 +18,18 @@ public final class OpenSslTlsSource implements TlsSource {
     private static final String TAP = "escrow-tls-tap";
 
     /**
-     * Listens to contexts, from their next handshakes on, as long as they live.
+     * Listens to contexts, from their next handshakes on, as long as they live. Others are listened to when their first connection comes.
      *
      * @param contexts of servers, of the provider {@code OPENSSL}
      * @throws IllegalArgumentException if one can't be listened to; says why, and what to change
      */
     public OpenSslTlsSource(Iterable<? extends SslContext> contexts) {
         contexts.forEach(KeyLog::listenTo);
+    }
+
+    /** Returns whether there is BoringSSL. */
+    public static boolean isAvailable() {
+        return OpenSsl.isAvailable() && String.valueOf(OpenSsl.versionString()).startsWith("BoringSSL");
     }
 
     /** Returns whether a context is of the provider. */

@@ -3,6 +3,7 @@ package io.escrow.handover.tls.source;
 import io.escrow.handover.tls.record.SessionInfo;
 import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslHandler;
@@ -26,6 +27,11 @@ final class OpenSslTracker implements TlsTracker {
     @Override
     public boolean isOf(SslHandler ssl) {
         return ssl.engine() instanceof ReferenceCountedOpenSslEngine;
+    }
+
+    @Override
+    public void begins(SslHandler ssl) {
+        tap.follow(ssl);
     }
 
     @Override
@@ -70,6 +76,15 @@ final class OpenSslTracker implements TlsTracker {
     }
 
     @Override
+    public boolean tells(NetworkMeter network, ChannelHandler next) {
+        if (next != tap) {
+            return false;
+        }
+        tap.tell(network);
+        return true;
+    }
+
+    @Override
     public void resume() {
         tap.resume();
     }
@@ -96,6 +111,6 @@ final class OpenSslTracker implements TlsTracker {
 
     @Override
     public void forget() {
-        pipeline.remove(tap);
+        tap.leave(pipeline);
     }
 }

@@ -6,6 +6,7 @@ import io.netty.channel.AbstractCoalescingBufferQueue;
 import io.netty.channel.Channel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.handler.ssl.AbstractSniHandler;
+import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -15,6 +16,8 @@ import java.lang.invoke.MethodType;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.List;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 
 /** Asks Netty's handlers of TLS for what they have no methods for: reads their private fields. Called on their event loop. */
 public final class SslInternals {
@@ -60,6 +63,18 @@ public final class SslInternals {
     /** Returns why the handlers can't be asked, and what to change; {@code null} if they can. */
     public static String whyUnknown() {
         return missing.isEmpty() ? null : "Netty's handlers of TLS can't be looked into: " + missing.get(0);
+    }
+
+    /** Returns whether an engine whose handshake was done is not in the middle of one, and closed in no direction. */
+    public static boolean isOpen(SSLEngine engine) {
+        HandshakeStatus status = engine.getHandshakeStatus();
+        if (status == HandshakeStatus.NOT_HANDSHAKING && engine instanceof ReferenceCountedOpenSslEngine openSsl) {
+            // Otherwise it would wait for the other direction's close_notify, or has been released.
+            return openSsl.sslPointer() != 0;
+        }
+        return (status == HandshakeStatus.NOT_HANDSHAKING || status == HandshakeStatus.FINISHED)
+                && !engine.isOutboundDone()
+                && !engine.isInboundDone();
     }
 
     /** Returns a copy of the part of a record that a handler has collected. */

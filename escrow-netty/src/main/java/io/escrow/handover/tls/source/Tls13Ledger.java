@@ -8,9 +8,9 @@ import io.escrow.handover.tls.record.TlsState;
 import io.escrow.handover.tls.record.Trial;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -30,6 +30,7 @@ final class Tls13Ledger extends RecordLedger {
     /** A KeyUpdate in bytes: type, length, and whether one is asked for. */
     private static final int KEY_UPDATE_LENGTH = 5;
 
+    private static final byte[] NOTHING = {};
     private static final byte[] ANSWER = {KEY_UPDATE, 0, 0, 1, 0};
     /** Is the length of an answer's record, without the header. */
     private static final int ANSWER_LENGTH = ANSWER.length + 1 + 16;
@@ -41,8 +42,21 @@ final class Tls13Ledger extends RecordLedger {
     private final CipherSuite suite;
     private final TrafficKeys reads;
     private final TrafficKeys writes;
-    private final Deque<Candidate> candidates = new ArrayDeque<>();
-    private byte[] message = new byte[0];
+
+    /** The numbers of the next records; here, because each read and each write counts. */
+    private long readNumber;
+
+    private long writeNumber;
+
+    /** What {@link TrafficKeys#key} returns. */
+    private Object readKey;
+
+    private Object writeKey;
+
+    /** {@code null} if there are none. */
+    private List<Candidate> candidates;
+
+    private byte[] message = NOTHING;
     private boolean padded;
     private boolean reading;
     private int requests;
@@ -55,11 +69,13 @@ final class Tls13Ledger extends RecordLedger {
         this.suite = suite;
         reads = new TrafficKeys(suite, client);
         writes = new TrafficKeys(suite, server);
+        readKey = reads.key();
+        writeKey = writes.key();
     }
 
     /** Takes account of records that were written before. */
     void wrote(long records) {
-        writes.add(records);
+        writeNumber += records;
     }
 
     /** Takes account of a record that was read before, when answers to it may have been written already. */
@@ -92,8 +108,8 @@ final class Tls13Ledger extends RecordLedger {
         reading = false;
         boolean enough = plaintext == length - (long) count * OVERHEAD || (count == 1 && plaintext > 0);
         if (enough) {
-            reads.add(count);
-            candidates.clear();
+            readNumber += count;
+            candidates = null;
         }
         return enough;
     }
@@ -110,16 +126,16 @@ final class Tls13Ledger extends RecordLedger {
         if (requests > 0 && trouble() == null) {
             findAnswers();
         }
-        candidates.clear();
+        candidates = null;
     }
 
     private void openOne(byte[] record) {
-        Optional<Trial.Content> content = reads.open(record, reads.sequence());
+        Optional<Trial.Content> content = reads.open(record, readNumber);
         if (content.isEmpty()) {
             trouble("a record of the client could not be opened");
             return;
         }
-        reads.add(1);
+        readNumber++;
         byte[] bytes = content.get().bytes();
         if (content.get().type() == ContentType.HANDSHAKE) {
             addMessage(bytes);
@@ -137,8 +153,10 @@ final class Tls13Ledger extends RecordLedger {
         if (all.length > KEY_UPDATE_LENGTH || all[0] != KEY_UPDATE) {
             trouble("the client sent another message than a KeyUpdate");
         } else if (all.length == KEY_UPDATE_LENGTH) {
-            message = new byte[0];
-            reads.updateBehind(reads.sequence() - 1);
+            message = NOTHING;
+            reads.update();
+            readNumber = 0;
+            readKey = reads.key();
             if (all[KEY_UPDATE_LENGTH - 1] == REQUESTED) {
                 requests++;
             }
@@ -150,10 +168,10 @@ final class Tls13Ledger extends RecordLedger {
         boolean owed = owing;
         owing = true;
         long rotated = 0;
-        for (Candidate each : candidates) {
+        for (Candidate each : candidates == null ? List.<Candidate>of() : candidates) {
             long number = each.number - rotated;
             if (isAnswer(each.bytes, number)) {
-                writes.updateBehind(number);
+                updateWritesBehind(number);
                 rotated = each.number + 1;
                 answers++;
             }
@@ -166,8 +184,8 @@ final class Tls13Ledger extends RecordLedger {
 
     @Override
     public boolean begin(int type, int length) {
-        copyNumber = writes.sequence();
-        writes.add(1);
+        copyNumber = writeNumber;
+        writeNumber++;
         if (owing) {
             return true;
         }
@@ -178,9 +196,10 @@ final class Tls13Ledger extends RecordLedger {
     @Override
     public void copied(byte[] record) {
         if (!owing) {
+            candidates = candidates == null ? new ArrayList<>() : candidates;
             candidates.add(new Candidate(record, copyNumber));
         } else if (isAnswer(record, copyNumber)) {
-            writes.updateBehind(copyNumber);
+            updateWritesBehind(copyNumber);
             owing = false;
             unsure = false;
             answers++;
@@ -204,6 +223,12 @@ final class Tls13Ledger extends RecordLedger {
         }
     }
 
+    private void updateWritesBehind(long number) {
+        writes.update();
+        writeNumber -= number + 1;
+        writeKey = writes.key();
+    }
+
     private boolean isAnswer(byte[] record, long number) {
         Trial.Content content = writes.open(record, number).orElse(null);
         if (content == null || content.type() != ContentType.HANDSHAKE) {
@@ -221,7 +246,7 @@ final class Tls13Ledger extends RecordLedger {
 
     @Override
     boolean at(TlsPosition position) {
-        position.set(reads.sequence(), writes.sequence(), reads.key(), writes.key());
+        position.set(readNumber, writeNumber, readKey, writeKey);
         return trouble() == null && !reading && !owing && !unsure && message.length == 0;
     }
 
@@ -229,8 +254,8 @@ final class Tls13Ledger extends RecordLedger {
     TlsState state(ReferenceCountedOpenSslEngine engine, SessionInfo session) {
         return new TlsState(
                 suite,
-                reads.state(engine.isInboundDone()),
-                writes.state(engine.isOutboundDone()),
+                reads.state(readNumber, engine.isInboundDone()),
+                writes.state(writeNumber, engine.isOutboundDone()),
                 false,
                 owing,
                 message.clone(),
@@ -241,6 +266,6 @@ final class Tls13Ledger extends RecordLedger {
     void destroy() {
         reads.destroy();
         writes.destroy();
-        candidates.clear();
+        candidates = null;
     }
 }

@@ -15,7 +15,7 @@ public final class TlsSources {
     }
 
     /**
-     * Prepares contexts for the connections to come.
+     * Prepares contexts for the connections to come. Those of others can move, too, if their provider lets that be known in time.
      *
      * @throws IllegalArgumentException if the connections of one can't move
      */
@@ -24,7 +24,7 @@ public final class TlsSources {
         sources.add(new JdkTlsSource());
         List<SslContext> openSsl =
                 contexts.stream().filter(OpenSslTlsSource::isOf).toList();
-        if (!openSsl.isEmpty()) {
+        if (!openSsl.isEmpty() || OpenSslTlsSource.isAvailable()) {
             sources.add(new OpenSslTlsSource(openSsl));
         }
         return new TlsSources(sources);

@@ -2,6 +2,7 @@ package io.escrow.handover.tls.source;
 
 import io.escrow.handover.tls.record.TlsPosition;
 import io.escrow.handover.tls.record.TlsState;
+import io.netty.channel.ChannelHandler;
 import io.netty.handler.ssl.SslHandler;
 
 /**
@@ -11,6 +12,9 @@ import io.netty.handler.ssl.SslHandler;
  * encrypted.
  */
 public interface TlsTracker {
+
+    /** Is told of an {@code SslHandler} that has not read anything yet, if that is known then. It need not be of the source. */
+    default void begins(SslHandler ssl) {}
 
     /** Returns whether this tracker knows an {@code SslHandler}, now that there is one: its engine is of the source's provider. */
     boolean isOf(SslHandler ssl);
@@ -45,6 +49,16 @@ public interface TlsTracker {
      * #destroy} is called, or the channel is closed.
      */
     TlsState take(SslHandler ssl);
+
+    /**
+     * Tells what counts the bytes of the network, if a handler that this tracker has added sees them all.
+     *
+     * @param next the first handler on the network's side
+     * @return whether it does
+     */
+    default boolean tells(NetworkMeter network, ChannelHandler next) {
+        return false;
+    }
 
     /** Is called after {@link #take} when the connection goes on here, because no other process does: with the numbers that it has. */
     default void resume() {}

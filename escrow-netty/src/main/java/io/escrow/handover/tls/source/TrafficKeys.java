@@ -7,12 +7,11 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** The keys of one direction of a connection of TLS 1.3, and how many records they have sealed. */
+/** The keys of one direction of a connection of TLS 1.3. */
 final class TrafficKeys {
 
     private final CipherSuite suite;
     private byte[] secret;
-    private long sequence;
     /** Made when it is needed: on most connections never. */
     private Trial trial;
 
@@ -21,17 +20,9 @@ final class TrafficKeys {
         this.secret = secret;
     }
 
-    long sequence() {
-        return sequence;
-    }
-
     /** Returns what is another object when the key is another one. */
     Object key() {
         return secret;
-    }
-
-    void add(long records) {
-        sequence += records;
     }
 
     /** Opens the record of a number, which counts nothing. */
@@ -42,8 +33,8 @@ final class TrafficKeys {
         return trial.open(ByteBuffer.wrap(record), number);
     }
 
-    /** Takes the next keys, that seal the records behind the one of a number. */
-    void updateBehind(long number) {
+    /** Takes the next keys. */
+    void update() {
         if (trial == null) {
             trial = new Trial(suite, secret);
         }
@@ -51,10 +42,9 @@ final class TrafficKeys {
         destroy();
         trial = next;
         secret = next.secret().clone();
-        sequence -= number + 1;
     }
 
-    TlsState.Direction state(boolean closed) {
+    TlsState.Direction state(long sequence, boolean closed) {
         return new TlsState.Direction(secret.clone(), sequence, closed);
     }
 

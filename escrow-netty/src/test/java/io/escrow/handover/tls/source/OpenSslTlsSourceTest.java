@@ -11,10 +11,12 @@ import io.escrow.handover.tls.record.TlsState;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSslContextOption;
+import io.netty.handler.ssl.OptionalSslHandler;
 import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SniHandler;
 import io.netty.handler.ssl.SslContext;
@@ -331,18 +333,32 @@ class OpenSslTlsSourceTest {
         }
     }
 
-    @Test
-    void connectionOfAnUnknownContextStays() throws Exception {
-        SslContext server = server(TestKeys.EC).build();
+    private void connectUnknown(ChannelHandler serverTls) throws Exception {
         pair = new TlsPair(
-                handler(client(SslProvider.JDK, TestKeys.EC).build()),
-                new OpenSslTlsSource(List.of()),
-                server.newHandler(ByteBufAllocator.DEFAULT),
-                1);
+                handler(client(SslProvider.JDK, TestKeys.EC).build()), new OpenSslTlsSource(List.of()), serverTls, 1);
         pair.exchange(50_000);
+    }
+
+    @Test
+    void contextNeedNotBeGiven() throws Exception {
+        SslContext server = server(TestKeys.EC).build();
+        connectUnknown(server.newHandler(ByteBufAllocator.DEFAULT));
+        assertNull(pair.tracker.whyImmovable(pair.serverTls()));
+        pair.moveServer();
+        pair.exchange(50_000);
+    }
+
+    /** The handler comes and reads at once: nobody sees it in between. */
+    @Test
+    void firstConnectionOfAContextThatComesTooLateStays() throws Exception {
+        SslContext server = server(TestKeys.EC).build();
+        connectUnknown(new OptionalSslHandler(server));
         String why = pair.tracker.whyImmovable(pair.serverTls());
         assertTrue(why.contains("MovableTls.of"), why);
         pair.exchange(50_000);
+        pair.close();
+        connectUnknown(new OptionalSslHandler(server));
+        assertNull(pair.tracker.whyImmovable(pair.serverTls()));
     }
 
     @Test
