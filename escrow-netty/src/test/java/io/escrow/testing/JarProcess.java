@@ -40,8 +40,14 @@ public final class JarProcess extends TestProcess {
 
     /** Runs an example from a copy of the jar: from the copy alone, without an archive of its classes. */
     public static JarProcess fromCopy(Path jar, String... arguments) throws IOException {
+        return fromCopy(List.of(), jar, arguments);
+    }
+
+    /** Does the same with options of Java. */
+    public static JarProcess fromCopy(List<String> options, Path jar, String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(options);
         // Its classes come from the jar, too.
-        List<String> all = new ArrayList<>(List.of("-Descrow.rehearsal=true", "-jar", jar.toString()));
+        all.addAll(List.of("-Descrow.rehearsal=true", "-jar", jar.toString()));
         all.addAll(List.of(arguments));
         return new JarProcess(List.of(), new String[0], all);
     }

@@ -37,6 +37,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs the packaged server, and its successors, under the load of clients that keep their connections. */
 @Timeout(300)
@@ -57,6 +59,7 @@ class SpringBootIT {
     private final AtomicBoolean enough = new AtomicBoolean();
     private final AtomicInteger answered = new AtomicInteger();
     private final List<JarProcess> processes = new ArrayList<>();
+    private List<String> java = List.of();
     private JarProcess current;
     private int port;
 
@@ -73,7 +76,7 @@ class SpringBootIT {
         List<String> arguments =
                 new ArrayList<>(List.of("--escrow.path=" + directory.resolve("s"), "--server.port=" + port));
         arguments.addAll(List.of(more));
-        JarProcess process = JarProcess.fromCopy(JAR, arguments.toArray(String[]::new));
+        JarProcess process = JarProcess.fromCopy(java, JAR, arguments.toArray(String[]::new));
         processes.add(process);
         return process;
     }
@@ -150,12 +153,31 @@ class SpringBootIT {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"OPENSSL", "JDK"})
+    void tlsConnectionsMoveWithoutAnyCode(String provider) throws Exception {
+        java = List.of("-Dio.netty.handler.ssl.noOpenSsl=" + provider.equals("JDK"));
+        moveTls("--server.ssl.key-store=" + keys(), "--server.ssl.key-store-password=password");
+    }
+
     @Test
-    void tlsConnectionsMoveWithoutAnyCode() throws Exception {
-        Path keys = directory.resolve("keys.p12");
-        String[] options = {
-            "--server.ssl.key-store=" + keys, "--server.ssl.key-store-password=password", "--escrow.create=false"
-        };
+    void connectionsOfAContextOfTheApplicationMove() throws Exception {
+        String bundle = "--spring.ssl.bundle.jks.web.keystore.";
+        moveTls(
+                "--spring.profiles.active=own-ssl-context",
+                bundle + "location=" + keys(),
+                bundle + "password=password");
+    }
+
+    private Path keys() {
+        return directory.resolve("keys.p12");
+    }
+
+    private void moveTls(String... tls) throws Exception {
+        Path keys = keys();
+        List<String> all = new ArrayList<>(List.of("--escrow.create=false"));
+        all.addAll(List.of(tls));
+        String[] options = all.toArray(String[]::new);
         Certificates.write("server", keys);
         InMemoryEscrow escrow = InMemoryEscrow.start(directory.resolve("s"));
         try {
