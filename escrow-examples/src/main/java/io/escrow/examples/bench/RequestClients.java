@@ -79,7 +79,7 @@ final class RequestClients implements AutoCloseable {
                         });
             }
             for (Client client : connected.clients) {
-                await(client.ready);
+                await(client.ready, 0);
             }
             return connected;
         } catch (IOException | InterruptedException | TimeoutException | RuntimeException e) {
@@ -102,16 +102,16 @@ final class RequestClients implements AutoCloseable {
         }
         long answered = 0;
         for (Client client : clients) {
-            await(client.ready);
+            await(client.ready, millis);
             answered += client.answered;
         }
         return new Result(answered, answered * 1e9 / (System.nanoTime() - began));
     }
 
-    private static void await(CompletableFuture<Void> ready)
+    private static void await(CompletableFuture<Void> ready, long millis)
             throws IOException, InterruptedException, TimeoutException {
         try {
-            ready.get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+            ready.get(millis + TimeUnit.SECONDS.toMillis(TIMEOUT_SECONDS), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             throw new IOException("a connection failed: " + e.getCause().getMessage(), e.getCause());
         }
