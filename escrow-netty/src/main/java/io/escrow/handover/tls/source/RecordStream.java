@@ -84,13 +84,19 @@ final class RecordStream {
 
     private void begin(ByteBuf buf, int at, int type, int length) {
         left = length;
-        if (counter.begin(type, length) && length > 0) {
-            copy = new byte[HEADER + length];
-            if (buf != null) {
-                buf.getBytes(at, copy, 0, HEADER);
-            } else {
-                System.arraycopy(header, 0, copy, 0, HEADER);
-            }
+        if (!counter.begin(type, length)) {
+            return;
+        }
+        byte[] record = new byte[HEADER + length];
+        if (buf != null) {
+            buf.getBytes(at, record, 0, HEADER);
+        } else {
+            System.arraycopy(header, 0, record, 0, HEADER);
+        }
+        if (length == 0) {
+            counter.copied(record);
+        } else {
+            copy = record;
         }
     }
 }
