@@ -95,6 +95,7 @@ final class Sessions {
                 return;
             }
             wire.useBatches();
+            wire.useHeads();
         }
         CurrentSession session = serve(channel, wire, PeerIdentity.of(channel), state.limits());
         session.session().resumed(state.greeted(), state.keepsFlags(), state.batches());
@@ -164,6 +165,7 @@ final class Sessions {
         boolean can = options.descriptorBatches() && wire.canUseBatches();
         if (can) {
             wire.useBatches();
+            wire.useHeads();
         }
         return can;
     }

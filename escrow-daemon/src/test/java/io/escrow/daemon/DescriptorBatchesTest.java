@@ -17,12 +17,17 @@ import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -169,6 +174,43 @@ class DescriptorBatchesTest {
                 socket.close();
             }
         }
+    }
+
+    /** A ring is two open files, and a client may wait for hours. */
+    @Test
+    void clientHasNoRingWhileItWaits() throws Exception {
+        long before = rings();
+        try (EscrowDaemon daemon = start(true)) {
+            BlockingEscrow serving = connect(true);
+            assertEquals(before + 2, rings()); // The daemon has one, too.
+            CountDownLatch queued = new CountDownLatch(1);
+            CompletableFuture<EscrowClient> waiting = EscrowClient.builder()
+                    .path(directory.resolve("s").toString())
+                    .onWaiting(w -> queued.countDown())
+                    .connect();
+            assertTrue(queued.await(30, TimeUnit.SECONDS));
+            assertEquals(before + 2, rings());
+
+            serving.close();
+            try (EscrowClient client = waiting.get(30, TimeUnit.SECONDS)) {
+                client.add(0, 0, new byte[3]).get(30, TimeUnit.SECONDS);
+                assertTrue(rings() > before);
+            }
+        }
+    }
+
+    private static long rings() throws IOException {
+        long count = 0;
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                try {
+                    count += Files.readSymbolicLink(descriptor).toString().contains("io_uring") ? 1 : 0;
+                } catch (NoSuchFileException e) {
+                    continue; // It was closed meanwhile.
+                }
+            }
+        }
+        return count;
     }
 
     private DaemonOptions options(boolean mayUseBatches) throws IOException {

@@ -28,12 +28,16 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Makes one connection: tries until a daemon listens and it is this client's turn, or the time has passed. Starts a
  * daemon if the options say so. Runs on one event loop.
  */
 final class Connector<T> {
+
+    private static final Logger logger = LoggerFactory.getLogger(Connector.class);
 
     /** Makes the client of an open session. */
     interface ClientFactory<T> {
@@ -60,6 +64,7 @@ final class Connector<T> {
     private final boolean again;
 
     private final CompletableFuture<T> result = new CompletableFuture<>();
+    private boolean mayUseBatches;
     private boolean launched;
     private final Patience patience;
     private long reported;
@@ -77,6 +82,7 @@ final class Connector<T> {
         this.clients = clients;
         this.path = options.path();
         this.limit = limit;
+        this.mayUseBatches = options.batches();
         this.patience = new Patience(limit, options.queueCounts(), System::nanoTime);
         this.ownGroup = ownGroup;
         this.again = loop != null;
@@ -156,7 +162,7 @@ final class Connector<T> {
         if (options.verbose()) {
             ch.pipeline().addLast(new Tracer(System.err));
         }
-        ch.pipeline().addLast(new HelloHandler(this, wire, options.batches()));
+        ch.pipeline().addLast(new HelloHandler(this, wire, mayUseBatches && Wire.keepsFlags()));
     }
 
     /** Decides what to do when connecting to the socket failed. */
@@ -278,6 +284,12 @@ final class Connector<T> {
         if (!result.complete(clients.make(new Connection(ch, daemon, waited, wire::descriptorsMayCome), ownGroup))) {
             ch.close();
         }
+    }
+
+    /** Connects again without batches, because they were agreed on and can't be used. */
+    void cannotUseBatches() {
+        logger.warn("no io_uring can be made: connecting again without batches of descriptors");
+        mayUseBatches = false;
     }
 
     void refused(EscrowException reason) {

@@ -20,7 +20,6 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
     private final Connector<?> connector;
     private final Wire wire;
     private final boolean mayUseBatches;
-    private boolean batches;
     private Future<?> reports;
     private boolean answered;
 
@@ -33,8 +32,8 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         connector.queued();
-        batches = mayUseBatches && wire.canUseBatches();
-        ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis(), batches), ctx.voidPromise());
+        // A ring is made when it is this client's turn: others may wait for hours, and it takes open files.
+        ctx.writeAndFlush(Frame.Hello.ofClient(System.currentTimeMillis(), mayUseBatches), ctx.voidPromise());
         reports = ctx.executor()
                 .scheduleWithFixedDelay(
                         connector::reportWaiting, REPORT_AFTER_MILLIS, REPORT_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
@@ -42,12 +41,16 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
-        if (msg instanceof Frame.Hello hello) {
+        if (msg instanceof Frame.Hello hello && mayUseBatches && hello.batches() && !wire.canUseBatches()) {
+            connector.cannotUseBatches();
+            ctx.close();
+        } else if (msg instanceof Frame.Hello hello) {
             answered = true;
             reports.cancel(false);
             wire.limits(hello.limits());
-            if (batches && hello.batches()) {
+            if (mayUseBatches && hello.batches()) {
                 wire.useBatches();
+                wire.useHeads();
             }
             connector.opened(ctx.channel(), hello, wire);
         } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {

@@ -6,7 +6,6 @@ import io.netty.channel.IoEvent;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerContext;
 import io.netty.channel.IoRegistration;
-import io.netty.channel.unix.Buffer;
 import io.netty.channel.uring.IoUring;
 import io.netty.channel.uring.IoUringIoEvent;
 import io.netty.channel.uring.IoUringIoHandle;
@@ -14,8 +13,6 @@ import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringIoHandlerConfig;
 import io.netty.channel.uring.IoUringIoOps;
 import io.netty.util.concurrent.ThreadAwareExecutor;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.concurrent.Executor;
 
@@ -31,41 +28,20 @@ import java.util.concurrent.Executor;
  */
 final class DescriptorRing implements AutoCloseable {
 
-    /** The most descriptors that the kernel takes in one message (SCM_MAX_FD). */
-    static final int MOST_DESCRIPTORS = 253;
-
     static final int EAGAIN = -11;
 
     private static final byte OP_SENDMSG = 9;
     private static final byte OP_RECVMSG = 10;
-    private static final int SOL_SOCKET = 1;
-    private static final int SCM_RIGHTS = 1;
-    private static final int MSG_CTRUNC = 0x8;
     private static final int MSG_DONTWAIT = 0x40;
     private static final int MSG_NOSIGNAL = 0x4000;
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
     private static final int ENTRIES = 4;
 
-    // struct msghdr, then struct iovec, up to eight bytes, and the control message, on a 64-bit machine.
-    private static final int IOVEC_POINTER = 16;
-    private static final int IOVEC_COUNT = 24;
-    private static final int CONTROL_POINTER = 32;
-    private static final int CONTROL_LENGTH = 40;
-    private static final int FLAGS = 48;
-    private static final int IOVEC = 56;
-    private static final int BYTES = 72;
-    private static final int CONTROL = 80;
-    private static final int CONTROL_HEADER = 16;
-    private static final int CONTROL_DATA = CONTROL + CONTROL_HEADER;
-    private static final int SIZE = CONTROL_DATA + Integer.BYTES * (MOST_DESCRIPTORS + 1);
-
-    private final ByteBuffer message = ByteBuffer.allocateDirect(SIZE).order(ByteOrder.nativeOrder());
-    private final long address = Buffer.memoryAddress(message);
-    private final Executor closer;
+    private final DescriptorMessage first;
+    private final DescriptorMessage second;
     private final IoHandler handler;
     private final IoRegistration registration;
-    private boolean done;
-    private int result;
+    private int pending;
 
     /** Returns whether this process can make rings. The first call loads a native library. */
     static boolean isAvailable() {
@@ -79,7 +55,8 @@ final class DescriptorRing implements AutoCloseable {
      * @throws IllegalStateException if that fails
      */
     DescriptorRing(Executor closer) {
-        this.closer = closer;
+        first = new DescriptorMessage(closer);
+        second = new DescriptorMessage(closer);
         handler = IoUringIoHandler.newFactory(new IoUringIoHandlerConfig().setRingSize(ENTRIES))
                 .newHandler(new OwnThread(Thread.currentThread()));
         try {
@@ -101,7 +78,9 @@ final class DescriptorRing implements AutoCloseable {
      */
     Object receive(int socket) {
         // With room for two, two might be received.
-        int result = receive(socket, 1, 1);
+        receive(socket, first, 1, 1);
+        run();
+        int result = first.result();
         if (result == EAGAIN) {
             throw NotYet.INSTANCE;
         }
@@ -111,14 +90,14 @@ final class DescriptorRing implements AutoCloseable {
         if (result < 0) {
             throw new ProtocolException("a descriptor was due and did not come: error " + result);
         }
-        if (received() == 0) {
-            if (isTruncated()) {
+        if (first.received() == 0) {
+            if (first.isTruncated()) {
                 return LostDescriptor.INSTANCE;
             }
             throw new ProtocolException("a byte came where a descriptor was due");
         }
-        OwnedDescriptor descriptor = descriptor(0);
-        if (isTruncated()) {
+        OwnedDescriptor descriptor = first.descriptor(0);
+        if (first.isTruncated()) {
             descriptor.release();
             return LostDescriptor.INSTANCE;
         }
@@ -126,85 +105,82 @@ final class DescriptorRing implements AutoCloseable {
     }
 
     /**
-     * Receives one message, or a part of one, without waiting. Its descriptors are the caller's to take by {@link
-     * #descriptor}, each of them.
+     * Receives one message, or a part of one, without waiting. Its descriptors are the caller's to take, each of them.
      *
      * @param socket the number of the socket
-     * @param length the most bytes to receive, 1 to 8; they are {@link #takeBytes} afterwards
-     * @return how many bytes have come; 0 at the end of the stream; or the negative number of an error
+     * @param length the most bytes to receive, 1 to {@value DescriptorMessage#MOST_BYTES}
+     * @return what has come, until the next call; its result is 0 at the end of the stream
      */
-    int receiveBatch(int socket, int length) {
-        return receive(socket, length, MOST_DESCRIPTORS);
+    DescriptorMessage receiveBatch(int socket, int length) {
+        receive(socket, first, length, DescriptorMessage.MOST_DESCRIPTORS);
+        run();
+        return first;
     }
 
-    private int receive(int socket, int length, int descriptors) {
-        describe(length, CONTROL_HEADER + Integer.BYTES * descriptors);
-        return call(OP_RECVMSG, socket, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /**
+     * Receives two messages, one after the other, by one system call. Used like {@link #receiveBatch}.
+     *
+     * @param socket the number of the socket
+     * @param length the most bytes to receive as the first message, which this method returns
+     * @param more the most bytes to receive as the second one, which {@link #second} returns
+     */
+    DescriptorMessage receiveBatches(int socket, int length, int more) {
+        receive(socket, first, length, DescriptorMessage.MOST_DESCRIPTORS);
+        receive(socket, second, more, DescriptorMessage.MOST_DESCRIPTORS);
+        run();
+        return first;
     }
 
-    /** Returns how many descriptors came with the last message. */
-    int received() {
-        return message.getLong(CONTROL_LENGTH) <= CONTROL_HEADER
-                ? 0
-                : ((int) message.getLong(CONTROL) - CONTROL_HEADER) / Integer.BYTES;
+    /** Returns the second of the messages that were received last. */
+    DescriptorMessage second() {
+        return second;
     }
 
-    /** Returns whether there were more that found no room in this process, or in the message. */
-    boolean isTruncated() {
-        return (message.getInt(FLAGS) & MSG_CTRUNC) != 0;
-    }
-
-    /** Returns a descriptor of the last message, which the caller releases. */
-    OwnedDescriptor descriptor(int index) {
-        return new OwnedDescriptor(message.getInt(CONTROL_DATA + Integer.BYTES * index), closer);
-    }
-
-    /** Copies the bytes of the last message. */
-    void takeBytes(ByteBuf to, int length) {
-        for (int i = 0; i < length; i++) {
-            to.writeByte(message.get(BYTES + i));
-        }
+    private void receive(int socket, DescriptorMessage message, int length, int descriptors) {
+        message.expect(length, descriptors);
+        submit(OP_RECVMSG, socket, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, message);
     }
 
     /**
      * Sends bytes, the first of which takes descriptors with it, without waiting.
      *
      * @param socket the number of the socket
-     * @param bytes up to 8 readable bytes, left as they are
-     * @param descriptors 1 to {@value #MOST_DESCRIPTORS}
+     * @param bytes up to {@value DescriptorMessage#MOST_BYTES} readable bytes, left as they are
+     * @param descriptors 1 to {@value DescriptorMessage#MOST_DESCRIPTORS}
      * @return how many bytes were sent, and with them all descriptors; or the negative number of an error, and then nothing
      *     was sent
      */
     int sendBatch(int socket, ByteBuf bytes, List<DescriptorRegion> descriptors) {
-        int controlLength = CONTROL_HEADER + Integer.BYTES * descriptors.size();
-        describe(bytes.readableBytes(), controlLength);
-        for (int i = 0; i < bytes.readableBytes(); i++) {
-            message.put(BYTES + i, bytes.getByte(bytes.readerIndex() + i));
-        }
-        message.putLong(CONTROL, controlLength).putInt(CONTROL + 8, SOL_SOCKET).putInt(CONTROL + 12, SCM_RIGHTS);
-        int at = CONTROL_DATA;
-        for (DescriptorRegion descriptor : descriptors) {
-            message.putInt(at, descriptor.number());
-            at += Integer.BYTES;
-        }
-        return call(OP_SENDMSG, socket, MSG_DONTWAIT | MSG_NOSIGNAL);
+        first.fill(bytes, descriptors);
+        submit(OP_SENDMSG, socket, MSG_DONTWAIT | MSG_NOSIGNAL, first);
+        run();
+        return first.result();
     }
 
-    private void describe(int length, int controlLength) {
-        message.putLong(IOVEC_POINTER, address + IOVEC).putLong(IOVEC_COUNT, 1);
-        message.putLong(CONTROL_POINTER, address + CONTROL).putLong(CONTROL_LENGTH, controlLength);
-        message.putInt(FLAGS, 0);
-        message.putLong(IOVEC, address + BYTES).putLong(IOVEC + 8, length);
-    }
-
-    private int call(byte operation, int socket, int flags) {
-        done = false;
+    /** The kernel carries out one after the other: none waits, and none is left to another thread. */
+    private void submit(byte operation, int socket, int flags, DescriptorMessage message) {
+        long which = message == first ? 0 : 1;
         registration.submit(new IoUringIoOps(
-                operation, (byte) 0, (short) 0, socket, 0, address, 1, flags, 0L, (short) 0, (short) 0, 0, 0));
-        while (!done) {
+                operation,
+                (byte) 0,
+                (short) 0,
+                socket,
+                0,
+                message.address(),
+                1,
+                flags,
+                which,
+                (short) 0,
+                (short) 0,
+                0,
+                0));
+        pending++;
+    }
+
+    private void run() {
+        while (pending > 0) {
             handler.run(Now.INSTANCE);
         }
-        return result;
     }
 
     @Override
@@ -216,8 +192,9 @@ final class DescriptorRing implements AutoCloseable {
     private final class Receiver implements IoUringIoHandle {
         @Override
         public void handle(IoRegistration ignored, IoEvent event) {
-            result = ((IoUringIoEvent) event).res();
-            done = true;
+            IoUringIoEvent done = (IoUringIoEvent) event;
+            (done.data() == 0 ? first : second).result(done.res());
+            pending--;
         }
 
         @Override

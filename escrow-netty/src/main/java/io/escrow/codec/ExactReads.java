@@ -130,6 +130,9 @@ final class ExactReads implements RecvByteBufAllocator {
                     // The end of the stream, in place of a descriptor: let the read find it.
                     return alloc.ioBuffer(1, 1);
                 }
+                if (packets.received() == 0) {
+                    throw NotYet.INSTANCE; // A whole packet ends the turn, as continueReading does.
+                }
             }
             int size = Math.min(packets.bytesDue(), LARGEST_READ);
             return alloc.ioBuffer(size, size);
@@ -146,30 +149,58 @@ final class ExactReads implements RecvByteBufAllocator {
             return true;
         }
 
-        /** Passes bytes of a prelude on, with what has come with them; returns {@code false} at the end of the stream. */
+        /**
+         * Passes the first bytes of a packet on, with the descriptors that have come with them; returns {@code false} at the
+         * end of the stream.
+         */
         private boolean receiveBatch(ByteBufAllocator alloc) {
-            int bytes = ring.receiveBatch(channel.fd().intValue(), packets.bytesDue());
-            if (bytes == DescriptorRing.EAGAIN) {
-                throw NotYet.INSTANCE;
-            }
-            if (bytes == 0 || bytes == ECONNRESET) {
+            int socket = channel.fd().intValue();
+            int together = packets.bytesTogether();
+            int apart = packets.bytesDue() - together;
+            DescriptorMessage message =
+                    apart == 0 ? ring.receiveBatch(socket, together) : ring.receiveBatches(socket, together, apart);
+            DescriptorMessage second = apart > 0 && ring.second().result() > 0 ? ring.second() : null;
+            int result = message.result();
+            if (result > 0) {
+                passOn(message, alloc);
+            } else if (second == null) {
+                checkEnd(result);
                 return false;
             }
-            if (bytes < 0) {
-                throw new ProtocolException("a packet was due and did not come: error " + bytes);
+            if (second != null) {
+                passOn(second, alloc);
+            } else if (apart > 0) {
+                throw NotYet.INSTANCE; // The rest has not come yet: a read would be in vain.
+            }
+            return true;
+        }
+
+        /** Returns if a result says that the stream is at its end. */
+        private void checkEnd(int result) {
+            if (result == DescriptorRing.EAGAIN) {
+                throw NotYet.INSTANCE;
+            }
+            if (result != 0 && result != ECONNRESET) {
+                throw new ProtocolException("a packet was due and did not come: error " + result);
+            }
+        }
+
+        private void passOn(DescriptorMessage message, ByteBufAllocator alloc) {
+            if (!channel.isOpen()) {
+                message.releaseDescriptors(); // What came before has broken the protocol.
+                return;
             }
             anythingRead = true;
             ChannelPipeline pipeline = channel.pipeline();
-            if (ring.isTruncated()) {
+            if (message.isTruncated()) {
                 packets.truncated();
             }
-            for (int i = 0, count = ring.received(); i < count; i++) {
-                pipeline.fireChannelRead(ring.descriptor(i));
+            for (int i = 0, count = message.received(); i < count; i++) {
+                pipeline.fireChannelRead(message.descriptor(i));
             }
-            ByteBuf prelude = alloc.ioBuffer(bytes, bytes);
-            ring.takeBytes(prelude, bytes);
-            pipeline.fireChannelRead(prelude);
-            return true;
+            ByteBuf bytes = alloc.ioBuffer(message.result(), message.result());
+            message.takeBytes(bytes);
+            pipeline.fireChannelRead(bytes);
         }
 
         private Object receive() {

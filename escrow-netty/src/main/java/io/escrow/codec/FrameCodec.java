@@ -23,6 +23,7 @@ import java.util.Queue;
 public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     static final int HEADER_LENGTH = 12;
+    static final int OPCODE_OFFSET = 4;
     static final int FLAGS_OFFSET = 5;
 
     /** The frame has a descriptor: the next one of its packet. */

@@ -29,8 +29,12 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     /** Flag in the number of descriptors: they come with the bytes of the prelude. */
     static final int BATCH = 1 << 30;
 
+    /** How many bytes a packet has at least in a session with heads, before its first descriptor. */
+    static final int HEAD_LENGTH = 512;
+
     private enum State {
         PRELUDE,
+        GAP,
         DESCRIPTORS,
         FRAMES
     }
@@ -43,7 +47,11 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     private boolean keepFlags;
     private boolean descriptorsMayCome = true;
     private boolean batches;
+    private boolean heads;
     private boolean truncated;
+    /** Whether the frames of the last packet came in another message than its descriptors. */
+    private boolean framesApart;
+
     private ByteBuf part;
     private Runnable beforeRead = () -> {};
 
@@ -78,6 +86,14 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         batches = true;
     }
 
+    /**
+     * Expects from now on that each packet has {@value #HEAD_LENGTH} bytes at least, and as many before its first
+     * descriptor that comes alone: so many may be read at once.
+     */
+    void useHeads() {
+        heads = true;
+    }
+
     /** Returns whether descriptors may come with the bytes that are due. */
     boolean batchMayCome() {
         return batches && descriptorsMayCome && state == State.PRELUDE;
@@ -108,20 +124,30 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
     }
 
     int bytesDue() {
-        return partLength() - (part == null ? 0 : part.readableBytes());
+        return partLength() - partReceived();
+    }
+
+    /** Returns how many of the bytes that are due, with which descriptors may come, are expected in one message. */
+    int bytesTogether() {
+        return framesApart ? PRELUDE_LENGTH - partReceived() : bytesDue();
+    }
+
+    private int partReceived() {
+        return part == null ? 0 : part.readableBytes();
     }
 
     private int partLength() {
-        if (state == State.PRELUDE) {
-            return descriptorsMayCome ? PRELUDE_LENGTH : PRELUDE_LENGTH + SHORTEST_ANSWER;
-        }
-        return framesLength;
+        return switch (state) {
+            case PRELUDE -> heads ? HEAD_LENGTH : PRELUDE_LENGTH + (descriptorsMayCome ? 0 : SHORTEST_ANSWER);
+            case GAP -> HEAD_LENGTH - PRELUDE_LENGTH;
+            default -> heads ? Math.max(framesLength, HEAD_LENGTH - PRELUDE_LENGTH) : framesLength;
+        };
     }
 
     /** Returns how many bytes and descriptors of the packet under way are here; 0 between packets. */
     int received() {
         int prelude = state == State.PRELUDE ? 0 : PRELUDE_LENGTH;
-        return prelude + descriptors.size() + (part == null ? 0 : part.readableBytes());
+        return prelude + descriptors.size() + partReceived();
     }
 
     @Override
@@ -143,8 +169,17 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         addToPart(ctx, bytes);
         if (state == State.PRELUDE && part.readableBytes() >= PRELUDE_LENGTH) {
             begin(ctx, takePart());
-        } else if (state == State.FRAMES && bytesDue() == 0) {
-            finish(ctx, takePart());
+        } else if (state != State.PRELUDE && bytesDue() == 0) {
+            endPart(ctx, takePart());
+        }
+    }
+
+    private void endPart(ChannelHandlerContext ctx, ByteBuf whole) {
+        if (state == State.GAP) {
+            whole.release();
+            state = State.DESCRIPTORS;
+        } else {
+            finish(ctx, whole);
         }
     }
 
@@ -155,7 +190,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             bytes.release();
             throw new IllegalStateException("read " + length + " bytes (expected: <= " + due + ")");
         }
-        if (part == null && bytes.readableBytes() >= (state == State.PRELUDE ? PRELUDE_LENGTH : framesLength)) {
+        if (part == null && bytes.readableBytes() >= (state == State.PRELUDE ? PRELUDE_LENGTH : due)) {
             part = bytes;
             return;
         }
@@ -179,7 +214,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         try {
             readPrelude(bytes);
             if (bytes.isReadable()) {
-                beginFrames(ctx, bytes);
+                beginPart(ctx, bytes);
             }
         } finally {
             bytes.release();
@@ -201,7 +236,12 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
                     + limits.packetDescriptors() + ")");
         }
         checkBatch(batch);
-        state = descriptors.size() < descriptorCount ? State.DESCRIPTORS : State.FRAMES;
+        framesApart = heads && batch && !prelude.isReadable();
+        if (descriptors.size() == descriptorCount) {
+            state = State.FRAMES;
+        } else {
+            state = heads ? State.GAP : State.DESCRIPTORS;
+        }
     }
 
     private void checkBatch(boolean batch) {
@@ -218,27 +258,27 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Begins with frames whose first bytes were read together with the prelude. */
-    private void beginFrames(ChannelHandlerContext ctx, ByteBuf first) {
-        if (descriptorCount > 0) {
+    /** Begins with a part whose first bytes were read together with the prelude. */
+    private void beginPart(ChannelHandlerContext ctx, ByteBuf first) {
+        if (descriptorCount > 0 && !descriptorsMayCome) {
             throw new ProtocolException(
                     "descriptors in the answer to requests that ask for none: " + descriptorCount + " (expected: 0)");
         }
-        if (first.readableBytes() > framesLength) {
+        if (first.readableBytes() > partLength()) {
             throw new ProtocolException(
                     "length of an answer: " + framesLength + " (expected: >= " + SHORTEST_ANSWER + ")");
         }
-        if (first.readableBytes() == framesLength) {
-            finish(ctx, first.retain());
+        if (first.readableBytes() == partLength()) {
+            endPart(ctx, first.retain());
         } else {
-            part = ctx.alloc().directBuffer(framesLength).writeBytes(first);
+            part = ctx.alloc().directBuffer(partLength()).writeBytes(first);
         }
     }
 
     private void collect(Object descriptor) {
         if (descriptorsDue() == 0 && !batchMayCome()) {
             ReferenceCountUtil.release(descriptor);
-            throw new IllegalStateException("a descriptor was read that no packet announced");
+            throw new ProtocolException("a descriptor came with bytes of frames");
         }
         if (descriptors.size() == limits.packetDescriptors()) {
             ReferenceCountUtil.release(descriptor);
@@ -257,7 +297,7 @@ final class PacketDecoder extends ChannelInboundHandlerAdapter {
             ctx.fireChannelRead(descriptor);
         }
         descriptors.clear();
-        ctx.fireChannelRead(frames);
+        ctx.fireChannelRead(frames.writerIndex(frames.readerIndex() + framesLength));
         ctx.fireChannelRead(PacketEnd.INSTANCE);
     }
 

@@ -36,6 +36,8 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private boolean noneBlocks;
     private boolean mayBlock;
+    private boolean heads;
+    private boolean ownsDescriptors;
 
     /**
      * Makes an encoder.
@@ -65,6 +67,17 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     void useBatches(DescriptorRing batchRing, boolean allNonBlocking) {
         ring = batchRing;
         noneBlocks = allNonBlocking;
+    }
+
+    /**
+     * Sends packets from now on that have {@value PacketDecoder#HEAD_LENGTH} bytes at least, but for that of a HEL.
+     *
+     * @param noneIsClosed whether no descriptor is closed by others before it is sent. Then the whole head of a packet may
+     *     travel with them: no frame needs a mark afterwards
+     */
+    void useHeads(boolean noneIsClosed) {
+        heads = true;
+        ownsDescriptors = noneIsClosed;
     }
 
     @Override
@@ -126,20 +139,33 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         packet.setInt(4, descriptors.size() | (keepFlags ? PacketDecoder.KEEP_FLAGS : 0));
         frames = null;
         keepFlags = false;
+        if (heads && packet.readableBytes() < PacketDecoder.HEAD_LENGTH && !isHello(packet)) {
+            packet.writeZero(PacketDecoder.HEAD_LENGTH - packet.readableBytes());
+        }
         if (!descriptors.isEmpty()) {
-            writeDescriptors(ctx, packet.readRetainedSlice(PacketDecoder.PRELUDE_LENGTH));
+            writeDescriptors(ctx, packet);
         }
         mayBlock = false;
         ctx.write(packet, packetPromise);
     }
 
-    private void writeDescriptors(ChannelHandlerContext ctx, ByteBuf prelude) {
+    private static boolean isHello(ByteBuf packet) {
+        return packet.getUnsignedByte(PacketDecoder.PRELUDE_LENGTH + FrameCodec.OPCODE_OFFSET) == Opcode.HEL.code;
+    }
+
+    private void writeDescriptors(ChannelHandlerContext ctx, ByteBuf packet) {
         ChannelPromise silent = ctx.channel().unsafe().voidPromise();
+        int gap = heads ? PacketDecoder.HEAD_LENGTH - PacketDecoder.PRELUDE_LENGTH : 0;
         if (isBatch()) {
             Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
-            ctx.write(new DescriptorBatch(ring, socket, prelude, List.copyOf(descriptors)), silent);
+            ByteBuf head = packet.readRetainedSlice(
+                    heads && ownsDescriptors ? PacketDecoder.HEAD_LENGTH : PacketDecoder.PRELUDE_LENGTH);
+            ctx.write(new DescriptorBatch(ring, socket, head, List.copyOf(descriptors), gap), silent);
         } else {
-            ctx.write(prelude, silent);
+            ctx.write(packet.readRetainedSlice(PacketDecoder.PRELUDE_LENGTH), silent);
+            if (gap > 0) {
+                ctx.write(ctx.alloc().directBuffer(gap).writeZero(gap), silent);
+            }
             for (DescriptorRegion descriptor : descriptors) {
                 ctx.write(descriptor, silent);
             }
@@ -148,7 +174,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     }
 
     private boolean isBatch() {
-        return ring != null && (noneBlocks || !mayBlock) && descriptors.size() <= DescriptorRing.MOST_DESCRIPTORS;
+        return ring != null && (noneBlocks || !mayBlock) && descriptors.size() <= DescriptorMessage.MOST_DESCRIPTORS;
     }
 
     @Override

@@ -89,6 +89,15 @@ public final class Wire {
     }
 
     /**
+     * Sends and expects from now on packets whose first {@value PacketDecoder#HEAD_LENGTH} bytes can be read at once, but for
+     * the packet of a HEL. Call it on the channel's event loop, after {@link #useBatches}, when the other side does the same.
+     */
+    public void useHeads() {
+        packetDecoder.useHeads();
+        packetEncoder.useHeads(daemon);
+    }
+
+    /**
      * Returns what a descriptor loses if the process that receives it can't keep the flags of its open file.
      *
      * @param descriptor the descriptor, which is left as it is

@@ -93,10 +93,11 @@ class DescriptorBatchTest {
         EpollDomainSocketChannel sender = register(false, new ChannelHandlerAdapter() {});
         write(sender, count, -1);
 
-        assertEquals(8, call(() -> ring.receiveBatch(peer.intValue(), 8)));
-        assertEquals(together, take());
+        DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 8));
+        assertEquals(8, message.result());
+        assertEquals(together, take(message));
         ByteBuf prelude = Unpooled.buffer();
-        ring.takeBytes(prelude, 8);
+        message.takeBytes(prelude);
         assertEquals(20 * count, prelude.readInt());
         assertEquals(count | 1 << 31 | (together == 0 ? 0 : 1 << 30), prelude.readInt());
         for (int i = 0; i < single; i++) {
@@ -112,8 +113,9 @@ class DescriptorBatchTest {
         EpollDomainSocketChannel sender = register(false, new ChannelHandlerAdapter() {});
         write(sender, 5, bad);
 
-        assertEquals(8, call(() -> ring.receiveBatch(peer.intValue(), 8)));
-        assertEquals(0, take());
+        DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 8));
+        assertEquals(8, message.result());
+        assertEquals(0, take(message));
         for (int i = 0; i < 5; i++) {
             OwnedDescriptor descriptor = (OwnedDescriptor) call(() -> ring.receive(peer.intValue()));
             assertEquals(i != bad, file.is(descriptor));
@@ -165,12 +167,112 @@ class DescriptorBatchTest {
         assertEquals(0, received.count());
     }
 
+    /** The daemon's descriptors are its own, so that the frames need not wait until they are sent. */
+    @ParameterizedTest
+    @CsvSource({"true, 512", "false, 8"})
+    void sendsWholeHeadInOneMessageIfNoDescriptorCanBeClosed(boolean daemon, int together) throws Exception {
+        EpollDomainSocketChannel sender = register(daemon, true, new ChannelHandlerAdapter() {});
+        write(sender, 3, -1);
+
+        DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 512));
+        assertEquals(together, message.result());
+        assertEquals(3, take(message));
+        ByteBuf head = Unpooled.buffer();
+        message.takeBytes(head);
+        assertEquals(3 * 20, head.readInt());
+        assertEquals(3 | 3 << 30, head.readInt());
+        if (together == 8) {
+            assertEquals(504, pair.peer().receive(504).length() / 2);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void leavesGapWhenOneCannotBeSent(boolean daemon) throws Exception {
+        EpollDomainSocketChannel sender = register(daemon, true, new ChannelHandlerAdapter() {});
+        write(sender, 3, 1);
+
+        DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 512));
+        assertEquals(512, message.result());
+        assertEquals(0, take(message));
+        ByteBuf head = Unpooled.buffer();
+        message.takeBytes(head);
+        assertEquals(3 * 20, head.readInt());
+        assertEquals(3 | 1 << 31, head.readInt());
+        for (int i = 0; i < 3; i++) {
+            OwnedDescriptor descriptor = (OwnedDescriptor) call(() -> ring.receive(peer.intValue()));
+            assertEquals(i != 1, file.is(descriptor));
+            descriptor.release();
+        }
+        String rest = pair.peer().receive(504);
+        for (int i = 0; i < 3; i++) {
+            assertEquals(i == 1 ? "7" : "5", rest.substring(40 * i + 11, 40 * i + 12));
+        }
+        assertEquals("00".repeat(504 - 60), rest.substring(120));
+    }
+
+    /** Nothing of the second packet is read with the first, in one message or in two. */
+    @ParameterizedTest
+    @ValueSource(ints = {8, 512})
+    void readsOnePacketAfterTheOtherWithHeads(int together) throws Exception {
+        AddCollector received = new AddCollector(pair.channel(), List.of(file));
+        for (int i = 0; i < 4; i++) {
+            String packet = String.format("%08x%08x", 20, 1 | 3 << 30) + add(i) + "00".repeat(512 - 28);
+            sendBatch(packet.substring(0, 2 * together), 1);
+            pair.peer().send(packet.substring(2 * together));
+        }
+        register(true, true, received);
+
+        received.awaitCount(4);
+        pair.peer().close();
+        received.assertClosedWith(0);
+    }
+
+    @Test
+    void waitsForFramesThatAreLate() throws Exception {
+        AddCollector received = new AddCollector(pair.channel(), List.of(file));
+        register(true, true, received);
+        for (int i = 0; i < 3; i++) {
+            sendBatch(String.format("%08x%08x", 20, 1 | 3 << 30), 1);
+            letReceiverRead();
+            pair.peer().send(add(i));
+            letReceiverRead();
+            pair.peer().send("00".repeat(512 - 28));
+            received.awaitCount(i + 1);
+        }
+        pair.peer().close();
+        received.assertClosedWith(0);
+    }
+
+    /** The descriptors of the second message are closed when the first one has ended the session. */
+    @Test
+    void closesWhatCameBehindWrongPrelude() throws Exception {
+        AddCollector received = new AddCollector(pair.channel(), List.of(file));
+        String good = String.format("%08x%08x", 20, 1 | 3 << 30);
+        sendBatch(good, 1);
+        pair.peer().send(add(0) + "00".repeat(512 - 28));
+        sendBatch(String.format("%08x%08x", 20, 2 | 3 << 30), 1);
+        sendBatch("00".repeat(504), 3);
+        register(true, true, received);
+
+        received.assertClosedWith(1);
+        assertEquals(1, received.count());
+    }
+
     private EpollDomainSocketChannel register(boolean daemon, ChannelHandler last) throws InterruptedException {
+        return register(daemon, false, last);
+    }
+
+    private EpollDomainSocketChannel register(boolean daemon, boolean heads, ChannelHandler last)
+            throws InterruptedException {
         Wire wire = Wire.install(pair.channel(), daemon, LIMITS);
         pair.channel().pipeline().addLast(new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel registered) {
                 wire.useBatches(); // On the event loop, before anything is read.
+                if (heads) {
+                    wire.useHeads();
+                }
             }
         });
         pair.channel().pipeline().addLast(last);
@@ -200,7 +302,9 @@ class DescriptorBatchTest {
             rings.add(call(() -> new DescriptorRing(Runnable::run)));
         }
         for (DescriptorRing one : rings) {
-            assertEquals(DescriptorRing.EAGAIN, call(() -> one.receiveBatch(peer.intValue(), 8)));
+            assertEquals(
+                    DescriptorRing.EAGAIN,
+                    call(() -> one.receiveBatch(peer.intValue(), 8)).result());
         }
         for (DescriptorRing one : rings) {
             call(() -> {
@@ -210,12 +314,9 @@ class DescriptorBatchTest {
         }
     }
 
-    private int take() {
-        int count = ring.received();
-        for (int i = 0; i < count; i++) {
-            ring.descriptor(i).release();
-        }
-        return count;
+    private static int take(DescriptorMessage message) {
+        message.releaseDescriptors();
+        return message.received();
     }
 
     private void sendBatch(String bytes, int count) {

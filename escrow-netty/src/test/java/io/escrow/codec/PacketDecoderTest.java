@@ -17,6 +17,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HexFormat;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -164,7 +165,7 @@ class PacketDecoderTest {
 
     @Test
     void refusesDescriptorThatNoPacketAnnounced() {
-        assertThrows(IllegalStateException.class, this::receiveDescriptor);
+        assertThrows(ProtocolException.class, this::receiveDescriptor);
     }
 
     @Test
@@ -306,6 +307,94 @@ class PacketDecoderTest {
         first.release();
         // The next one has lost nothing.
         assertThrows(ProtocolException.class, () -> receive("00000018" + "40000001"));
+    }
+
+    @Test
+    void readsHeadAtOnceAndDropsWhatFillsIt() {
+        decoder.useHeads();
+        for (String frames : List.of(FRAMES, ANSWER, FRAMES.repeat(10))) {
+            assertEquals(512, decoder.bytesDue());
+            receive(head(String.format("%08x00000000", frames.length() / 2) + frames));
+            assertPacket(frames);
+        }
+        decoder.descriptorsMayCome(false);
+        assertEquals(512, decoder.bytesDue());
+        receiveByteByByte(head("00000010" + "00000000" + ANSWER));
+        assertPacket(ANSWER);
+    }
+
+    @Test
+    void readsRestOfPacketThatIsLongerThanItsHead() {
+        decoder.limits(Limits.DEFAULT);
+        decoder.useHeads();
+        String frames = "000001fd" + "0300000100000002" + "00".repeat(501);
+        assertEquals(505 + 8, frames.length() / 2);
+        receive("00000201" + "00000000" + frames.substring(0, 2 * 504));
+        assertEquals(9, decoder.bytesDue());
+        receive(frames.substring(2 * 504));
+
+        assertPacket(frames);
+    }
+
+    /** So that a read of a head never reaches a descriptor that has a message of its own. */
+    @Test
+    void skipsGapBeforeDescriptorsThatComeOneByOne() throws IOException {
+        decoder.useBatches();
+        decoder.useHeads();
+        for (int first : new int[] {3, 8, 9, 511, 512}) {
+            String head = head("00000018" + "00000001");
+            receive(head.substring(0, 2 * first));
+            assertEquals(512 - first, decoder.descriptorsDue() > 0 ? 0 : decoder.bytesDue());
+            if (first < 512) {
+                receive(head.substring(2 * first));
+            }
+            assertEquals(1, decoder.descriptorsDue());
+            OwnedDescriptor descriptor = receiveDescriptor();
+            assertEquals(504, decoder.bytesDue());
+            receive(head("0000000000000000" + FRAMES).substring(16));
+
+            assertSame(descriptor, channel.readInbound());
+            assertFramesAndEnd();
+            descriptor.release();
+        }
+    }
+
+    /** Then two messages are to be received for each packet. */
+    @Test
+    void expectsFramesApartAsLongAsTheyComeSo() throws IOException {
+        decoder.useBatches();
+        decoder.useHeads();
+        assertEquals(512, decoder.bytesTogether());
+        String head = head("00000018" + "40000001" + FRAMES);
+        OwnedDescriptor first = receiveDescriptor();
+        receive(head.substring(0, 16));
+        receive(head.substring(16));
+        assertSame(first, channel.readInbound());
+        assertFramesAndEnd();
+        assertEquals(8, decoder.bytesTogether());
+        OwnedDescriptor second = receiveDescriptor();
+        receive(head.substring(0, 6));
+        assertEquals(5, decoder.bytesTogether());
+        assertEquals(509, decoder.bytesDue());
+        receive(head.substring(6));
+        assertSame(second, channel.readInbound());
+        assertFramesAndEnd();
+        assertEquals(512, decoder.bytesTogether());
+        first.release();
+        second.release();
+    }
+
+    @Test
+    void refusesDescriptorThatComesWithFrames() throws IOException {
+        decoder.useBatches();
+        decoder.useHeads();
+        receive("00000018" + "00000000");
+        Exception e = assertThrows(ProtocolException.class, this::receiveDescriptor);
+        assertEquals("a descriptor came with bytes of frames", e.getMessage());
+    }
+
+    private static String head(String bytes) {
+        return bytes + "00".repeat(512 - bytes.length() / 2);
     }
 
     @ParameterizedTest

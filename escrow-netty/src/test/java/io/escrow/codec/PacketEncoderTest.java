@@ -37,13 +37,15 @@ class PacketEncoderTest {
     Path directory;
 
     private Socket socket;
+    private PacketEncoder encoder;
     private SocketChannel channel;
 
     @BeforeEach
     void open() {
         Epoll.ensureAvailability();
         socket = Socket.newSocketDomain();
-        channel = new SocketChannel(new PacketEncoder(new Limits(32, 64, 3 * FRAME, 2, 1024, 2, 0)), socket);
+        encoder = new PacketEncoder(new Limits(32, 64, 3 * FRAME, 2, 1024, 2, 0));
+        channel = new SocketChannel(encoder, socket);
     }
 
     @AfterEach
@@ -79,6 +81,46 @@ class PacketEncoderTest {
         assertInstanceOf(DescriptorRegion.class, channel.readOutbound()).release();
         assertFrames(1, 2);
         assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void fillsHeadOfPacketButNotOfHello() {
+        encoder.useHeads(false);
+        ByteBuf hello = frame(1);
+        hello.setByte(FrameCodec.OPCODE_OFFSET, Opcode.HEL.code);
+        channel.writeAndFlush(hello);
+        assertPrelude(FRAME, 0, PacketDecoder.PRELUDE_LENGTH + FRAME);
+        channel.writeAndFlush(frame(2));
+        assertPrelude(FRAME, 0, PacketDecoder.HEAD_LENGTH);
+    }
+
+    @Test
+    void leavesGapBeforeDescriptorsThatGoOneByOne() {
+        encoder.useHeads(false);
+        channel.write(frame(1));
+        channel.write(new FileDescriptor(1_000_000));
+        channel.flush();
+
+        assertPrelude(FRAME, 1);
+        int rest = PacketDecoder.HEAD_LENGTH - PacketDecoder.PRELUDE_LENGTH;
+        assertZeros(rest, 0);
+        releaseRegions(1);
+        assertZeros(rest, FRAME);
+    }
+
+    private void assertPrelude(int length, int descriptors, int bytes) {
+        ByteBuf packet = channel.readOutbound();
+        assertEquals(length, packet.readInt());
+        assertEquals(descriptors, packet.readInt());
+        assertEquals(bytes - PacketDecoder.PRELUDE_LENGTH, packet.readableBytes());
+        packet.release();
+    }
+
+    private void assertZeros(int length, int from) {
+        ByteBuf bytes = channel.readOutbound();
+        assertEquals(length, bytes.readableBytes());
+        assertEquals(-1, bytes.skipBytes(from).forEachByte(b -> b == 0));
+        bytes.release();
     }
 
     @Test

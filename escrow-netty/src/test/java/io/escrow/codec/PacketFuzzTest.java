@@ -17,12 +17,14 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Decodes packets of either side: the first byte of the input says whose. However they are read, the same frames come out
+ * Decodes packets of either side: the first byte of the input says whose, and whether they have heads. However they are read, the same frames come out
  * or the same {@link ProtocolException}, and nothing is left behind.
  */
 class PacketFuzzTest {
 
     private static final Limits LIMITS = new Limits(32, 64, 256, 4, 3, 2, 8);
+
+    private static final int HEADS = 0x80;
 
     @FuzzTest
     void packets(byte[] input) throws IOException {
@@ -34,8 +36,11 @@ class PacketFuzzTest {
         boolean daemon = input.length > 0 && (input[0] & 1) == 0;
         byte[] packets = Arrays.copyOfRange(input, Math.min(1, input.length), input.length);
         Trace trace = new Trace(daemon);
-        PacketFeeder feeder =
-                new PacketFeeder(new EmbeddedChannel(new PacketDecoder(LIMITS), new FrameCodec(daemon, LIMITS), trace));
+        PacketDecoder decoder = new PacketDecoder(LIMITS);
+        if (input.length > 0 && (input[0] & HEADS) != 0) {
+            decoder.useHeads();
+        }
+        PacketFeeder feeder = new PacketFeeder(new EmbeddedChannel(decoder, new FrameCodec(daemon, LIMITS), trace));
         feeder.feed(packets, largestRead);
         feeder.finish();
         trace.codec.finishAndReleaseAll();

@@ -36,7 +36,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Packets with descriptors over real sockets and event loops. In every packet here the index of a frame counts up, and
  * the frame with index n brings a descriptor of file n modulo {@link #FILES}. All is done with descriptors whose
- * flags may change, with such that must be received as they are, and with batches of these.
+ * flags may change, with such that must be received as they are, with batches of these, and with heads, too.
  */
 @ParameterizedClass
 @EnumSource
@@ -50,8 +50,11 @@ class PacketTransportTest {
     enum Way {
         CHANGED,
         KEPT,
-        BATCHES
+        BATCHES,
+        HEADS
     }
+
+    private static final int HEAD = 512;
 
     @Parameter
     Way way;
@@ -244,7 +247,7 @@ class PacketTransportTest {
         AddCollector received = receive(pair.channel());
         pair.peer().send(prelude(1));
         letReceiverRead();
-        pair.peer().send(addHex(0));
+        pair.peer().send(rest(addHex(0)));
 
         received.assertClosedWith(1);
         assertInstanceOf(ProtocolException.class, received.failures().get(0));
@@ -256,7 +259,7 @@ class PacketTransportTest {
     @Test
     void passesNothingOnWhenBytesCameInPlaceOfDescriptor() throws Exception {
         AddCollector received = receive(pair.channel());
-        pair.peer().send(prelude(1) + addHex(0));
+        pair.peer().send(prelude(1) + rest(addHex(0)));
         if (!keepFlags) {
             // Else the first byte is noticed, and the connection closed by now.
             pair.peer().sendDescriptor(open.get(0).intValue());
@@ -274,7 +277,7 @@ class PacketTransportTest {
         letReceiverRead();
         pair.peer().sendDescriptor(open.get(0).intValue());
         letReceiverRead();
-        pair.peer().send(addHex(0));
+        pair.peer().send(rest(addHex(0)));
 
         received.awaitCount(1);
         pair.peer().close();
@@ -291,11 +294,14 @@ class PacketTransportTest {
 
     private void install(EpollDomainSocketChannel channel, boolean daemon) {
         Wire wire = Wire.install(channel, daemon, Limits.DEFAULT);
-        if (way == Way.BATCHES) {
+        if (way == Way.BATCHES || way == Way.HEADS) {
             channel.pipeline().addLast(new ChannelInitializer<>() {
                 @Override
                 protected void initChannel(Channel registered) {
                     wire.useBatches(); // On the event loop, before anything is read.
+                    if (way == Way.HEADS) {
+                        wire.useHeads();
+                    }
                 }
             });
         }
@@ -349,12 +355,18 @@ class PacketTransportTest {
             parts.add(open.get(i % FILES));
             frames.append(addHex(i));
         }
-        parts.add(frames.toString());
+        parts.add(rest(frames.toString()));
         return parts;
     }
 
     private String prelude(int count) {
-        return String.format("%08x%08x", count * FRAME_LENGTH, count | (keepFlags ? 1 << 31 : 0));
+        String prelude = String.format("%08x%08x", count * FRAME_LENGTH, count | (keepFlags ? 1 << 31 : 0));
+        return way == Way.HEADS ? prelude + "00".repeat(HEAD - 8) : prelude;
+    }
+
+    /** Returns what follows the descriptors. */
+    private String rest(String frames) {
+        return way == Way.HEADS ? frames + "00".repeat(Math.max(0, HEAD - 8 - frames.length() / 2)) : frames;
     }
 
     private String addHex(int index) {
