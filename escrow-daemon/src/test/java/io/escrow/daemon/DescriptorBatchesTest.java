@@ -203,14 +203,18 @@ class DescriptorBatchesTest {
         long count = 0;
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {
-                try {
-                    count += Files.readSymbolicLink(descriptor).toString().contains("io_uring") ? 1 : 0;
-                } catch (NoSuchFileException e) {
-                    continue; // It was closed meanwhile.
-                }
+                count += isRing(descriptor) ? 1 : 0;
             }
         }
         return count;
+    }
+
+    private static boolean isRing(Path descriptor) throws IOException {
+        try {
+            return Files.readSymbolicLink(descriptor).toString().contains("io_uring");
+        } catch (NoSuchFileException e) {
+            return false; // It was closed meanwhile.
+        }
     }
 
     private DaemonOptions options(boolean mayUseBatches) throws IOException {

@@ -142,7 +142,7 @@ class TruncatedBatchIT {
     private static String hardLimit(TestProcess process) throws IOException {
         return Files.readAllLines(Path.of("/proc/" + process.pid() + "/limits")).stream()
                 .filter(line -> line.startsWith("Max open files"))
-                .map(line -> line.split("\\s+")[4])
+                .map(line -> line.split("\\s+", -1)[4])
                 .findFirst()
                 .orElseThrow();
     }

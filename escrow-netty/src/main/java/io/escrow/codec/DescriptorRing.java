@@ -193,7 +193,7 @@ final class DescriptorRing implements AutoCloseable {
         @Override
         public void handle(IoRegistration ignored, IoEvent event) {
             IoUringIoEvent done = (IoUringIoEvent) event;
-            (done.data() == 0 ? first : second).result(done.res());
+            (done.userData() == 0 ? first : second).result(done.res());
             pending--;
         }
 
