@@ -8,7 +8,7 @@ import io.netty.util.ResourceLeakDetectorFactory;
 import io.netty.util.ResourceLeakTracker;
 import java.io.IOException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,8 +24,11 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
     private static final ResourceLeakDetector<OwnedDescriptor> LEAKS =
             ResourceLeakDetectorFactory.instance().newResourceLeakDetector(OwnedDescriptor.class);
 
+    private static final AtomicIntegerFieldUpdater<OwnedDescriptor> COUNT =
+            AtomicIntegerFieldUpdater.newUpdater(OwnedDescriptor.class, "count");
+
     private final Executor closer;
-    private final AtomicInteger count = new AtomicInteger(1);
+    private volatile int count = 1;
     private final ResourceLeakTracker<OwnedDescriptor> leak = LEAKS.track(this);
 
     /**
@@ -56,8 +59,8 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
      * @throws IllegalReferenceCountException if there are other references, or the last one was released already
      */
     public FileDescriptor detach() {
-        if (!count.compareAndSet(1, 0)) {
-            throw new IllegalReferenceCountException(count.get(), 0);
+        if (!COUNT.compareAndSet(this, 1, 0)) {
+            throw new IllegalReferenceCountException(count, 0);
         }
         closeLeak();
         return new FileDescriptor(intValue());
@@ -65,7 +68,7 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
 
     @Override
     public int refCnt() {
-        return count.get();
+        return count;
     }
 
     @Override
@@ -75,10 +78,13 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
 
     @Override
     public OwnedDescriptor retain(int increment) {
-        int before = count.getAndUpdate(n -> n == 0 ? 0 : n + increment);
-        if (before == 0) {
-            throw new IllegalReferenceCountException(0, increment);
-        }
+        int before;
+        do {
+            before = count;
+            if (before == 0) {
+                throw new IllegalReferenceCountException(0, increment);
+            }
+        } while (!COUNT.compareAndSet(this, before, before + increment));
         return this;
     }
 
@@ -89,15 +95,18 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
 
     @Override
     public boolean release(int decrement) {
-        int before = count.getAndUpdate(n -> n < decrement ? n : n - decrement);
-        if (before < decrement) {
-            throw new IllegalReferenceCountException(before, -decrement);
-        }
+        int before;
+        do {
+            before = count;
+            if (before < decrement) {
+                throw new IllegalReferenceCountException(before, -decrement);
+            }
+        } while (!COUNT.compareAndSet(this, before, before - decrement));
         if (before > decrement) {
             return false;
         }
         closeLeak();
-        closer.execute(this::closeNow);
+        closer.execute(new Closing(this));
         return true;
     }
 
@@ -125,6 +134,14 @@ public final class OwnedDescriptor extends FileDescriptor implements ReferenceCo
     private void closeLeak() {
         if (leak != null) {
             leak.close(this);
+        }
+    }
+
+    /** No lambda: each one costs escrowd, whose Java compiles for a quick start, a call into the virtual machine. */
+    private record Closing(OwnedDescriptor descriptor) implements Runnable {
+        @Override
+        public void run() {
+            descriptor.closeNow();
         }
     }
 }

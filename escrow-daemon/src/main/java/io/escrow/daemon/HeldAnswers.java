@@ -22,13 +22,8 @@ final class HeldAnswers extends ChannelDuplexHandler {
     /** The channel's own bit for this; see {@link ChannelOutboundBuffer#setUserDefinedWritability}. */
     private static final int WRITABILITY = 1;
 
-    private record Answer(Object message, ChannelPromise promise) {
-
-        void drop() {
-            ReferenceCountUtil.release(message instanceof Frame.Add add ? add.descriptor() : message);
-            promise.tryFailure(new ClosedChannelException());
-        }
-    }
+    /** An answer whose sender wants to know when it is sent. Others wait as they are. */
+    private record Watched(Object message, ChannelPromise promise) {}
 
     /** What the answers wait for. */
     interface Follower {
@@ -43,8 +38,8 @@ final class HeldAnswers extends ChannelDuplexHandler {
     }
 
     private final Follower follower;
-    private final Queue<List<Answer>> packets = new ArrayDeque<>();
-    private List<Answer> packet = new ArrayList<>();
+    private final Queue<List<Object>> packets = new ArrayDeque<>();
+    private List<Object> packet = new ArrayList<>();
 
     /** Creates a handler for one session. */
     HeldAnswers(Follower follower) {
@@ -61,7 +56,7 @@ final class HeldAnswers extends ChannelDuplexHandler {
         if (isEmpty() && !follower.isHolding()) {
             ctx.write(message, promise);
         } else {
-            packet.add(new Answer(message, promise));
+            packet.add(promise.isVoid() ? message : new Watched(message, promise));
         }
     }
 
@@ -72,7 +67,7 @@ final class HeldAnswers extends ChannelDuplexHandler {
             return;
         }
         packets.add(packet);
-        packet = new ArrayList<>();
+        packet = new ArrayList<>(packet.size());
         follower.whenMirrored(() -> send(ctx));
         if (!packets.isEmpty()) {
             writable(ctx, false);
@@ -80,11 +75,18 @@ final class HeldAnswers extends ChannelDuplexHandler {
     }
 
     private void send(ChannelHandlerContext ctx) {
-        List<Answer> answers = packets.poll();
+        List<Object> answers = packets.poll();
         if (answers == null) {
             return; // They were dropped with the connection.
         }
-        answers.forEach(answer -> ctx.write(answer.message, answer.promise));
+        ChannelPromise unwatched = ctx.voidPromise();
+        for (Object answer : answers) {
+            if (answer instanceof Watched watched) {
+                ctx.write(watched.message, watched.promise);
+            } else {
+                ctx.write(answer, unwatched);
+            }
+        }
         ctx.flush();
         if (packets.isEmpty()) {
             writable(ctx, true);
@@ -123,9 +125,17 @@ final class HeldAnswers extends ChannelDuplexHandler {
     }
 
     private void drop() {
-        packets.forEach(answers -> answers.forEach(Answer::drop));
+        packets.forEach(answers -> answers.forEach(HeldAnswers::drop));
         packets.clear();
-        packet.forEach(Answer::drop);
+        packet.forEach(HeldAnswers::drop);
         packet.clear();
+    }
+
+    private static void drop(Object answer) {
+        Object message = answer instanceof Watched watched ? watched.message : answer;
+        ReferenceCountUtil.release(message instanceof Frame.Add add ? add.descriptor() : message);
+        if (answer instanceof Watched watched) {
+            watched.promise.tryFailure(new ClosedChannelException());
+        }
     }
 }

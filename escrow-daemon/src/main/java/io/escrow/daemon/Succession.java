@@ -191,7 +191,8 @@ final class Succession implements Successors {
                 store,
                 failures,
                 host,
-                LinkHello.own(Wire.keepsFlags(), version).with(LinkHello.STAYS),
+                LinkHello.own(Wire.keepsFlags(), options.descriptorBatches(), version)
+                        .with(LinkHello.STAYS),
                 new PrimaryLimits(options.limits(), options.storeLimits()),
                 options.standby());
         channel.config().setAutoRead(true);

@@ -85,7 +85,7 @@ final class TakeOver {
         this.eventLog = eventLog;
         this.store = store;
         this.stays = stays;
-        LinkHello hello = LinkHello.own(Wire.keepsFlags(), version);
+        LinkHello hello = LinkHello.own(Wire.keepsFlags(), options.descriptorBatches(), version);
         this.follower = new Follower(
                 store,
                 stays ? hello.with(LinkHello.STAYS) : hello,

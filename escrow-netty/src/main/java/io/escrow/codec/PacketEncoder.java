@@ -12,6 +12,7 @@ import io.netty.util.concurrent.PromiseNotifier;
 import java.nio.channels.ClosedChannelException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * Collects the frames and descriptors that are written before a flush into packets (PROTOCOL.md, "Packets").
@@ -34,7 +35,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     /** Sends batches; {@code null} while the other side does not receive them. */
     private DescriptorRing ring;
 
-    private boolean noneBlocks;
+    private Predicate<FileDescriptor> nonBlocking;
     private boolean mayBlock;
     private boolean heads;
     private boolean ownsDescriptors;
@@ -62,11 +63,11 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
      * make them non-blocking then.
      *
      * @param batchRing a ring of the channel's event loop
-     * @param allNonBlocking whether no socket that is sent blocks; otherwise only those of Netty's channels are known not to
+     * @param knownNonBlocking whether it is known of a descriptor that it does not block
      */
-    void useBatches(DescriptorRing batchRing, boolean allNonBlocking) {
+    void useBatches(DescriptorRing batchRing, Predicate<FileDescriptor> knownNonBlocking) {
         ring = batchRing;
-        noneBlocks = allNonBlocking;
+        nonBlocking = knownNonBlocking;
     }
 
     /**
@@ -90,7 +91,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             descriptors.add(new DescriptorRegion(socket, descriptor, frames, flagsIndex));
             boolean asItIs = (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
             keepFlags |= asItIs;
-            mayBlock |= !asItIs && !isOfChannel(descriptor);
+            mayBlock |= ring != null && !asItIs && !nonBlocking.test(descriptor);
         } else {
             ctx.write(msg, promise);
             return;
@@ -100,7 +101,8 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         }
     }
 
-    private static boolean isOfChannel(FileDescriptor descriptor) {
+    /** Returns whether a descriptor is a socket of one of Netty's channels, which does not block. */
+    static boolean isOfChannel(FileDescriptor descriptor) {
         return descriptor instanceof Socket
                 || (descriptor instanceof BorrowedDescriptor borrowed && borrowed.isOfChannel());
     }
@@ -117,7 +119,12 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             packetPromise = ctx.newPromise();
         }
         lastFrame = frames.writerIndex();
-        frames.writeBytes(frame);
+        if (frame.hasArray()) {
+            // Without the two views that a copy from buffer to buffer makes.
+            frames.writeBytes(frame.array(), frame.arrayOffset() + frame.readerIndex(), frame.readableBytes());
+        } else {
+            frames.writeBytes(frame);
+        }
         frame.release();
     }
 
@@ -174,7 +181,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     }
 
     private boolean isBatch() {
-        return ring != null && (noneBlocks || !mayBlock) && descriptors.size() <= DescriptorMessage.MOST_DESCRIPTORS;
+        return ring != null && !mayBlock && descriptors.size() <= DescriptorMessage.MOST_DESCRIPTORS;
     }
 
     @Override

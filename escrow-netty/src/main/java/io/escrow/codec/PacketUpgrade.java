@@ -3,7 +3,9 @@ package io.escrow.codec;
 import io.escrow.Limits;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.unix.FileDescriptor;
 import java.util.concurrent.Executor;
+import java.util.function.Predicate;
 
 /**
  * Sets up a channel that carries plain bytes first, such as those of HTTP, and packets from some moment on. Until then
@@ -17,6 +19,8 @@ public final class PacketUpgrade {
 
     private final EpollDomainSocketChannel channel;
     private final ExactReads reads;
+    private PacketDecoder decoder;
+    private PacketEncoder encoder;
 
     /**
      * Prepares a channel.
@@ -39,9 +43,37 @@ public final class PacketUpgrade {
      */
     public void begin(Limits limits) {
         channel.config().setWriteSpinCount(WRITES_PER_TURN);
-        PacketDecoder decoder = new PacketDecoder(limits);
+        decoder = new PacketDecoder(limits);
+        encoder = new PacketEncoder(limits);
         ChannelPipeline pipeline = channel.pipeline();
-        pipeline.addLast(decoder, new PacketEncoder(limits));
+        pipeline.addLast(decoder, encoder);
         reads.beginPackets(decoder);
+    }
+
+    /**
+     * Prepares for packets whose descriptors come in one message.
+     *
+     * @return whether this process can send and receive them
+     */
+    public boolean canUseBatches() {
+        return Wire.keepsFlags() && reads.ring() != null;
+    }
+
+    /**
+     * Sends the descriptors of each packet in one message from now on, if none of them may block. Call it when {@linkplain
+     * #canUseBatches() this process} can, and the other side expects them.
+     *
+     * @param nonBlocking whether it is known of a descriptor that it does not block
+     */
+    public void sendBatches(Predicate<FileDescriptor> nonBlocking) {
+        encoder.useBatches(reads.ring(), nonBlocking);
+    }
+
+    /**
+     * Expects the descriptors of each packet in one message from the next packet on. Call it when {@linkplain #canUseBatches()
+     * this process} can.
+     */
+    public void receiveBatches() {
+        decoder.useBatches();
     }
 }

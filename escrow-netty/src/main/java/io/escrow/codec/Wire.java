@@ -85,7 +85,7 @@ public final class Wire {
     public void useBatches() {
         packetDecoder.useBatches();
         // The daemon's are those that it was sent: either non-blocking, or such that must stay as they are.
-        packetEncoder.useBatches(reads.ring(), daemon);
+        packetEncoder.useBatches(reads.ring(), daemon ? descriptor -> true : PacketEncoder::isOfChannel);
     }
 
     /**

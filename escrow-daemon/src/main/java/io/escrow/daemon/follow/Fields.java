@@ -2,53 +2,72 @@ package io.escrow.daemon.follow;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.escrow.Deposit;
 import io.escrow.Limits;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
+import java.util.Arrays;
 
-/** Writes the fields of a frame's body one by one, and reads them. A reader ignores what is behind the fields it knows. */
+/**
+ * Writes the fields of a frame's body one by one, and reads them. A reader ignores what is behind the fields it knows. The
+ * fields are put together by hand: each change of a slot comes through here, and any buffer would cost more than its bytes.
+ */
 final class Fields {
 
-    private final ByteBuf bytes;
+    private static final int FIRST_CAPACITY = 64;
 
-    private Fields(ByteBuf bytes) {
+    private byte[] bytes;
+    /** The end of what was written, or of what can be read. */
+    private int end;
+
+    private int at;
+
+    private Fields(byte[] bytes, int at, int end) {
         this.bytes = bytes;
+        this.at = at;
+        this.end = end;
     }
 
     /** Begins to write. */
     static Fields write() {
-        return new Fields(Unpooled.buffer());
+        return write(FIRST_CAPACITY);
     }
 
     /** Begins to write so many bytes, which are then not copied. */
     static Fields write(int length) {
-        return new Fields(Unpooled.buffer(length, length));
+        return new Fields(new byte[length], 0, 0);
     }
 
     /**
-     * Begins to read. Each read method throws an {@link IndexOutOfBoundsException} at the end of the body.
+     * Begins to read a part of an array, which is not copied. Each read method throws an {@link IndexOutOfBoundsException}
+     * at the end of that part.
      */
-    static Fields read(LinkFrame frame) {
-        return new Fields(Unpooled.wrappedBuffer(frame.body()));
+    static Fields read(byte[] bytes, int from, int to) {
+        return new Fields(bytes, from, to);
     }
 
     Fields put(int value) {
-        bytes.writeInt(value);
+        int i = room(Integer.BYTES);
+        bytes[i] = (byte) (value >>> 24);
+        bytes[i + 1] = (byte) (value >>> 16);
+        bytes[i + 2] = (byte) (value >>> 8);
+        bytes[i + 3] = (byte) value;
         return this;
     }
 
     Fields put(long value) {
-        bytes.writeLong(value);
-        return this;
+        return put((int) (value >>> 32)).put((int) value);
     }
 
     Fields put(boolean value) {
-        bytes.writeByte(value ? 1 : 0);
+        int i = room(1);
+        bytes[i] = (byte) (value ? 1 : 0);
         return this;
     }
 
     Fields put(byte[] value) {
-        bytes.writeInt(value.length).writeBytes(value);
+        put(value.length);
+        int i = room(value.length);
+        System.arraycopy(value, 0, bytes, i, value.length);
         return this;
     }
 
@@ -66,32 +85,42 @@ final class Fields {
                 .put(limits.farewell());
     }
 
+    /** Returns where the next bytes go. */
+    private int room(int length) {
+        int from = end;
+        if (bytes.length - from < length) {
+            bytes = Arrays.copyOf(bytes, Math.addExact(Math.max(from, length), from));
+        }
+        end = from + length;
+        return from;
+    }
+
     /** Returns whether there is another field. */
     boolean hasMore() {
-        return bytes.isReadable();
+        return at < end;
     }
 
     int getInt() {
-        return bytes.readInt();
+        int i = next(Integer.BYTES);
+        return (bytes[i] & 0xFF) << 24 | (bytes[i + 1] & 0xFF) << 16 | (bytes[i + 2] & 0xFF) << 8 | bytes[i + 3] & 0xFF;
     }
 
     long getLong() {
-        return bytes.readLong();
+        long high = getInt();
+        return high << 32 | getInt() & 0xFFFFFFFFL;
     }
 
     boolean getBoolean() {
-        return bytes.readByte() != 0;
+        return bytes[next(1)] != 0;
     }
 
     byte[] getBytes() {
-        int length = bytes.readInt();
-        if (length < 0 || length > bytes.readableBytes()) {
-            throw new IndexOutOfBoundsException(
-                    "length of a field: " + length + " (expected: 0.." + bytes.readableBytes() + ")");
+        int length = getInt();
+        if (length == 0) {
+            return Deposit.NO_BYTES;
         }
-        byte[] value = new byte[length];
-        bytes.readBytes(value);
-        return value;
+        int from = next(length);
+        return Arrays.copyOfRange(bytes, from, at);
     }
 
     String getText() {
@@ -102,17 +131,23 @@ final class Fields {
         return new Limits(getInt(), getInt(), getInt(), getInt(), getInt(), getInt(), getInt());
     }
 
-    private byte[] body() {
-        if (!bytes.isWritable()) {
-            return bytes.array();
+    /** Returns where the next bytes are. */
+    private int next(int length) {
+        if (length < 0 || length > end - at) {
+            throw new IndexOutOfBoundsException("length of a field: " + length + " (expected: 0.." + (end - at) + ")");
         }
-        byte[] body = new byte[bytes.readableBytes()];
-        bytes.readBytes(body);
-        return body;
+        int from = at;
+        at += length;
+        return from;
     }
 
-    /** Returns a frame of what was written. */
-    LinkFrame frame(LinkKind kind) {
-        return LinkFrame.of(kind, body());
+    /** Returns how many bytes were written, or are left to be read. */
+    int length() {
+        return end - at;
+    }
+
+    /** Appends the bytes that were written, or are left to be read. */
+    void copyTo(ByteBuf out) {
+        out.writeBytes(bytes, at, length());
     }
 }

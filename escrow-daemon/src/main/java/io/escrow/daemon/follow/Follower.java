@@ -4,6 +4,8 @@ import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
 import io.escrow.codec.PacketEnd;
+import io.escrow.codec.PacketUpgrade;
+import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoredSlot;
 import io.escrow.internal.Futures;
@@ -37,7 +39,8 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private static final int ACKNOWLEDGED_MILLIS = 20;
 
     private final Store store;
-    private final LinkHello own;
+    private LinkHello own;
+    private PacketUpgrade packets;
     private final PrimaryCheck check;
     private final Runnable endOfPacket;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
@@ -53,6 +56,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private Mark.State marked = Mark.State.CLEAN;
     private volatile boolean failed;
     private volatile boolean lockReleased;
+    private PeerIdentity owner = PeerIdentity.UNKNOWN;
     private String statistics;
     private long received;
     private long acknowledged;
@@ -72,6 +76,11 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         this.own = own;
         this.check = check;
         this.endOfPacket = endOfPacket;
+    }
+
+    /** Sets what the packets of the link come through. Without it, each descriptor comes in a message of its own. */
+    void packets(PacketUpgrade through) {
+        packets = through;
     }
 
     /** Completed when everything that the primary had at the beginning is here; fails when the link ends before. */
@@ -186,7 +195,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     /** Reports to the primary why this process does not follow any more. */
     public void fail(String text) {
         if (link != null) {
-            tell(Fields.write().put(text).frame(LinkKind.FAILED));
+            tell(LinkFrame.of(LinkKind.FAILED, Fields.write().put(text)));
         }
     }
 
@@ -199,6 +208,9 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         link = ctx;
         // When the primary has ended, what it has sent before is still read.
         ctx.channel().config().setAutoClose(false);
+        if (packets == null || !own.has(LinkHello.LINK_BATCHES) || !packets.canUseBatches()) {
+            own = own.without(LinkHello.LINK_BATCHES);
+        }
         ctx.writeAndFlush(own.frame(), ctx.voidPromise());
     }
 
@@ -249,7 +261,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 Steps.reached("page");
             }
             acknowledged = received;
-            ctx.writeAndFlush(Fields.write().put(received).frame(LinkKind.ACK), ctx.voidPromise());
+            ctx.writeAndFlush(LinkFrame.of(LinkKind.ACK, Fields.write().put(received)), ctx.voidPromise());
         }
     }
 
@@ -259,11 +271,14 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
             throw new EscrowException(Status.EPROTO, "the first frame is " + frame.kind());
         }
         received += frame.kind() == LinkKind.HELLO ? 0 : 1;
-        Fields in = Fields.read(frame);
+        Fields in = frame.body();
         switch (frame.kind()) {
             case HELLO -> {
                 hello = LinkHello.of(frame);
                 own.check(hello);
+                if (own.has(LinkHello.LINK_BATCHES) && hello.has(LinkHello.LINK_BATCHES)) {
+                    packets.receiveBatches();
+                }
             }
             case LISTENERS -> dropSockets();
             case LISTENER -> {
@@ -274,7 +289,8 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 Steps.reached("slot");
                 int tag = in.getInt();
                 int index = in.getInt();
-                StoredSlot slot = SlotBody.slot(in, frame);
+                StoredSlot slot = SlotBody.slot(in, frame, owner);
+                owner = slot.owner();
                 store.restore(tag, index, slot);
                 return true;
             }
@@ -362,7 +378,8 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
             return; // The end of the primary. What it has sent before is still read.
         }
         failed = true;
-        ctx.writeAndFlush(Fields.write().put(reason).frame(LinkKind.FAILED)).addListener(f -> ctx.close());
+        ctx.writeAndFlush(LinkFrame.of(LinkKind.FAILED, Fields.write().put(reason)))
+                .addListener(f -> ctx.close());
     }
 
     /** Closes the link, and what is held for sockets that are not taken. Called on the event loop. */

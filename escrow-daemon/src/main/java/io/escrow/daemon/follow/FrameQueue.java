@@ -60,7 +60,7 @@ final class FrameQueue {
             return;
         }
         sent++;
-        unsentBytes += frame.body().length;
+        unsentBytes += frame.body().length();
         if (unsent.isEmpty()) {
             channel.eventLoop().execute(failures.guard(this::flush));
         }

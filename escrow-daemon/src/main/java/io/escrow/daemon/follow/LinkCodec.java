@@ -1,5 +1,6 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
@@ -27,18 +28,25 @@ final class LinkCodec extends ChannelDuplexHandler {
     private static final int STAND_IN = 0x02;
     private static final int KEEP_FLAGS = 0x04;
 
+    private static final int LARGEST_KEPT = 64 * 1024;
+
+    private final ByteBuf kept = Unpooled.buffer();
+
+    /** The frames of the packet that is being read, from where it is read next. */
+    private byte[] packet = Deposit.NO_BYTES;
+
+    private int at;
+    private int end;
+
     /** What came before the frames of the packet: descriptors, or what stands for lost ones. */
     private final Queue<Object> descriptors = new ArrayDeque<>();
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws Exception {
         if (msg instanceof ByteBuf frames) {
-            try {
-                while (frames.isReadable()) {
-                    ctx.fireChannelRead(decode(frames));
-                }
-            } finally {
-                frames.release();
+            take(frames);
+            while (at < end) {
+                ctx.fireChannelRead(decode());
             }
         } else if (msg == PacketEnd.INSTANCE) {
             drop();
@@ -48,20 +56,33 @@ final class LinkCodec extends ChannelDuplexHandler {
         }
     }
 
-    private LinkFrame decode(ByteBuf in) throws EscrowException {
-        if (in.readableBytes() < HEADER) {
-            throw wrong("bytes behind the last whole frame of the packet: " + in.readableBytes());
+    /** Copies the frames of a packet: all in one piece, which is used again. */
+    private void take(ByteBuf frames) {
+        at = 0;
+        end = frames.readableBytes();
+        if (packet.length < end || packet.length > LARGEST_KEPT) {
+            packet = new byte[end];
         }
-        int length = in.readInt() + 4 - HEADER;
-        int opcode = in.readUnsignedByte();
-        int flags = in.readUnsignedByte();
-        LinkKind kind = LinkKind.of(in.readUnsignedShort());
-        in.skipBytes(4);
-        if (opcode != OPCODE || kind == null || length < 0 || length > in.readableBytes()) {
+        frames.readBytes(packet, 0, end);
+        frames.release();
+    }
+
+    private LinkFrame decode() throws EscrowException {
+        if (end - at < HEADER) {
+            throw wrong("bytes behind the last whole frame of the packet: " + (end - at));
+        }
+        Fields header = Fields.read(packet, at, at + HEADER);
+        int length = header.getInt() + 4 - HEADER;
+        int what = header.getInt();
+        int opcode = what >>> 24;
+        int flags = what >>> 16 & 0xFF;
+        LinkKind kind = LinkKind.of(what & 0xFFFF);
+        int from = at + HEADER;
+        if (opcode != OPCODE || kind == null || length < 0 || length > end - from) {
             throw wrong("a frame of opcode " + opcode + ", kind " + kind + ", and length " + length);
         }
-        byte[] body = new byte[length];
-        in.readBytes(body);
+        at = from + length;
+        Fields body = Fields.read(packet, from, at);
         if ((flags & DESCRIPTOR) == 0) {
             return LinkFrame.of(kind, body);
         }
@@ -88,6 +109,14 @@ final class LinkCodec extends ChannelDuplexHandler {
         descriptors.clear();
     }
 
+    /** Returns an empty buffer: the one before, which was copied into a packet at once, and released. */
+    private ByteBuf room(int length) {
+        if (length > LARGEST_KEPT || kept.refCnt() > 1) {
+            return Unpooled.buffer(length);
+        }
+        return kept.clear().retain();
+    }
+
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
         drop();
@@ -99,12 +128,13 @@ final class LinkCodec extends ChannelDuplexHandler {
             ctx.write(msg, promise);
             return;
         }
-        // Copied into a packet at once.
-        ByteBuf out = Unpooled.buffer(HEADER + frame.body().length);
+        int length = HEADER + frame.body().length();
+        ByteBuf out = room(length);
         boolean descriptor = frame.descriptor() != null;
-        out.writeInt(HEADER - 4 + frame.body().length).writeByte(OPCODE);
+        out.writeInt(length - 4).writeByte(OPCODE);
         out.writeByte((descriptor ? DESCRIPTOR : 0) | (descriptor && frame.keepFlags() ? KEEP_FLAGS : 0));
-        out.writeShort(frame.kind().code).writeInt(0).writeBytes(frame.body());
+        out.writeShort(frame.kind().code).writeInt(0);
+        frame.body().copyTo(out);
         ctx.write(out, promise);
         if (descriptor) {
             ctx.write(frame.descriptor(), ctx.channel().unsafe().voidPromise());

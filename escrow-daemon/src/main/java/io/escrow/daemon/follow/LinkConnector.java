@@ -116,6 +116,7 @@ public final class LinkConnector {
             } else if (answer.toString().startsWith(SWITCHING)
                     && answer.toString().endsWith(END_OF_HEADERS)) {
                 packets.begin(Primary.LIMITS);
+                follower.packets(packets);
                 ctx.pipeline().addLast(new LinkCodec(), follower);
                 ctx.pipeline().remove(this);
                 begun.complete(null);

@@ -23,20 +23,30 @@ public record LinkHello(int oldest, int newest, long features, String program) {
     /** Goes on with a session in which the descriptors of each packet come in one message. */
     public static final long BATCHES = 4;
 
+    /** A follower: receives the descriptors of each packet of the link in one message. A primary: sends them so. */
+    public static final long LINK_BATCHES = 8;
+
     private static final int VERSION = 1;
 
     /**
      * Makes the hello of this program.
      *
-     * @param keepsFlags whether it can use io_uring, which both features take that are about descriptors
+     * @param keepsFlags whether it can use io_uring, which all features take that are about descriptors
+     * @param batches whether the link may use it to send many descriptors in a message
      */
-    public static LinkHello own(boolean keepsFlags, String program) {
-        return new LinkHello(VERSION, VERSION, keepsFlags ? KEEPS_FLAGS | BATCHES : 0, program);
+    public static LinkHello own(boolean keepsFlags, boolean batches, String program) {
+        long features = keepsFlags ? KEEPS_FLAGS | BATCHES : 0;
+        return new LinkHello(VERSION, VERSION, keepsFlags && batches ? features | LINK_BATCHES : features, program);
     }
 
     /** Returns the same hello with a feature more. */
     public LinkHello with(long feature) {
         return new LinkHello(oldest, newest, features | feature, program);
+    }
+
+    /** Returns the same hello without a feature. */
+    public LinkHello without(long feature) {
+        return new LinkHello(oldest, newest, features & ~feature, program);
     }
 
     /** Returns whether the sender has a feature. */
@@ -59,11 +69,13 @@ public record LinkHello(int oldest, int newest, long features, String program) {
     }
 
     LinkFrame frame() {
-        return Fields.write().put(oldest).put(newest).put(features).put(program).frame(LinkKind.HELLO);
+        return LinkFrame.of(
+                LinkKind.HELLO,
+                Fields.write().put(oldest).put(newest).put(features).put(program));
     }
 
     static LinkHello of(LinkFrame frame) {
-        Fields in = Fields.read(frame);
+        Fields in = frame.body();
         return new LinkHello(in.getInt(), in.getInt(), in.getLong(), in.getText());
     }
 }

@@ -25,18 +25,12 @@ public record Listening(Role role, String address, boolean owned, boolean publis
     }
 
     LinkFrame frame(FileDescriptor socket) {
-        byte[] body = Fields.write()
-                .put(role.name())
-                .put(address)
-                .put(owned)
-                .put(published)
-                .frame(LinkKind.LISTENER)
-                .body();
+        Fields body = Fields.write().put(role.name()).put(address).put(owned).put(published);
         return new LinkFrame(LinkKind.LISTENER, body, false, socket);
     }
 
     static Listening of(LinkFrame frame) {
-        Fields in = Fields.read(frame);
+        Fields in = frame.body();
         return new Listening(Role.valueOf(in.getText()), in.getText(), in.getBoolean(), in.getBoolean());
     }
 }

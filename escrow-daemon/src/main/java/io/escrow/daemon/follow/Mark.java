@@ -1,6 +1,5 @@
 package io.escrow.daemon.follow;
 
-import io.escrow.Deposit;
 import io.escrow.OwnedDescriptor;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -49,7 +48,7 @@ final class Mark implements AutoCloseable {
 
     /** Returns the frame with the end for the follower. */
     LinkFrame frame() {
-        return new LinkFrame(LinkKind.MARK, Deposit.NO_BYTES, false, in);
+        return new LinkFrame(LinkKind.MARK, Fields.write(0), false, in);
     }
 
     /** Notes that the next packet may be read. */

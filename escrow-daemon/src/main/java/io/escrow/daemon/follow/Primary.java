@@ -2,6 +2,7 @@ package io.escrow.daemon.follow;
 
 import io.escrow.EscrowException;
 import io.escrow.Limits;
+import io.escrow.OwnedDescriptor;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.PacketUpgrade;
 import io.escrow.daemon.config.StandbyOptions;
@@ -43,6 +44,7 @@ public final class Primary {
     private final Store store;
     private final FailureDetector failures;
     private final PrimaryHost host;
+    private final PacketUpgrade packets;
     private final LinkHello own;
     private final PeerIdentity peer;
     private final PrimaryLimits limits;
@@ -77,6 +79,7 @@ public final class Primary {
             PrimaryLimits limits,
             StandbyOptions standby) {
         this.channel = channel;
+        this.packets = packets;
         this.loop = loop;
         this.store = store;
         this.failures = failures;
@@ -136,7 +139,7 @@ public final class Primary {
 
     /** Sends the follower what was counted. */
     public void statistics(String json) {
-        send(Fields.write().put(json).frame(LinkKind.STATISTICS));
+        send(LinkFrame.of(LinkKind.STATISTICS, Fields.write().put(json)));
     }
 
     /** Sends a listening socket to the follower; the first one of a list takes the place of those before. */
@@ -177,7 +180,7 @@ public final class Primary {
 
     /** Reports to the follower that there is no session. */
     public void noSession(long millis) {
-        send(Fields.write().put(millis).frame(LinkKind.NO_SESSION));
+        send(LinkFrame.of(LinkKind.NO_SESSION, Fields.write().put(millis)));
     }
 
     /**
@@ -200,7 +203,7 @@ public final class Primary {
     /** Closes the link, and tells the follower why. */
     public void fail(String text) {
         reason = text;
-        LinkFrame frame = Fields.write().put(text).frame(LinkKind.FAILED);
+        LinkFrame frame = LinkFrame.of(LinkKind.FAILED, Fields.write().put(text));
         channel.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
         // Even if the follower does not read.
         loop.schedule(() -> channel.close(), REASON_SECONDS, TimeUnit.SECONDS);
@@ -230,10 +233,10 @@ public final class Primary {
         }
         switch (frame.kind()) {
             case HELLO -> greeted(LinkHello.of(frame));
-            case ACK -> acknowledged(Fields.read(frame).getLong());
+            case ACK -> acknowledged(frame.body().getLong());
             case TAKE, PREPARED, SERVING -> asked(frame.kind());
             case FAILED -> {
-                reason = Fields.read(frame).getText();
+                reason = frame.body().getText();
                 channel.close();
             }
             default -> fail("a frame of the primary came from the follower: " + frame.kind());
@@ -305,7 +308,7 @@ public final class Primary {
             return;
         }
         accepted = true;
-        channel.write(own.frame(), channel.voidPromise()); // Not counted, and first.
+        hello();
         if (staying != null) {
             send(limits.frame());
             send(staying.markFrame());
@@ -317,6 +320,18 @@ public final class Primary {
         store.listener(changes);
         copy = new SlotCopy(store, queue, changes, limits.session().payload());
         copy();
+    }
+
+    /** Sends the hello in a packet of its own: the other side reads what comes next as both have agreed. It is not counted. */
+    private void hello() {
+        boolean batches =
+                own.has(LinkHello.LINK_BATCHES) && hello.has(LinkHello.LINK_BATCHES) && packets.canUseBatches();
+        LinkHello told = batches ? own : own.without(LinkHello.LINK_BATCHES);
+        channel.writeAndFlush(told.frame(), channel.voidPromise());
+        if (batches) {
+            // A slot's descriptor either does not block, or must be received as it is. Of others nothing is known.
+            packets.sendBatches(OwnedDescriptor.class::isInstance);
+        }
     }
 
     private void copy() {

@@ -12,12 +12,13 @@ import io.escrow.daemon.config.StoreLimits;
 public record PrimaryLimits(Limits session, StoreLimits store) {
 
     LinkFrame frame() {
-        return Fields.write()
-                .put(session)
-                .put(store.slots())
-                .put(store.payloadBytes())
-                .put(store.descriptors())
-                .frame(LinkKind.LIMITS);
+        return LinkFrame.of(
+                LinkKind.LIMITS,
+                Fields.write()
+                        .put(session)
+                        .put(store.slots())
+                        .put(store.payloadBytes())
+                        .put(store.descriptors()));
     }
 
     static PrimaryLimits of(Fields in) {

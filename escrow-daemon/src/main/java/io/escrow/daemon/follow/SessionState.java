@@ -23,19 +23,20 @@ public record SessionState(
         Limits limits) {
 
     LinkFrame frame(LinkKind kind) {
-        return Fields.write()
-                .put(greeted)
-                .put(keepsFlags)
-                .put(requests)
-                .put(millis)
-                .put(queuedMillis)
-                .put(limits)
-                .put(batches)
-                .frame(kind);
+        return LinkFrame.of(
+                kind,
+                Fields.write()
+                        .put(greeted)
+                        .put(keepsFlags)
+                        .put(requests)
+                        .put(millis)
+                        .put(queuedMillis)
+                        .put(limits)
+                        .put(batches));
     }
 
     static SessionState of(LinkFrame frame) {
-        Fields in = Fields.read(frame);
+        Fields in = frame.body();
         boolean greeted = in.getBoolean();
         boolean keepsFlags = in.getBoolean();
         long requests = in.getLong();

@@ -14,7 +14,7 @@ final class SlotBody {
 
     /** Makes the frame that fills a slot; retains its descriptor. */
     static LinkFrame filled(int tag, int index, StoredSlot slot) {
-        byte[] body = Fields.write(FIELDS + slot.payload().length + slot.farewell().length)
+        Fields body = Fields.write(FIELDS + slot.payload().length + slot.farewell().length)
                 .put(tag)
                 .put(index)
                 .put(slot.number())
@@ -24,17 +24,20 @@ final class SlotBody {
                 .put(slot.storedAt())
                 .put(slot.filling())
                 .put(slot.payload())
-                .put(slot.farewell())
-                .frame(LinkKind.SLOT)
-                .body();
+                .put(slot.farewell());
         OwnedDescriptor descriptor = slot.descriptor();
         return new LinkFrame(LinkKind.SLOT, body, slot.keepFlags(), descriptor == null ? null : descriptor.retain());
     }
 
-    /** Reads a slot behind its tag and index. It owns the frame's descriptor. */
-    static StoredSlot slot(Fields in, LinkFrame frame) {
+    /**
+     * Reads a slot behind its tag and index. It owns the frame's descriptor.
+     *
+     * @param before the owner of another slot: most have the same one, and then share it
+     */
+    static StoredSlot slot(Fields in, LinkFrame frame, PeerIdentity before) {
         int number = in.getInt();
         PeerIdentity owner = new PeerIdentity(in.getInt(), in.getInt(), in.getInt());
+        owner = owner.equals(before) ? before : owner;
         long storedAt = in.getLong();
         long filling = in.getLong();
         return new StoredSlot(

@@ -36,17 +36,19 @@ final class SlotChanges implements StoreListener {
 
     @Override
     public void updated(int tag, int index, StoredSlot slot) {
-        out.accept(Fields.write(4 * Integer.BYTES + slot.payload().length + slot.farewell().length)
-                .put(tag)
-                .put(index)
-                .put(slot.payload())
-                .put(slot.farewell())
-                .frame(LinkKind.UPDATED));
+        out.accept(LinkFrame.of(
+                LinkKind.UPDATED,
+                Fields.write(4 * Integer.BYTES + slot.payload().length + slot.farewell().length)
+                        .put(tag)
+                        .put(index)
+                        .put(slot.payload())
+                        .put(slot.farewell())));
     }
 
     @Override
     public void emptied(int tag, int index) {
-        out.accept(Fields.write(2 * Integer.BYTES).put(tag).put(index).frame(LinkKind.EMPTIED));
+        out.accept(LinkFrame.of(
+                LinkKind.EMPTIED, Fields.write(2 * Integer.BYTES).put(tag).put(index)));
     }
 
     @Override

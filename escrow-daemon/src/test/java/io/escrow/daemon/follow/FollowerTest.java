@@ -13,13 +13,15 @@ import io.escrow.codec.PacketEnd;
 import io.escrow.daemon.config.StoreLimits;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoredSlot;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class FollowerTest {
 
-    private static final LinkHello OWN = LinkHello.own(true, "1.0");
+    private static final LinkHello OWN = LinkHello.own(true, true, "1.0");
     private static final SessionState SESSION = new SessionState(true, true, false, 7, 2_000, -1, Limits.DEFAULT);
 
     private final Store store = new Store(4, new StoreLimits(3, 100, 0));
@@ -59,7 +61,7 @@ class FollowerTest {
 
     private void greet() {
         assertEquals(LinkKind.HELLO, ((LinkFrame) channel.readOutbound()).kind());
-        packet(LinkHello.own(true, "1.1").frame());
+        packet(LinkHello.own(true, true, "1.1").frame());
     }
 
     private static LinkFrame slot(int tag, int index, int bytes) {
@@ -67,17 +69,27 @@ class FollowerTest {
     }
 
     private static LinkFrame longer(LinkFrame frame) {
-        byte[] more = java.util.Arrays.copyOf(frame.body(), frame.body().length + 9);
-        return LinkFrame.of(frame.kind(), more);
+        return resized(frame, 9);
+    }
+
+    private static LinkFrame resized(LinkFrame frame, int more) {
+        int length = frame.body().length() + more;
+        ByteBuf bytes = Unpooled.buffer();
+        frame.body().copyTo(bytes);
+        return LinkFrame.of(frame.kind(), Fields.read(bytes.capacity(length).array(), 0, length));
     }
 
     @Test
     void fillsItsStoreAndAcknowledges() throws EscrowException {
         greet();
-        packet(slot(1, 5, 10), slot(1, 6, 10), Fields.write().put(1).put(6).frame(LinkKind.EMPTIED));
-        packet(Fields.write().put(1).put(5).put(new byte[3]).put(new byte[2]).frame(LinkKind.UPDATED));
-        assertEquals(3, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
-        assertEquals(4, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        packet(
+                slot(1, 5, 10),
+                slot(1, 6, 10),
+                LinkFrame.of(LinkKind.EMPTIED, Fields.write().put(1).put(6)));
+        packet(LinkFrame.of(
+                LinkKind.UPDATED, Fields.write().put(1).put(5).put(new byte[3]).put(new byte[2])));
+        assertEquals(3, channel.<LinkFrame>readOutbound().body().getLong());
+        assertEquals(4, channel.<LinkFrame>readOutbound().body().getLong());
         assertEquals(1, store.slots());
         assertArrayEquals(new byte[2], store.get(1, 5).farewell());
         assertFalse(follower.synced().isDone());
@@ -99,13 +111,13 @@ class FollowerTest {
         assertNull(channel.readOutbound());
         channel.advanceTimeBy(1, TimeUnit.SECONDS);
         channel.runScheduledPendingTasks();
-        assertEquals(3, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        assertEquals(3, channel.<LinkFrame>readOutbound().body().getLong());
         for (int i = 0; i < 511; i++) {
             packet(slot(1, 5, 10));
         }
         assertNull(channel.readOutbound());
         packet(slot(1, 5, 10));
-        assertEquals(3 + 512, Fields.read(channel.<LinkFrame>readOutbound()).getLong());
+        assertEquals(3 + 512, channel.<LinkFrame>readOutbound().body().getLong());
         channel.advanceTimeBy(1, TimeUnit.SECONDS);
         channel.runScheduledPendingTasks();
         assertNull(channel.readOutbound());
@@ -115,8 +127,10 @@ class FollowerTest {
     void changesOfSlotsThatComeLaterAreNoMistake() {
         greet();
         packet(
-                Fields.write().put(1).put(6).frame(LinkKind.EMPTIED),
-                Fields.write().put(1).put(6).put(new byte[1]).put(new byte[0]).frame(LinkKind.UPDATED));
+                LinkFrame.of(LinkKind.EMPTIED, Fields.write().put(1).put(6)),
+                LinkFrame.of(
+                        LinkKind.UPDATED,
+                        Fields.write().put(1).put(6).put(new byte[1]).put(new byte[0])));
         assertTrue(channel.isOpen());
     }
 
@@ -138,7 +152,7 @@ class FollowerTest {
         packet(batches.frame(LinkKind.STATE));
         assertEquals(batches, follower.session().state());
         LinkFrame state = batches.frame(LinkKind.STATE);
-        packet(LinkFrame.of(LinkKind.STATE, java.util.Arrays.copyOf(state.body(), state.body().length - 1)));
+        packet(resized(state, -1));
         assertEquals(SESSION, follower.session().state());
     }
 
@@ -184,7 +198,7 @@ class FollowerTest {
     @Test
     void wrongFieldsEndTheLink() {
         greet();
-        packet(LinkFrame.of(LinkKind.EMPTIED, new byte[5]));
+        packet(LinkFrame.of(LinkKind.EMPTIED, Fields.read(new byte[5], 0, 5)));
         fails("a frame of kind EMPTIED with wrong fields");
     }
 
@@ -205,7 +219,7 @@ class FollowerTest {
         for (LinkFrame next = channel.readOutbound(); next != null; next = channel.readOutbound()) {
             last = next.kind() == LinkKind.FAILED ? next : last;
         }
-        String told = Fields.read(last).getText();
+        String told = last.body().getText();
         assertTrue(told.contains(text), told);
         assertEquals(told, follower.reason());
     }

@@ -31,6 +31,10 @@ class FrameQueueTest {
     private final List<String> ran = new ArrayList<>();
     private final FrameQueue queue = new FrameQueue(channel, new FailureDetector(), BEHIND, () -> ran.add("all"));
 
+    private static Fields bytes(int length) {
+        return Fields.read(new byte[length], 0, length);
+    }
+
     private void write(int frames) {
         for (int i = 0; i < frames; i++) {
             ChannelPromise promise = unwritten.remove();
@@ -75,8 +79,8 @@ class FrameQueueTest {
 
     @Test
     void knowsHowFarTheFollowerIsBehind() {
-        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[8]));
-        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[9]));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes(8)));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes(9)));
         queue.flush();
         write(2);
         assertEquals(2, queue.framesBehind());
@@ -85,7 +89,7 @@ class FrameQueueTest {
         assertEquals(1, queue.acknowledged());
         assertEquals(1, queue.framesBehind());
         assertEquals(17, queue.bytesBehind(), "bytes of frames that went out together");
-        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[5]));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes(5)));
         assertEquals(22, queue.bytesBehind());
         queue.flush();
         queue.acknowledged(2);
@@ -107,9 +111,9 @@ class FrameQueueTest {
 
     @Test
     void isTooFarBehindAtItsBoundOfBytes() {
-        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[(int) BEHIND]));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes((int) BEHIND)));
         assertFalse(queue.isTooFarBehind());
-        queue.send(LinkFrame.of(LinkKind.EMPTIED, new byte[1]));
+        queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes(1)));
         assertTrue(queue.isTooFarBehind());
     }
 

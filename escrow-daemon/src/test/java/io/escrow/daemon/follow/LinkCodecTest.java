@@ -1,6 +1,5 @@
 package io.escrow.daemon.follow;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -34,7 +33,7 @@ class LinkCodecTest {
 
     @Test
     void writesTheHeaderOfTheProtocol() {
-        channel.writeOutbound(LinkFrame.of(LinkKind.EMPTIED, new byte[] {9, 8}));
+        channel.writeOutbound(LinkFrame.of(LinkKind.EMPTIED, fields(9, 8)));
         ByteBuf out = channel.readOutbound();
         assertEquals("0000000a0a000004000000000908", ByteBufUtil.hexDump(out));
         out.release();
@@ -46,9 +45,9 @@ class LinkCodecTest {
         OwnedDescriptor first = descriptor();
         OwnedDescriptor second = descriptor();
         channel.writeOutbound(
-                new LinkFrame(LinkKind.SLOT, new byte[] {1}, true, first),
+                new LinkFrame(LinkKind.SLOT, fields(1), true, first),
                 LinkFrame.of(LinkKind.CLEARED),
-                new LinkFrame(LinkKind.LISTENER, new byte[] {2}, false, second));
+                new LinkFrame(LinkKind.LISTENER, fields(2), false, second));
         ByteBuf frames = Unpooled.buffer();
         for (Object out = channel.readOutbound(); out != null; out = channel.readOutbound()) {
             if (out instanceof ByteBuf bytes) {
@@ -61,7 +60,8 @@ class LinkCodecTest {
         LinkFrame slot = channel.readInbound();
         assertSame(first, slot.descriptor());
         assertTrue(slot.keepFlags());
-        assertArrayEquals(new byte[] {1}, slot.body());
+        assertEquals(1, slot.body().length());
+        assertTrue(slot.body().getBoolean());
         assertNull(channel.<LinkFrame>readInbound().descriptor());
         LinkFrame listener = channel.readInbound();
         assertSame(second, listener.descriptor());
@@ -108,6 +108,14 @@ class LinkCodecTest {
             assertThrows(EscrowException.class, () -> channel.writeInbound(bytes(wrong)), wrong);
         }
         channel.finishAndReleaseAll();
+    }
+
+    private static Fields fields(int... bytes) {
+        byte[] all = new byte[bytes.length];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = (byte) bytes[i];
+        }
+        return Fields.read(all, 0, all.length);
     }
 
     private static ByteBuf bytes(String hex) {

@@ -18,6 +18,10 @@ import io.escrow.testing.TestProcess;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
@@ -131,12 +135,70 @@ class LinkTest {
         }
     }
 
+    /** Old and new versions, with and without io_uring, in each order. */
+    @Test
+    void descriptorsComeOneByOneUnlessBothUseBatches() throws Exception {
+        assumeTrue(Wire.keepsFlags(), "no io_uring");
+        long old = LinkHello.KEEPS_FLAGS | LinkHello.BATCHES;
+        for (boolean primary : new boolean[] {true, false}) {
+            daemon.close();
+            daemon = EscrowDaemon.start(DaemonOptions.builder()
+                    .path(path.toString())
+                    .descriptorBatches(primary)
+                    .build());
+            allow();
+            for (long features : new long[] {old, old | LinkHello.LINK_BATCHES}) {
+                getsWhatWasStored(new LinkHello(1, 1, features, "1"));
+            }
+        }
+    }
+
+    private void getsWhatWasStored(LinkHello hello) throws Exception {
+        int most = 9;
+        try (BlockingEscrow escrow = client()) {
+            FileDescriptor socket = Socket.newSocketStream();
+            FileDescriptor[] pipe = FileDescriptor.pipe();
+            for (int i = 0; i < most; i++) {
+                escrow.add(1, i, i % 3 == 0 ? pipe[0] : socket, new byte[i]);
+            }
+            Follower follower = follow(hello);
+            follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+            escrow.delete(1, most - 1);
+            escrow.add(2, 0, socket, new byte[3]);
+            follower.take();
+            follower.committed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
+            assertEquals(most, group.next().submit(() -> store.slots()).get());
+            for (int i = 0; i < most - 1; i++) {
+                int index = i;
+                String stored = group.next()
+                        .submit(() -> link(store.get(1, index).descriptor()))
+                        .get();
+                assertEquals(link(i % 3 == 0 ? pipe[0] : socket), stored);
+            }
+            assertEquals(2, follower.sockets().size());
+            close(follower);
+            group.next().submit(() -> store.clear()).sync();
+            for (int i = 0; i < most - 1; i++) {
+                escrow.delete(1, i);
+            }
+            escrow.delete(2, 0);
+            pipe[0].close();
+            pipe[1].close();
+            socket.close();
+        }
+    }
+
+    private static String link(FileDescriptor descriptor) throws IOException {
+        return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor.intValue()))
+                .toString();
+    }
+
     @Test
     void refusesASecondFollower() throws Exception {
         allow();
-        Follower first = follow(LinkHello.own(true, "1"));
+        Follower first = follow(LinkHello.own(true, true, "1"));
         first.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
-        refused(follow(LinkHello.own(true, "1")), "another escrowd follows already");
+        refused(follow(LinkHello.own(true, true, "1")), "another escrowd follows already");
         close(first);
     }
 
@@ -148,13 +210,13 @@ class LinkTest {
 
     @Test
     void refusesAFollowerUnlessItIsAllowed() throws Exception {
-        refused(follow(LinkHello.own(true, "1")), "part of another program");
+        refused(follow(LinkHello.own(true, true, "1")), "part of another program");
     }
 
     @Test
     void refusesWhatComesAtTheWrongTime() throws Exception {
         allow();
-        Follower follower = follow(LinkHello.own(true, "1"));
+        Follower follower = follow(LinkHello.own(true, true, "1"));
         follower.synced().get(TestProcess.PATIENCE_SECONDS, SECONDS);
         follower.serving();
         follower.closed().get(TestProcess.PATIENCE_SECONDS, SECONDS);
@@ -172,7 +234,7 @@ class LinkTest {
                         directory.resolve("none"),
                         group,
                         Runnable::run,
-                        new Follower(store, LinkHello.own(true, "1"), ANYTHING, () -> {})));
+                        new Follower(store, LinkHello.own(true, true, "1"), ANYTHING, () -> {})));
         assertTrue(e.getMessage().contains("no escrowd answers at"), e.getMessage());
     }
 
