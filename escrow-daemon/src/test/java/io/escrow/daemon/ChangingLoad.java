@@ -1,6 +1,7 @@
 package io.escrow.daemon;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.escrow.Entry;
 import io.escrow.EscrowException;
@@ -16,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Changes slots as long as it may, many at a time, and knows what must be in each of them then. */
 final class ChangingLoad implements AutoCloseable {
@@ -56,6 +58,7 @@ final class ChangingLoad implements AutoCloseable {
         for (int i = 0; i < SLOTS; i++) {
             known[i] = new Known();
         }
+        thread.setDaemon(true);
         thread.start();
     }
 
@@ -108,8 +111,10 @@ final class ChangingLoad implements AutoCloseable {
     /** Ends; returns how many changes failed. The client is still connected, unless it was lost. */
     int end() throws InterruptedException {
         ending = true;
-        thread.join();
+        thread.join(TestDaemon.TIMEOUT.toMillis());
         synchronized (this) {
+            long unanswered = Stream.of(known).filter(slot -> slot.busy).count();
+            assertFalse(thread.isAlive(), () -> "changes without an answer: " + unanswered + " of " + changes);
             return failed;
         }
     }

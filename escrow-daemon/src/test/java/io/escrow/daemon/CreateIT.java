@@ -26,6 +26,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Daemons that are started in the background, by a client or by themselves: one for a path, and they outlive it. */
 class CreateIT {
@@ -259,6 +261,24 @@ class CreateIT {
                 second.lines().get(0).contains("(process " + daemon.pid() + ") already serves"),
                 () -> second.lines().toString());
         try (BlockingEscrow escrow = connect()) {
+            assertEquals(1, escrow.tag(2).used());
+        }
+    }
+
+    /** The command that starts a standby returns when that one stands by, and not only when it serves. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "json"})
+    void daemoniseAStandby(String format) throws IOException {
+        String[] command = {"--daemonise", "--standby", "--log-format", format, socket.toString()};
+        TestProcess first = TestDaemon.run(command);
+        assertEquals(0, first.awaitExit(), () -> first.lines().toString());
+        ProcessHandle daemon = assertOneDaemon(Set.of());
+        try (BlockingEscrow escrow = connect()) {
+            escrow.add(2, 0, new byte[1]);
+            TestProcess second = TestDaemon.run(command);
+            assertEquals(0, second.awaitExit(), () -> second.lines().toString());
+            assertEquals(2, daemons().size());
+            daemon.destroyForcibly();
             assertEquals(1, escrow.tag(2).used());
         }
     }

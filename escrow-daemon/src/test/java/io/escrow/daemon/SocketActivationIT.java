@@ -1,11 +1,14 @@
 package io.escrow.daemon;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
+import io.escrow.control.StandbyView;
+import io.escrow.control.StatusView;
 import io.escrow.testing.TestProcess;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -87,6 +90,44 @@ class SocketActivationIT {
                 assertEquals(0, escrow.tag(TAG).used());
             }
         }
+    }
+
+    /** One process has the socket from systemd, the other one gets it from that one, and they take turns. */
+    @Test
+    void standbyServesTheSameSocketWhenTheDaemonIsKilled() throws Exception {
+        ProcessBuilder standby = new ProcessBuilder(TestDaemon.command("--standby", path.toString()));
+        try (TestFiles files = new TestFiles(directory.resolve("files"), 1);
+                SocketActivation socket = SocketActivation.bind(path, "--standby")) {
+            ProcessHandle daemon = socket.start();
+            try (BlockingEscrow escrow = serve(connect());
+                    TestProcess other = new TestProcess(standby)) {
+                escrow.addAll(files.deposits(TAG, 0, 1)).orThrow();
+                CompletableFuture<EscrowClient> second = connect();
+                awaitInStep(other.pid());
+                daemon.destroyForcibly();
+                assertEquals(SIGKILL, socket.awaitEnd());
+                assertEquals(1, files.checkAll(escrow, TAG));
+
+                daemon = socket.start();
+                awaitInStep(daemon.pid());
+                other.terminate();
+                assertEquals(EXIT_BY_SIGTERM >> 8, other.awaitExit());
+                assertEquals(1, files.checkAll(escrow, TAG));
+                escrow.close();
+                serve(second).close();
+            }
+            daemon.destroy();
+            assertEquals(EXIT_BY_SIGTERM, socket.awaitEnd());
+            assertEquals(Set.of("files", "s", "s.lock"), names());
+        }
+    }
+
+    private void awaitInStep(long pid) {
+        await().atMost(TestDaemon.TIMEOUT).ignoreExceptions().until(() -> {
+            StandbyView view = TestOperator.read(StatusView.class, "status", "--json", path.toString())
+                    .standby();
+            return view.inStep() && view.pid() == pid;
+        });
     }
 
     @ParameterizedTest

@@ -127,8 +127,14 @@ class StandbyIT {
     @Test
     void sigtermHandsOver() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory, List.of(), stopAt("take"), "--handover-timeout=1")) {
-            EscrowClient client = pair.client().connect().join();
-            client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
+            EscrowClient client = pair.client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
+            client.addAll(files.deposits(TAG, 0, 300))
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join()
+                    .orThrow();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 awaitChanges(load);
                 pair.terminatePrimary();
@@ -147,7 +153,10 @@ class StandbyIT {
     }
 
     private void killWhileItHandsOver(DaemonPair pair, String step) throws Exception {
-        EscrowClient client = pair.client().connect().join();
+        EscrowClient client = pair.client()
+                .connect()
+                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .join();
         ChangingLoad load = new ChangingLoad(client, files, 16, 1);
         awaitChanges(load);
         pair.primary().terminate();
@@ -187,7 +196,10 @@ class StandbyIT {
     @Test
     void standbyIsKilled() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory)) {
-            EscrowClient client = pair.client().connect().join();
+            EscrowClient client = pair.client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 awaitChanges(load);
                 pair.standby().kill();
@@ -241,7 +253,10 @@ class StandbyIT {
     @Test
     void upgradeAndLeftBehind() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory, "--standby-timeout=1")) {
-            EscrowClient client = pair.client().connect().join();
+            EscrowClient client = pair.client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 long old = pair.primary().pid();
                 TestProcess command = new TestProcess(new ProcessBuilder(
@@ -313,8 +328,14 @@ class StandbyIT {
     }
 
     private void killOnce(DaemonPair pair, Random random) throws Exception {
-        EscrowClient client = pair.client().connect().join();
-        client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
+        EscrowClient client = pair.client()
+                .connect()
+                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .join();
+        client.addAll(files.deposits(TAG, 0, 300))
+                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .join()
+                .orThrow();
         ChangingLoad load = new ChangingLoad(client, files, random.nextBoolean() ? 16 : 1, random.nextLong());
         await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
         LockSupport.parkNanos(MILLISECONDS.toNanos(random.nextInt(50)));

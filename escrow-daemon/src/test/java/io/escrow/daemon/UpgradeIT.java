@@ -222,8 +222,15 @@ class UpgradeIT {
     })
     void killedAtAStep(String who, String step, String serves) throws Exception {
         try (ReplacedDaemon daemon = ReplacedDaemon.start(directory, List.of("-Descrow.test.step=" + step))) {
-            EscrowClient client = daemon.first().client().connect().join();
-            client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
+            EscrowClient client = daemon.first()
+                    .client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
+            client.addAll(files.deposits(TAG, 0, 300))
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join()
+                    .orThrow();
             ChangingLoad load = new ChangingLoad(client, files, 16, 1);
             await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
             try (TestProcess command = daemon.beginUpgrade()) {
@@ -258,7 +265,11 @@ class UpgradeIT {
     @Test
     void sigtermBehindTheStop() throws Exception {
         try (ReplacedDaemon daemon = ReplacedDaemon.start(directory, List.of("-Descrow.test.step=stopped"))) {
-            EscrowClient client = daemon.first().client().connect().join();
+            EscrowClient client = daemon.first()
+                    .client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
             ChangingLoad load = new ChangingLoad(client, files, 16, 1);
             await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
             try (TestProcess command = daemon.beginUpgrade()) {
@@ -295,8 +306,15 @@ class UpgradeIT {
     }
 
     private void killOnce(ReplacedDaemon daemon, Random random) throws Exception {
-        EscrowClient client = daemon.first().client().connect().join();
-        client.addAll(files.deposits(TAG, 0, 300)).join().orThrow();
+        EscrowClient client = daemon.first()
+                .client()
+                .connect()
+                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .join();
+        client.addAll(files.deposits(TAG, 0, 300))
+                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                .join()
+                .orThrow();
         ChangingLoad load = new ChangingLoad(client, files, random.nextBoolean() ? 16 : 1, random.nextLong());
         boolean near = random.nextBoolean();
         try (TestProcess command = daemon.beginUpgrade()) {
@@ -345,7 +363,11 @@ class UpgradeIT {
     @ValueSource(ints = 16)
     void underLoad(int inFlight) throws Exception {
         try (ReplacedDaemon daemon = start()) {
-            EscrowClient client = daemon.first().client().connect().join();
+            EscrowClient client = daemon.first()
+                    .client()
+                    .connect()
+                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
+                    .join();
             ChangingLoad load = new ChangingLoad(client, files, inFlight, 2);
             for (int i = 0; i < 2; i++) {
                 int before = load.changes();

@@ -17,7 +17,9 @@ import java.util.Set;
 public final class DaemonProcess {
 
     private static final String READY = "Listening on ";
-    private static final String READY_JSON = "\"message\":\"" + READY;
+    private static final String MESSAGE_JSON = "\"message\":\"";
+    private static final String STANDS_BY = "standing by";
+    private static final String STANDS_BY_TEXT = " INFO  " + STANDS_BY + " ";
 
     private static final Set<String> SYSTEMD =
             Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
@@ -42,7 +44,7 @@ public final class DaemonProcess {
 
     /**
      * Starts a daemon in a session of its own (setsid(1)), so that no signal to its starter's terminal or process group
-     * reaches it, and returns when it listens. It has the working directory and the environment of this process.
+     * reaches it, and returns when it listens or stands by. It has the working directory and the environment of this process.
      *
      * @param command the daemon's command line
      * @return the daemon
@@ -106,7 +108,7 @@ public final class DaemonProcess {
         String last = "it printed nothing";
         try {
             for (String line = stderr.readLine(); line != null; line = stderr.readLine()) {
-                if (line.startsWith(READY) || (line.startsWith("{") && line.contains(READY_JSON))) {
+                if (isReady(line)) {
                     return;
                 }
                 last = line;
@@ -117,6 +119,13 @@ public final class DaemonProcess {
         closeQuietly(stderr);
         throw new EscrowException(
                 Status.ECONNREFUSED, "escrowd (process " + process.pid() + ") ended before it listened: " + last);
+    }
+
+    private static boolean isReady(String line) {
+        if (line.startsWith("{")) {
+            return line.contains(MESSAGE_JSON + READY) || line.contains(MESSAGE_JSON + STANDS_BY + '"');
+        }
+        return line.startsWith(READY) || line.contains(STANDS_BY_TEXT);
     }
 
     private static void closeQuietly(BufferedReader reader) {

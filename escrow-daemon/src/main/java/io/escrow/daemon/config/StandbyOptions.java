@@ -11,11 +11,11 @@ import java.time.Duration;
  * @param alarm how long no process may stand by before the log says so, if one is expected
  * @param alarmInterval how long after that the log says so again, as long as none does
  * @param behind how many bytes of changes the process that stands by may not have carried out before this daemon goes on without it;
- *     each change counts as 2 KiB at least
+ *     each change counts as 2 KiB at least, and what two packets of a client may change is always allowed
  */
 public record StandbyOptions(Duration timeout, Duration handover, Duration alarm, Duration alarmInterval, long behind) {
 
-    private static final long LEAST_BEHIND = 1 << 20;
+    private static final long LEAST_BEHIND = 8 << 20;
     private static final long MOST_BEHIND = 1 << 30;
 
     private static final Duration MAX = Duration.ofDays(1);
@@ -31,7 +31,7 @@ public record StandbyOptions(Duration timeout, Duration handover, Duration alarm
      * @param handover more than 0, at most a day
      * @param alarm more than 0, at most a day
      * @param alarmInterval more than 0, at most a day
-     * @param behind 1 MiB to 1 GiB
+     * @param behind 8 MiB to 1 GiB
      */
     public StandbyOptions {
         check("standby timeout", timeout);

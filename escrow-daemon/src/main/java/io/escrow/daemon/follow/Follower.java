@@ -35,6 +35,9 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     /** How many frames are acknowledged without delay. */
     private static final int ACKNOWLEDGED_AT_ONCE = 512;
 
+    /** How many bytes of frames are acknowledged without delay. */
+    private static final int ACKNOWLEDGED_BYTES = 1 << 20;
+
     /** For how long fewer frames may stay unacknowledged: each acknowledgement costs both processes as much as a change. */
     private static final int ACKNOWLEDGED_MILLIS = 20;
 
@@ -60,6 +63,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private String statistics;
     private long received;
     private long acknowledged;
+    private long bytesUnacknowledged;
     private boolean acknowledgesSoon;
     private String reason = "the other escrowd has closed the link";
 
@@ -238,7 +242,9 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
 
     /** Acknowledges at once while the primary waits for it before it sends more, and later now and then. */
     private void endPacket(ChannelHandlerContext ctx) {
-        if (!isInStep() || received - acknowledged >= ACKNOWLEDGED_AT_ONCE) {
+        if (!isInStep()
+                || received - acknowledged >= ACKNOWLEDGED_AT_ONCE
+                || bytesUnacknowledged >= ACKNOWLEDGED_BYTES) {
             acknowledge(ctx);
         } else if (!acknowledgesSoon) {
             acknowledgesSoon = true;
@@ -261,6 +267,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 Steps.reached("page");
             }
             acknowledged = received;
+            bytesUnacknowledged = 0;
             ctx.writeAndFlush(LinkFrame.of(LinkKind.ACK, Fields.write().put(received)), ctx.voidPromise());
         }
     }
@@ -270,7 +277,10 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         if (hello == null && frame.kind() != LinkKind.HELLO && frame.kind() != LinkKind.FAILED) {
             throw new EscrowException(Status.EPROTO, "the first frame is " + frame.kind());
         }
-        received += frame.kind() == LinkKind.HELLO ? 0 : 1;
+        if (frame.kind() != LinkKind.HELLO) {
+            received++;
+            bytesUnacknowledged += frame.body().length();
+        }
         Fields in = frame.body();
         switch (frame.kind()) {
             case HELLO -> {

@@ -1,5 +1,6 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.Limits;
 import io.escrow.daemon.events.FailureDetector;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPromise;
@@ -26,6 +27,9 @@ final class FrameQueue {
     /** What a frame takes at least. */
     private static final int BYTES_OF_FRAME = 2 * 1024;
 
+    /** Room for what a follower in step has not acknowledged yet, and for what is on its way. */
+    private static final long ACKNOWLEDGED = 3L << 20;
+
     private final Channel channel;
     private final FailureDetector failures;
     private final long mostBehind;
@@ -51,6 +55,14 @@ final class FrameQueue {
         this.failures = failures;
         this.mostBehind = mostBehind;
         this.allWritten = allWritten;
+    }
+
+    /**
+     * Returns the least number of bytes that a follower must be allowed to be behind: what two packets of a client may change, and
+     * what the follower acknowledges at once.
+     */
+    static long leastBehind(Limits session) {
+        return 2 * Math.max(session.packetBytes(), (long) session.packetFrames() * BYTES_OF_FRAME) + ACKNOWLEDGED;
     }
 
     /** Sends a frame at the end of this turn of the event loop, or with the next {@link #flush}. */

@@ -87,7 +87,8 @@ public final class Primary {
         this.own = own;
         this.limits = limits;
         this.patience = standby.timeout();
-        this.queue = new FrameQueue(channel, failures, standby.behind(), host::mirrored);
+        long behind = Math.max(standby.behind(), FrameQueue.leastBehind(limits.session()));
+        this.queue = new FrameQueue(channel, failures, behind, host::mirrored);
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());

@@ -42,7 +42,8 @@ final class StandbyLimits {
             paramLabel = "BYTES",
             description =
                     "how many bytes of changes, each of 2048 at least, the escrowd that stands by may not have carried out"
-                            + " before this one goes on without it; default: ${DEFAULT-VALUE}")
+                            + " before this one goes on without it, 8388608 to 1073741824; what two packets of a client may"
+                            + " change is always allowed; default: ${DEFAULT-VALUE}")
     private long behind = StandbyOptions.DEFAULT.behind();
 
     /** Returns what was given; throws an {@link IllegalArgumentException} that names a value which is out of range. */

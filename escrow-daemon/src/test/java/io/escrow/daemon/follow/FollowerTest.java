@@ -123,6 +123,25 @@ class FollowerTest {
         assertNull(channel.readOutbound());
     }
 
+    /** Else a follower that is as fast as it can be would be too far behind. */
+    @Test
+    void acknowledgesManyBytesAtOnce() {
+        channel.freezeTime();
+        greet();
+        packet(LinkFrame.of(LinkKind.SYNCED));
+        channel.readOutbound();
+        packet(statistics((1 << 20) - 5));
+        assertNull(channel.readOutbound());
+        packet(statistics(0));
+        assertEquals(3, channel.<LinkFrame>readOutbound().body().getLong());
+        packet(statistics(0));
+        assertNull(channel.readOutbound());
+    }
+
+    private static LinkFrame statistics(int bytes) {
+        return LinkFrame.of(LinkKind.STATISTICS, Fields.write().put(new byte[bytes]));
+    }
+
     @Test
     void changesOfSlotsThatComeLaterAreNoMistake() {
         greet();

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.Limits;
+import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.FailureDetector;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
@@ -115,6 +117,15 @@ class FrameQueueTest {
         assertFalse(queue.isTooFarBehind());
         queue.send(LinkFrame.of(LinkKind.EMPTIED, bytes(1)));
         assertTrue(queue.isTooFarBehind());
+    }
+
+    /** Two packets of the largest number of changes, or of bytes, and what is not acknowledged yet. */
+    @Test
+    void aFollowerMayBeTwoPacketsBehind() {
+        long rest = 3 << 20;
+        assertEquals(2 * 1024 * 2048 + rest, FrameQueue.leastBehind(Limits.DEFAULT));
+        assertEquals((32 << 20) + rest, FrameQueue.leastBehind(new Limits(1, 0, 16 << 20, 1, 1, 1, 0)));
+        assertTrue(StandbyOptions.DEFAULT.behind() > FrameQueue.leastBehind(Limits.DEFAULT));
     }
 
     /** When the follower is left behind, all that waits goes on; when everything is left to it, nothing does. */
