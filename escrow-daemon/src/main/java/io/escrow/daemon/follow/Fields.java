@@ -102,12 +102,15 @@ final class Fields {
 
     int getInt() {
         int i = next(Integer.BYTES);
-        return (bytes[i] & 0xFF) << 24 | (bytes[i + 1] & 0xFF) << 16 | (bytes[i + 2] & 0xFF) << 8 | bytes[i + 3] & 0xFF;
+        return ((bytes[i] & 0xFF) << 24)
+                | ((bytes[i + 1] & 0xFF) << 16)
+                | ((bytes[i + 2] & 0xFF) << 8)
+                | (bytes[i + 3] & 0xFF);
     }
 
     long getLong() {
         long high = getInt();
-        return high << 32 | getInt() & 0xFFFFFFFFL;
+        return (high << 32) | (getInt() & 0xFFFFFFFFL);
     }
 
     boolean getBoolean() {

@@ -75,7 +75,7 @@ final class LinkCodec extends ChannelDuplexHandler {
         int length = header.getInt() + 4 - HEADER;
         int what = header.getInt();
         int opcode = what >>> 24;
-        int flags = what >>> 16 & 0xFF;
+        int flags = (what >>> 16) & 0xFF;
         LinkKind kind = LinkKind.of(what & 0xFFFF);
         int from = at + HEADER;
         if (opcode != OPCODE || kind == null || length < 0 || length > end - from) {
