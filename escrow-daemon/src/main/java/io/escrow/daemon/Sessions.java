@@ -95,7 +95,6 @@ final class Sessions {
                 return;
             }
             wire.useBatches();
-            wire.useHeads();
         }
         CurrentSession session = serve(channel, wire, PeerIdentity.of(channel), state.limits());
         session.session().resumed(state.greeted(), state.keepsFlags(), state.batches());
@@ -165,7 +164,6 @@ final class Sessions {
         boolean can = options.descriptorBatches() && wire.canUseBatches();
         if (can) {
             wire.useBatches();
-            wire.useHeads();
         }
         return can;
     }

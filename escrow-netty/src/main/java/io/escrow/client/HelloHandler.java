@@ -50,7 +50,6 @@ final class HelloHandler extends ChannelInboundHandlerAdapter {
             wire.limits(hello.limits());
             if (mayUseBatches && hello.batches()) {
                 wire.useBatches();
-                wire.useHeads();
             }
             connector.opened(ctx.channel(), hello, wire);
         } else if (msg instanceof Frame.Reply reply && missedTurn(reply.status())) {

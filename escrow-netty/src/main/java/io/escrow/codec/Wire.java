@@ -79,22 +79,21 @@ public final class Wire {
     }
 
     /**
-     * Sends and receives the descriptors of each packet in one message from now on. Call it on the channel's event loop,
+     * Sends and receives the descriptors of each packet in one message from now on, and packets whose first {@value
+     * PacketDecoder#HEAD_LENGTH} bytes can be read at once, but for the packet of a HEL. Call it on the channel's event loop,
      * when {@linkplain #canUseBatches() this process} and the other side can.
      */
     public void useBatches() {
+        useBatchesAlone();
+        packetDecoder.useHeads();
+        packetEncoder.useHeads(daemon);
+    }
+
+    /** Does the same, but for the length of the packets, as a {@link PacketUpgrade} does. */
+    void useBatchesAlone() {
         packetDecoder.useBatches();
         // The daemon's are those that it was sent: either non-blocking, or such that must stay as they are.
         packetEncoder.useBatches(reads.ring(), daemon ? descriptor -> true : PacketEncoder::isOfChannel);
-    }
-
-    /**
-     * Sends and expects from now on packets whose first {@value PacketDecoder#HEAD_LENGTH} bytes can be read at once, but for
-     * the packet of a HEL. Call it on the channel's event loop, after {@link #useBatches}, when the other side does the same.
-     */
-    public void useHeads() {
-        packetDecoder.useHeads();
-        packetEncoder.useHeads(daemon);
     }
 
     /**

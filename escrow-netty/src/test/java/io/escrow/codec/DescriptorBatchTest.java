@@ -269,9 +269,11 @@ class DescriptorBatchTest {
         pair.channel().pipeline().addLast(new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel registered) {
-                wire.useBatches(); // On the event loop, before anything is read.
+                // On the event loop, before anything is read.
                 if (heads) {
-                    wire.useHeads();
+                    wire.useBatches();
+                } else {
+                    wire.useBatchesAlone();
                 }
             }
         });

@@ -298,9 +298,11 @@ class PacketTransportTest {
             channel.pipeline().addLast(new ChannelInitializer<>() {
                 @Override
                 protected void initChannel(Channel registered) {
-                    wire.useBatches(); // On the event loop, before anything is read.
+                    // On the event loop, before anything is read.
                     if (way == Way.HEADS) {
-                        wire.useHeads();
+                        wire.useBatches();
+                    } else {
+                        wire.useBatchesAlone();
                     }
                 }
             });
