@@ -99,10 +99,11 @@ class SocketActivationIT {
         try (TestFiles files = new TestFiles(directory.resolve("files"), 1);
                 SocketActivation socket = SocketActivation.bind(path, "--standby")) {
             ProcessHandle daemon = socket.start();
+            CompletableFuture<EscrowClient> second;
             try (BlockingEscrow escrow = serve(connect());
                     TestProcess other = new TestProcess(standby)) {
                 escrow.addAll(files.deposits(TAG, 0, 1)).orThrow();
-                CompletableFuture<EscrowClient> second = connect();
+                second = connect();
                 awaitInStep(other.pid());
                 daemon.destroyForcibly();
                 assertEquals(SIGKILL, socket.awaitEnd());
@@ -113,8 +114,9 @@ class SocketActivationIT {
                 other.terminate();
                 assertEquals(EXIT_BY_SIGTERM >> 8, other.awaitExit());
                 assertEquals(1, files.checkAll(escrow, TAG));
-                escrow.close();
-                serve(second).close();
+            }
+            try (BlockingEscrow escrow = serve(second)) {
+                assertEquals(1, files.checkAll(escrow, TAG));
             }
             daemon.destroy();
             assertEquals(EXIT_BY_SIGTERM, socket.awaitEnd());
