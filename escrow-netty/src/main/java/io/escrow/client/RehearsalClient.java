@@ -1,6 +1,7 @@
 package io.escrow.client;
 
 import io.escrow.EscrowConnectionException;
+import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.codec.Frame;
 import io.escrow.codec.PacketEnd;
@@ -57,12 +58,13 @@ public final class RehearsalClient implements AutoCloseable {
     }
 
     /**
-     * Returns the client. {@link #close()} ends it.
+     * Waits for the client, 10 seconds at most. Must not be called on the event loop.
      *
-     * @return a future of the client; fails with an {@link io.escrow.EscrowException} if it can't be made
+     * @return the client, which {@link #close()} ends
+     * @throws EscrowException if it can't be made
      */
-    public CompletableFuture<EscrowClient> client() {
-        return client;
+    public EscrowClient client() throws EscrowException {
+        return BlockingEscrow.await(client, PATIENCE);
     }
 
     /** Ends the client, and closes what its daemon holds. Returns when that is done, after 10 seconds at the latest. */

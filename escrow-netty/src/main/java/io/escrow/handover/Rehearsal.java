@@ -102,7 +102,7 @@ final class Rehearsal implements AutoCloseable {
         next = new ProcessLink(group.next(), link.other());
         SocketPair session = SocketPair.open();
         escrow = new RehearsalClient(group.next(), session.one(), session.other());
-        await(server.table().begin(await(escrow.client())));
+        await(server.table().begin(escrow.client()));
         for (int i = 0; i < WAVE; i++) {
             connect(i);
         }

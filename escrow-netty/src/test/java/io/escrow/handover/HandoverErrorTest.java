@@ -50,7 +50,7 @@ class HandoverErrorTest extends HandoverHarness {
     private final AtomicReference<Step> failing = new AtomicReference<>();
 
     /** The same, but not before the connections are asked for their first wave. */
-    private volatile Step failWhenTheNextHasCome;
+    private final AtomicReference<Step> failWhenTheNextHasCome = new AtomicReference<>();
 
     private final AtomicInteger received = new AtomicInteger();
 
@@ -79,9 +79,9 @@ class HandoverErrorTest extends HandoverHarness {
 
         @Override
         public boolean isAtRest(ChannelHandlerContext ctx) {
-            if (failWhenTheNextHasCome != null) {
-                failing.set(failWhenTheNextHasCome);
-                failWhenTheNextHasCome = null;
+            Step due = failWhenTheNextHasCome.getAndSet(null);
+            if (due != null) {
+                failing.set(due);
             }
             reach(Step.IS_AT_REST);
             return true;
@@ -268,7 +268,7 @@ class HandoverErrorTest extends HandoverHarness {
         ServerHandover server = start(failingServer().waves(Duration.ofMillis(20)));
         List<Peer> peers = peers(server);
         CompletableFuture<ServerHandover> starting = startNext(failingServer());
-        failWhenTheNextHasCome = step;
+        failWhenTheNextHasCome.set(step);
 
         assertOneStays(handOver(server), starting, peers);
     }
