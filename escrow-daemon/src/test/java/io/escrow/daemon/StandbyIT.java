@@ -127,14 +127,7 @@ class StandbyIT {
     @Test
     void sigtermHandsOver() throws Exception {
         try (DaemonPair pair = DaemonPair.start(directory, List.of(), stopAt("take"), "--handover-timeout=1")) {
-            EscrowClient client = pair.client()
-                    .connect()
-                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                    .join();
-            client.addAll(files.deposits(TAG, 0, 300))
-                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                    .join()
-                    .orThrow();
+            EscrowClient client = files.stored(pair.client(), TAG, 300);
             try (ChangingLoad load = new ChangingLoad(client, files, 16, 1)) {
                 awaitChanges(load);
                 pair.terminatePrimary();
@@ -328,14 +321,7 @@ class StandbyIT {
     }
 
     private void killOnce(DaemonPair pair, Random random) throws Exception {
-        EscrowClient client = pair.client()
-                .connect()
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join();
-        client.addAll(files.deposits(TAG, 0, 300))
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join()
-                .orThrow();
+        EscrowClient client = files.stored(pair.client(), TAG, 300);
         ChangingLoad load = new ChangingLoad(client, files, random.nextBoolean() ? 16 : 1, random.nextLong());
         await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
         LockSupport.parkNanos(MILLISECONDS.toNanos(random.nextInt(50)));

@@ -1,7 +1,6 @@
 package io.escrow.daemon;
 
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
-import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -76,14 +75,7 @@ class StandbyStepsIT {
     }
 
     private ChangingLoad begin() throws IOException {
-        EscrowClient client = pair.client()
-                .connect()
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join();
-        client.addAll(files.deposits(TAG, 0, 300))
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join()
-                .orThrow();
+        EscrowClient client = files.stored(pair.client(), TAG, 300);
         ChangingLoad load = new ChangingLoad(client, files, 16, 1);
         awaitChanges(load);
         return load;

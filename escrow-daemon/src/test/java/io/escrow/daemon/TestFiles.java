@@ -6,6 +6,9 @@ import io.escrow.Deposit;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
+import io.escrow.client.EscrowClient;
+import io.escrow.client.EscrowClientBuilder;
+import io.escrow.testing.TestProcess;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
@@ -16,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -56,6 +60,18 @@ public final class TestFiles implements AutoCloseable {
     /** Returns the slots from one index to before another, with the file of their index in each. */
     Iterator<Deposit> deposits(int tag, int from, int to) {
         return IntStream.range(from, to).mapToObj(i -> deposit(tag, i)).iterator();
+    }
+
+    /** Connects a client, and has it store the files before an index. */
+    EscrowClient stored(EscrowClientBuilder builder, int tag, int count) throws EscrowException {
+        EscrowClient client = builder.connect()
+                .orTimeout(TestProcess.PATIENCE_SECONDS, TimeUnit.SECONDS)
+                .join();
+        client.addAll(deposits(tag, 0, count))
+                .orTimeout(TestProcess.PATIENCE_SECONDS, TimeUnit.SECONDS)
+                .join()
+                .orThrow();
+        return client;
     }
 
     Deposit deposit(int tag, int index) {

@@ -222,15 +222,7 @@ class UpgradeIT {
     })
     void killedAtAStep(String who, String step, String serves) throws Exception {
         try (ReplacedDaemon daemon = ReplacedDaemon.start(directory, List.of("-Descrow.test.step=" + step))) {
-            EscrowClient client = daemon.first()
-                    .client()
-                    .connect()
-                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                    .join();
-            client.addAll(files.deposits(TAG, 0, 300))
-                    .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                    .join()
-                    .orThrow();
+            EscrowClient client = files.stored(daemon.first().client(), TAG, 300);
             ChangingLoad load = new ChangingLoad(client, files, 16, 1);
             await().atMost(TestDaemon.TIMEOUT).until(() -> load.changes() > 100);
             try (TestProcess command = daemon.beginUpgrade()) {
@@ -306,15 +298,7 @@ class UpgradeIT {
     }
 
     private void killOnce(ReplacedDaemon daemon, Random random) throws Exception {
-        EscrowClient client = daemon.first()
-                .client()
-                .connect()
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join();
-        client.addAll(files.deposits(TAG, 0, 300))
-                .orTimeout(TestProcess.PATIENCE_SECONDS, SECONDS)
-                .join()
-                .orThrow();
+        EscrowClient client = files.stored(daemon.first().client(), TAG, 300);
         ChangingLoad load = new ChangingLoad(client, files, random.nextBoolean() ? 16 : 1, random.nextLong());
         boolean near = random.nextBoolean();
         try (TestProcess command = daemon.beginUpgrade()) {
