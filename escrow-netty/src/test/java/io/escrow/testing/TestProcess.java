@@ -10,12 +10,12 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -166,27 +166,32 @@ public class TestProcess implements AutoCloseable {
 
     /** Waits until none of its threads runs: each has done what it was told to do. */
     public final void awaitAsleep() throws IOException {
+        awaitNoThread(state -> state == 'R', "come to rest");
+    }
+
+    private void awaitNoThread(IntPredicate state, String what) throws IOException {
         long deadline = System.nanoTime() + SECONDS.toNanos(patienceSeconds);
-        while (isRunning()) {
+        while (hasThread(state)) {
             if (System.nanoTime() > deadline) {
-                throw new AssertionError("process " + pid() + " does not come to rest: " + lines());
+                throw new AssertionError("process " + pid() + " does not " + what + ": " + lines());
             }
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
         }
     }
 
-    /** Returns whether a thread has the state R, see proc(5). */
-    private boolean isRunning() throws IOException {
+    /** Returns whether a thread has a state, see proc(5), that is asked for; also if that is not known of one that ends. */
+    private boolean hasThread(IntPredicate state) throws IOException {
         try (DirectoryStream<Path> threads = Files.newDirectoryStream(Path.of("/proc/" + pid() + "/task"))) {
             for (Path thread : threads) {
-                String stat = Files.readString(thread.resolve("stat"));
-                if (stat.startsWith(") R", stat.lastIndexOf(')'))) {
+                if (state.test(stat(thread)[0].charAt(0))) {
                     return true;
                 }
             }
-        } catch (NoSuchFileException e) {
-            // A thread has ended meanwhile.
-            return true;
+        } catch (IOException e) {
+            if (!isAlive()) {
+                throw e;
+            }
+            return true; // A thread has ended meanwhile.
         }
         return false;
     }
@@ -206,8 +211,11 @@ public class TestProcess implements AutoCloseable {
     /** Sends SIGSTOP, and waits until every thread has stopped. */
     public final void pause() throws IOException {
         signal("STOP");
-        while (threadStates().anyMatch(state -> state != 'T')) {
-            Thread.onSpinWait();
+        try {
+            awaitNoThread(state -> state != 'T', "stop");
+        } catch (IOException | AssertionError e) {
+            resume();
+            throw e;
         }
     }
 
@@ -228,16 +236,6 @@ public class TestProcess implements AutoCloseable {
                 throw new AssertionError(kill.lines());
             }
         }
-    }
-
-    private Stream<Character> threadStates() throws IOException {
-        List<Character> states = new ArrayList<>();
-        try (Stream<Path> threads = Files.list(Path.of("/proc/" + pid() + "/task"))) {
-            for (Path thread : threads.toList()) {
-                states.add(stat(thread)[0].charAt(0));
-            }
-        }
-        return states.stream();
     }
 
     /** Returns the process group. */
