@@ -21,7 +21,7 @@ class ExamplesPackagesTest {
     private final PackageRules rules = new PackageRules()
             .allow(PROCESS, DAEMON)
             .allow(RECORDS)
-            .allow(BENCH, PROCESS, VALUES, CLIENT, HANDOVER, MOVABLE_TLS, DAEMON)
+            .allow(BENCH, PROCESS, TLS, VALUES, CLIENT, HANDOVER, MOVABLE_TLS, DAEMON)
             .allow(EXAMPLES, BENCH, RECORDS, PROCESS, TLS, VALUES, CLIENT, HANDOVER, PROTOCOL);
 
     @Test
