@@ -73,7 +73,7 @@ class TlsPipelineTest extends TlsMoves {
         peer.assertEchoes("two");
     }
 
-    /** Says something too early, in a process that has not got the connection yet. */
+    /** Sends something too early, in a process that has not got the connection yet. */
     @Test
     void whatIsWrittenBeforeTheConnectionGoesOnIsSentBehindWhatIsUnsent() throws Exception {
         useVersion("TLSv1.3");

@@ -1,7 +1,7 @@
 package io.escrow.handover.connection;
 
 /**
- * Says when to look whether a pipeline has changed, which Netty reports to nobody. Who asks counts by itself: an object for each
+ * Decides when to look whether a pipeline has changed, which Netty reports to nobody. Who asks counts by itself: an object for each
  * connection would be one more that each read touches.
  */
 final class Interval {

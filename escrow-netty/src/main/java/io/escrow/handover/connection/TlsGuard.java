@@ -32,7 +32,7 @@ final class TlsGuard extends PlaintextMeter {
         void handshakeDone();
     }
 
-    /** Says that the connection is in the middle of something. */
+    /** Marks the connection as in the middle of something. */
     interface Mark {
 
         /** Is called before anything is encrypted, and before the kernel gets anything. */

@@ -46,7 +46,7 @@ final class OpenSslTap extends ChannelDuplexHandler implements RecordStream.Coun
         this.meter = meter;
     }
 
-    /** Tells what counts the bytes of the network from now on. */
+    /** Sets what counts the bytes of the network from now on. */
     void tell(NetworkMeter told) {
         network = told;
     }

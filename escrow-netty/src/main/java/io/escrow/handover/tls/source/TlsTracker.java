@@ -51,7 +51,7 @@ public interface TlsTracker {
     TlsState take(SslHandler ssl);
 
     /**
-     * Tells what counts the bytes of the network, if a handler that this tracker has added sees them all.
+     * Sets what counts the bytes of the network, if a handler that this tracker has added sees them all.
      *
      * @param next the first handler on the network's side
      * @return whether it does
