@@ -295,16 +295,18 @@ final class Rehearsal implements AutoCloseable {
                 .forEach(connection -> connection.channel().close());
         peers.forEach(RehearsalPeer::close);
         server.listeners().forEach(Listener::close);
-        if (idlePeer != null) {
-            idlePeer.close();
+        if (old != null) {
+            old.close();
         }
         if (next != null) {
-            old.close();
             next.close();
         }
         if (escrow != null) {
             escrow.close();
         }
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(PATIENCE.toMillis());
+        if (idlePeer != null) {
+            idlePeer.close();
+        }
     }
 }
