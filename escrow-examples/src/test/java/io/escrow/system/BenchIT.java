@@ -49,7 +49,15 @@ class BenchIT {
     void benchMeasuresHandoversOfTls(@TempDir Path directory) throws Exception {
         Path picture = directory.resolve("pauses.svg");
         List<String> output = JarProcess.run(
-                0, "bench", "handover", "--tls", "--rounds=2", "--connections=20", "--talking=10", "--svg=" + picture);
+                0,
+                "bench",
+                "handover",
+                "--tls",
+                "--wait=100",
+                "--rounds=2",
+                "--connections=20",
+                "--talking=10",
+                "--svg=" + picture);
         for (String row : List.of("1", "median", "tls 1", "tls 2", "tls median")) {
             assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){11}")), row + output);
         }
@@ -67,6 +75,7 @@ class BenchIT {
                 "bench",
                 "handover",
                 "--after=1",
+                "--wait=100",
                 "--closed-loop",
                 "--rounds=2",
                 "--connections=20",

@@ -388,7 +388,7 @@ public final class ServerHandoverBuilder {
      * talk to each other; for those that do, some members of a conversation would be in the old process, and some in the
      * new one. Connections that do not come to rest in time stay, and are drained.
      *
-     * @param pause how long a wave may take; 20 milliseconds suit most servers. By default all move at once
+     * @param pause how long a wave may take; 10 to 20 milliseconds suit most servers. By default all move at once
      * @return this builder
      * @throws IllegalArgumentException if the pause is not positive
      */

@@ -82,7 +82,15 @@ final class BenchHandover implements Callable<Integer> {
             names = "--wave",
             paramLabel = "MILLIS",
             description = "how long a wave may take, 1 at least; default: ${DEFAULT-VALUE}")
-    private int wave = 20;
+    private int wave = 10;
+
+    @Option(
+            names = "--wait",
+            paramLabel = "MILLIS",
+            description =
+                    "how long the next process waits before each handover; a new one rehearses meanwhile; default:"
+                            + " ${DEFAULT-VALUE}")
+    private int waiting = 5000;
 
     @Option(
             names = "--all",
@@ -98,7 +106,7 @@ final class BenchHandover implements Callable<Integer> {
             paramLabel = "OPTIONS",
             split = " ",
             description = "options of Java for the servers; default: ${DEFAULT-VALUE}")
-    private List<String> javaOptions = List.of("-XX:+UseSerialGC", "-Xms512m", "-Xmx512m");
+    private List<String> javaOptions = List.of("-Xms512m", "-Xmx512m");
 
     @Option(
             names = "--svg",
@@ -181,6 +189,7 @@ final class BenchHandover implements Callable<Integer> {
                 interval,
                 closedLoop,
                 crashSafe,
+                waiting,
                 together ? 0 : wave,
                 encrypted,
                 handovers,

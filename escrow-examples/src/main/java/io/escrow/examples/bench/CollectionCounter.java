@@ -2,6 +2,7 @@ package io.escrow.examples.bench;
 
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.util.stream.Collectors;
 
 /** Counts the garbage collections of this process, for the benchmark that reads what it prints. */
 final class CollectionCounter {
@@ -27,9 +28,12 @@ final class CollectionCounter {
                 .sum();
     }
 
-    /** Returns the collections since the beginning, and the time that they took together. */
+    /** Returns the collections since the beginning, the time that they took together, and what collects. */
     @Override
     public String toString() {
-        return (count() - before) + " collections in " + (millis() - millisBefore) + " ms";
+        String collectors = ManagementFactory.getGarbageCollectorMXBeans().stream()
+                .map(GarbageCollectorMXBean::getName)
+                .collect(Collectors.joining(", "));
+        return (count() - before) + " collections in " + (millis() - millisBefore) + " ms by " + collectors;
     }
 }

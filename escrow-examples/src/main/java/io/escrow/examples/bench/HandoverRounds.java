@@ -18,6 +18,8 @@ import org.HdrHistogram.Histogram;
  * Hands a server over again and again while clients talk to it, always to a process that is already waiting. Either each handover is
  * to a new process, or two processes hand over to each other.
  *
+ * @param waiting how long the next process waits before each handover, in milliseconds; clients send in the meantime, and are in their
+ *     rhythm when it comes
  * @param wave how long a wave may take, in milliseconds; 0 if all connections move at once
  * @param before how many handovers the two processes have behind them when they are measured; 0 for a new process each time
  */
@@ -27,6 +29,7 @@ record HandoverRounds(
         int interval,
         boolean closedLoop,
         boolean crashSafe,
+        int waiting,
         int wave,
         boolean encrypted,
         int before,
@@ -34,13 +37,10 @@ record HandoverRounds(
         Processors processors) {
 
     private static final Pattern HANDED_OVER =
-            Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us, (\\d+) collections in (\\d+) ms");
+            Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us, (\\d+) collections in (\\d+) ms by .*");
     private static final Pattern SERVING =
             Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us, pauses (\\d+) and (\\d+) ms,"
-                    + " (\\d+) collections in (\\d+) ms");
-
-    /** How long the sending connections send before a handover, so that they are in their rhythm when it comes. */
-    private static final int SETTLE_MILLIS = 2000;
+                    + " (\\d+) collections in (\\d+) ms by .*");
 
     /**
      * What one handover was like; times in microseconds.
@@ -71,7 +71,7 @@ record HandoverRounds(
                     next = startServer(children, HandoverEcho.WAITING, port, modes);
                 }
                 next.takeLine(HandoverEcho.WAITING);
-                Thread.sleep(SETTLE_MILLIS);
+                Thread.sleep(waiting);
                 Result result = handOver(clients, server, next);
                 if (round > 0) {
                     results.accept(result);
