@@ -169,10 +169,10 @@ final class Session extends ChannelInboundHandlerAdapter {
                 return get(get);
             } else if (request instanceof Frame.Update update) {
                 store.update(update.tag(), update.index(), update.payload(), update.farewell());
-                return ok();
+                return Frame.Reply.OK;
             } else if (request instanceof Frame.Delete delete) {
                 store.delete(delete.tag(), delete.index());
-                return ok();
+                return Frame.Reply.OK;
             } else if (request instanceof Frame.Tag tag) {
                 TagInfo info = store.info(tag.tag());
                 return new Frame.Info(tag.tag(), info.used(), info.end(), info.payloadBytes());
@@ -230,7 +230,7 @@ final class Session extends ChannelInboundHandlerAdapter {
             ReferenceCountUtil.release(descriptor);
             throw e;
         }
-        return ok();
+        return Frame.Reply.OK;
     }
 
     private Frame list(Frame.ListRequest request) throws EscrowException {
@@ -245,10 +245,6 @@ final class Session extends ChannelInboundHandlerAdapter {
         boolean more = page.size() == most && store.info(request.tag()).end() > last + 1L;
         return new Frame.ListPage(
                 request.tag(), more ? last + 1 : -1, request.look() ? store.markHungUp(page, hangups) : page);
-    }
-
-    private static Frame ok() {
-        return new Frame.Reply(Status.OK, "");
     }
 
     @Override

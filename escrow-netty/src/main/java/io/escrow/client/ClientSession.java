@@ -79,6 +79,7 @@ final class ClientSession implements RequestHandler.EndListener {
         if (attempt != null) {
             attempt.cancel(false);
         }
+        queue.hurry();
         connection.channel().close();
     }
 

@@ -19,6 +19,8 @@ import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.UnixChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.function.Consumer;
 
@@ -80,6 +82,7 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
         int withDescriptor = 0;
         int bytes = 0;
         Request last = null;
+        List<Request> asking = null;
         for (Request request = peek(); request != null && frames < limits.packetFrames(); request = peek()) {
             Frame frame = request.frame();
             int length = FrameCodec.maxLength(frame);
@@ -94,18 +97,31 @@ final class RequestHandler extends ChannelInboundHandlerAdapter {
             withDescriptor += descriptor ? 1 : 0;
             fetching += frame instanceof Frame.Get ? 1 : 0;
             sent.add(request);
+            if (last != null) {
+                channel.write(last.frame(), channel.voidPromise());
+            }
             last = request;
             if (request.asksWhenSent()) {
-                callWhenSent(request, channel.write(frame));
-            } else {
-                channel.write(frame, channel.voidPromise());
+                asking = asking == null ? new ArrayList<>() : asking;
+                asking.add(request);
             }
         }
         if (last == null) {
             return false;
         }
         last.markLastOfPacket();
+        writeLast(last.frame(), asking);
         return true;
+    }
+
+    /** Completes a packet, of which all is sent when its last frame is. */
+    private void writeLast(Frame frame, List<Request> asking) {
+        if (asking == null) {
+            channel.write(frame, channel.voidPromise());
+        } else {
+            ChannelFuture written = channel.write(frame);
+            asking.forEach(request -> callWhenSent(request, written));
+        }
     }
 
     private static void callWhenSent(Request request, ChannelFuture written) {

@@ -7,18 +7,23 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Keeps the requests of a client, in order, until they are sent. Outlives its connections.
  *
- * <p>Any thread may call {@link #submit}. Everything else happens on the event loop.
+ * <p>Any thread may call {@link #submit}, {@link #submitSoon} and {@link #hurry}. Everything else happens on the event loop.
  */
 final class RequestQueue {
+
+    /** How long requests wait that are not urgent, unless others are sent before. */
+    static final int SOON_MILLIS = 2;
 
     private final EventLoop loop;
     private final Queue<RequestSource> submitted = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean scheduled = new AtomicBoolean();
+    private final AtomicBoolean timed = new AtomicBoolean();
 
     private final Queue<RequestSource> waiting = new ArrayDeque<>();
     private Request next;
@@ -38,16 +43,60 @@ final class RequestQueue {
     /** Adds requests to the end. Requests that are submitted while packets are under way go into the next one. */
     void submit(RequestSource source) {
         submitted.add(source);
+        schedule();
+    }
+
+    private void schedule() {
         if (scheduled.compareAndSet(false, true)) {
             try {
                 loop.execute(this::takeSubmitted);
             } catch (RejectedExecutionException e) {
                 scheduled.set(false);
-                EscrowConnectionException why = ended;
-                failSubmitted(
-                        why == null ? new EscrowConnectionException("the event loop was shut down", false, e) : why);
+                rejected(e);
             }
         }
+    }
+
+    /**
+     * Adds requests to the end that need not be sent at once: they go with what is submitted by others, or after {@value
+     * #SOON_MILLIS} ms.
+     */
+    void submitSoon(RequestSource source) {
+        submitted.add(source);
+        EscrowConnectionException why = ended;
+        if (why != null) {
+            // The event loop may be about to end, and forgets what is to run later.
+            failSubmitted(why);
+            return;
+        }
+        // When a turn is scheduled, it has not looked yet.
+        if (!scheduled.get() && timed.compareAndSet(false, true)) {
+            try {
+                loop.schedule(this::soon, SOON_MILLIS, TimeUnit.MILLISECONDS);
+            } catch (RejectedExecutionException e) {
+                timed.set(false);
+                rejected(e);
+            }
+        }
+    }
+
+    private void soon() {
+        timed.set(false);
+        takeSubmitted();
+    }
+
+    /** Sends what waits to be sent soon. */
+    void hurry() {
+        if (loop.inEventLoop()) {
+            takeSubmitted();
+        } else if (timed.get()) {
+            schedule();
+        }
+    }
+
+    private void rejected(RejectedExecutionException e) {
+        EscrowConnectionException why = ended;
+        failSubmitted(why == null ? new EscrowConnectionException("the event loop was shut down", false, e) : why);
     }
 
     private void takeSubmitted() {

@@ -196,6 +196,10 @@ public sealed interface Frame {
      * @param text what was wrong; empty for {@link Status#OK}
      */
     record Reply(Status status, String text) implements Frame {
+
+        /** Says that a request was carried out. */
+        public static final Reply OK = new Reply(Status.OK, "");
+
         /**
          * Checks the status.
          *

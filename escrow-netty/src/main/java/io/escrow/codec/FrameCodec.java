@@ -53,6 +53,7 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
     private final Queue<Object> descriptors = new ArrayDeque<>();
     private final List<Frame> frames = new ArrayList<>();
     private final FrameReader reader;
+    private final boolean encoding;
     private Limits limits;
     private boolean hello;
     private int descriptorsInPacket;
@@ -65,6 +66,12 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
      * @param limits the bounds of frames and packets
      */
     public FrameCodec(boolean daemon, Limits limits) {
+        this(daemon, limits, true);
+    }
+
+    /** Makes a codec; if it is not encoding, it leaves that to a {@link PacketEncoder}, which needs no buffer for each frame. */
+    FrameCodec(boolean daemon, Limits limits, boolean encoding) {
+        this.encoding = encoding;
         this.daemon = daemon;
         this.limits = limits;
         this.reader = new FrameReader(daemon, limits);
@@ -203,6 +210,10 @@ public final class FrameCodec extends ByteToMessageCodec<Frame> {
 
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
+        if (!encoding) {
+            ctx.write(msg, promise);
+            return;
+        }
         super.write(ctx, msg, promise);
         if (msg instanceof Frame.Add add && add.descriptor() != null) {
             ctx.write(add.descriptor(), ctx.channel().unsafe().voidPromise());

@@ -192,9 +192,12 @@ final class FrameReader {
 
     private Frame readReply() {
         expectLeast(4);
+        int errno = -in.readInt();
+        if (errno == 0 && length == 4) {
+            return Frame.Reply.OK;
+        }
         return new Frame.Reply(
-                Status.ofWire(-in.readInt()),
-                in.readCharSequence(length - 4, UTF_8).toString());
+                Status.ofWire(errno), in.readCharSequence(length - 4, UTF_8).toString());
     }
 
     private Frame readHello() {

@@ -2,6 +2,8 @@ package io.escrow.codec;
 
 import io.escrow.Limits;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
@@ -17,14 +19,18 @@ import java.util.function.Predicate;
 /**
  * Collects the frames and descriptors that are written before a flush into packets (PROTOCOL.md, "Packets").
  *
- * <p>A frame is written as a buffer, followed by its descriptor if it has one. When a packet would exceed its limits,
+ * <p>A frame is written as a {@link Frame}, or as a buffer that is followed by its descriptor if it has one. When a packet would exceed its limits,
  * the next one begins. Each promise completes with its packet.
  */
 final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private static final int FIRST_CAPACITY = 16 * 1024;
 
+    /** The most frequent frame of a daemon. */
+    private static final byte[] OK = ok();
+
     private final List<DescriptorRegion> descriptors = new ArrayList<>();
+    private final boolean daemon;
     private Limits limits;
     /** Room for the prelude, then the frames. */
     private ByteBuf frames;
@@ -41,12 +47,29 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private boolean ownsDescriptors;
 
     /**
-     * Makes an encoder.
+     * Makes an encoder for frames that are buffers.
      *
      * @param limits the bounds of a packet
      */
     PacketEncoder(Limits limits) {
+        this(limits, false);
+    }
+
+    /**
+     * Makes an encoder.
+     *
+     * @param limits the bounds of a packet
+     * @param daemon whether it is the daemon that sends the frames
+     */
+    PacketEncoder(Limits limits, boolean daemon) {
         this.limits = limits;
+        this.daemon = daemon;
+    }
+
+    private static byte[] ok() {
+        ByteBuf bytes = Unpooled.buffer();
+        FrameWriter.write(Frame.Reply.OK, true, bytes);
+        return ByteBufUtil.getBytes(bytes);
     }
 
     /**
@@ -83,15 +106,15 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
-        if (msg instanceof ByteBuf frame) {
+        if (msg instanceof Frame frame) {
+            addFrame(ctx, frame);
+            if (frame instanceof Frame.Add add && add.descriptor() != null) {
+                addDescriptor(ctx, add.descriptor());
+            }
+        } else if (msg instanceof ByteBuf frame) {
             addFrame(ctx, frame);
         } else if (msg instanceof FileDescriptor descriptor) {
-            Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
-            int flagsIndex = lastFrame + FrameCodec.FLAGS_OFFSET;
-            descriptors.add(new DescriptorRegion(socket, descriptor, frames, flagsIndex));
-            boolean asItIs = (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
-            keepFlags |= asItIs;
-            mayBlock |= ring != null && !asItIs && !nonBlocking.test(descriptor);
+            addDescriptor(ctx, descriptor);
         } else {
             ctx.write(msg, promise);
             return;
@@ -101,10 +124,46 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         }
     }
 
+    private void addDescriptor(ChannelHandlerContext ctx, FileDescriptor descriptor) {
+        Socket socket = (Socket) ((UnixChannel) ctx.channel()).fd();
+        int flagsIndex = lastFrame + FrameCodec.FLAGS_OFFSET;
+        descriptors.add(new DescriptorRegion(socket, descriptor, frames, flagsIndex));
+        boolean asItIs = (frames.getByte(flagsIndex) & FrameCodec.KEEP_FLAGS) != 0;
+        keepFlags |= asItIs;
+        mayBlock |= ring != null && !asItIs && !nonBlocking.test(descriptor);
+    }
+
     /** Returns whether a descriptor is a socket of one of Netty's channels, which does not block. */
     static boolean isOfChannel(FileDescriptor descriptor) {
         return descriptor instanceof Socket
                 || (descriptor instanceof BorrowedDescriptor borrowed && borrowed.isOfChannel());
+    }
+
+    /** Writes a frame where the packet is collected; when it does not fit, it becomes the first one of the next packet. */
+    private void addFrame(ChannelHandlerContext ctx, Frame frame) {
+        if (frames != null && descriptors.size() == limits.packetDescriptors()) {
+            writePacket(ctx);
+        }
+        begin(ctx);
+        int start = frames.writerIndex();
+        try {
+            if (frame == Frame.Reply.OK && daemon) {
+                frames.writeBytes(OK);
+            } else {
+                FrameWriter.write(frame, daemon, frames);
+            }
+        } catch (Throwable e) {
+            frames.writerIndex(start);
+            throw e;
+        }
+        lastFrame = start;
+        if (framesLength() > limits.packetBytes() && start > PacketDecoder.PRELUDE_LENGTH) {
+            ByteBuf whole = frames;
+            ByteBuf last = whole.copy(start, whole.writerIndex() - start);
+            whole.writerIndex(start);
+            writePacket(ctx);
+            addFrame(ctx, last);
+        }
     }
 
     private void addFrame(ChannelHandlerContext ctx, ByteBuf frame) {
@@ -113,11 +172,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
                         || descriptors.size() == limits.packetDescriptors())) {
             writePacket(ctx);
         }
-        if (frames == null) {
-            // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
-            frames = ctx.alloc().directBuffer(FIRST_CAPACITY).writeZero(PacketDecoder.PRELUDE_LENGTH);
-            packetPromise = ctx.newPromise();
-        }
+        begin(ctx);
         lastFrame = frames.writerIndex();
         if (frame.hasArray()) {
             // Without the two views that a copy from buffer to buffer makes.
@@ -128,9 +183,18 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         frame.release();
     }
 
+    private void begin(ChannelHandlerContext ctx) {
+        if (frames == null) {
+            // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
+            frames = ctx.alloc().directBuffer(FIRST_CAPACITY).writeZero(PacketDecoder.PRELUDE_LENGTH);
+            packetPromise = ctx.newPromise();
+        }
+    }
+
     @Override
     public void flush(ChannelHandlerContext ctx) {
-        if (frames != null) {
+        // A frame that could not be encoded leaves nothing.
+        if (frames != null && framesLength() > 0) {
             writePacket(ctx);
         }
         ctx.flush();

@@ -25,8 +25,8 @@ public final class Wire {
         this.daemon = daemon;
         packetDecoder = new PacketDecoder(limits);
         reads = ExactReads.install(channel, packetDecoder, closer);
-        packetEncoder = new PacketEncoder(limits);
-        frameCodec = new FrameCodec(daemon, limits);
+        packetEncoder = new PacketEncoder(limits, daemon);
+        frameCodec = new FrameCodec(daemon, limits, false);
     }
 
     /**

@@ -7,6 +7,8 @@ import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
@@ -19,6 +21,8 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
     private final HandoverContext server;
     private final String listener;
     private final ChannelRecord fresh;
+    /** Those that were accepted in this turn and are not escrowed yet. */
+    private final List<Arrival> accepted = new ArrayList<>();
 
     AcceptHandler(HandoverContext server, String listener) {
         this.server = server;
@@ -35,19 +39,38 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
             return;
         }
         ChannelSlot slot = server.table().newConnectionSlot();
-        Connection accepted =
+        Connection connection =
                 Connection.accepted(server.connections(), server.configuration().rules(), listener, slot, child);
         server.connections().arriving(child);
-        Arrival arrival = new Arrival(ctx, child, accepted);
+        Arrival arrival = new Arrival(ctx, child, connection);
         if (server.connections().isEscrowing()) {
-            escrow(child, slot, arrival);
+            accepted.add(arrival);
         } else {
             arrival.run();
         }
     }
 
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) {
+        escrowAccepted();
+        ctx.fireChannelReadComplete();
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext ctx) {
+        escrowAccepted();
+    }
+
+    /** Stores what a turn has accepted at once: the first one wakes the client's event loop, and the packet has them all. */
+    private void escrowAccepted() {
+        accepted.forEach(this::escrow);
+        accepted.clear();
+    }
+
     /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */
-    private void escrow(Channel child, ChannelSlot slot, Arrival arrival) {
+    private void escrow(Arrival arrival) {
+        Channel child = arrival.child;
+        ChannelSlot slot = arrival.accepted.slot();
         slot.store(EventLoops.descriptor(child), fresh, arrival).whenComplete((nothing, failure) -> {
             if (failure != null) {
                 // First of all: the server serves it, whatever happens.

@@ -104,7 +104,7 @@ class ClientFuturesTest {
     void failsWhenTheConnectionWasLostBefore(Method request) {
         channel.close();
         CompletableFuture<?> future = ask(request);
-        channel.runPendingTasks();
+        turn();
 
         assertFalse(assertInstanceOf(EscrowConnectionException.class, PublicFutures.failureOf(future))
                 .maybeCarriedOut());
@@ -114,7 +114,7 @@ class ClientFuturesTest {
     @MethodSource("requests")
     void failsWhenTheConnectionIsLostBeforeTheAnswer(Method request) {
         CompletableFuture<?> future = ask(request);
-        channel.runPendingTasks();
+        turn();
         channel.close();
 
         assertTrue(assertInstanceOf(EscrowConnectionException.class, PublicFutures.failureOf(future))
@@ -142,7 +142,7 @@ class ClientFuturesTest {
     void sendsNothingWhenCancelledBefore(Method request) {
         CompletableFuture<?> future = ask(request);
         future.cancel(false);
-        channel.runPendingTasks();
+        turn();
 
         PublicFutures.assertCancelled(future);
         assertNull(channel.readOutbound());
@@ -153,7 +153,7 @@ class ClientFuturesTest {
     @MethodSource("requests")
     void dropsTheAnswerWhenCancelledAfterItWasSent(Method request) {
         CompletableFuture<?> future = ask(request);
-        channel.runPendingTasks();
+        turn();
         future.cancel(false);
         answerAll(this::answer);
 
@@ -164,7 +164,7 @@ class ClientFuturesTest {
     @Test
     void asksForNoFurtherPageWhenListingIsCancelled() {
         CompletableFuture<List<SlotInfo>> future = client.list(1);
-        channel.runPendingTasks();
+        turn();
         future.cancel(false);
         answerAll(frame -> new Frame.ListPage(1, 1024, List.of()));
 
@@ -174,12 +174,12 @@ class ClientFuturesTest {
     @Test
     void fetchesNoMoreWhenCancelledBetweenListingAndFetching() throws IOException {
         CompletableFuture<BulkResult> future = client.getAll(1, Entry::close);
-        channel.runPendingTasks();
+        turn();
         channel.readOutbound();
         channel.writeInbound(
                 new Frame.ListPage(1, -1, List.of(new SlotInfo(1, 1, 0, true), new SlotInfo(1, 2, 0, true))),
                 PacketEnd.INSTANCE);
-        channel.runPendingTasks();
+        turn();
         future.cancel(false);
         answerAll(this::answer);
 
@@ -286,20 +286,26 @@ class ClientFuturesTest {
 
     /** Answers what is sent, and what is sent then. */
     private void answerAll(Answers answers) {
-        channel.runPendingTasks();
+        turn();
         for (Frame sent = channel.readOutbound(); sent != null; sent = channel.readOutbound()) {
             try {
                 channel.writeInbound(answers.to(sent), PacketEnd.INSTANCE);
             } catch (IOException e) {
                 fail(e);
             }
-            channel.runPendingTasks();
+            turn();
         }
+    }
+
+    /** Has the channel do what it has to do, also what may wait a little. */
+    private void turn() {
+        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        channel.runPendingTasks();
     }
 
     private void assertServing() {
         CompletableFuture<Void> next = client.delete(7, 7);
-        channel.runPendingTasks();
+        turn();
         Frame.Delete sent = assertInstanceOf(Frame.Delete.class, channel.readOutbound());
         assertEquals(7, sent.index());
         channel.writeInbound(OK, PacketEnd.INSTANCE);

@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -251,7 +252,6 @@ class RequestHandlerTest {
         assertEquals(List.of(), sent);
 
         promises.remove(0).setSuccess();
-        promises.remove(0).setSuccess();
         assertEquals(List.of(0, 1), sent);
 
         promises.remove(0).setFailure(new IOException("cable cut"));
@@ -259,6 +259,80 @@ class RequestHandlerTest {
         channel.runPendingTasks();
         assertEquals(List.of(0, 1), sent);
         descriptor.release();
+    }
+
+    @Test
+    void callsOthersWhenCallbackOfSentRequestThrows() throws IOException {
+        List<Integer> sent = new ArrayList<>();
+        client.delete(0, 1, () -> {
+            throw new IllegalStateException("thrown by a test");
+        });
+        client.delete(0, 2, () -> sent.add(2));
+        send();
+
+        promises.remove(0).setSuccess();
+
+        assertEquals(List.of(2), sent);
+    }
+
+    @Test
+    void sendsWhatMayWaitWithTheNextRequest() {
+        client.deleteSoon(0, 1);
+        send();
+        assertPackets();
+
+        client.delete(0, 2);
+        send();
+
+        assertPackets("12");
+    }
+
+    @Test
+    void sendsWhatMayWaitAfterAMoment() {
+        client.deleteSoon(0, 1);
+        client.deleteSoon(0, 2);
+        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        send();
+        assertPackets("12");
+
+        client.deleteSoon(0, 3);
+        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        send();
+        assertPackets("12", "3");
+    }
+
+    @Test
+    void sendsWhatMayWaitBeforeItCloses() {
+        CompletableFuture<Void> deleted = client.deleteSoon(0, 1);
+
+        client.close();
+        send();
+
+        assertPackets("1");
+        assertTrue(assertInstanceOf(
+                        EscrowConnectionException.class,
+                        assertThrows(CompletionException.class, deleted::join).getCause())
+                .maybeCarriedOut());
+    }
+
+    @Test
+    void failsAtOnceWhatMayWaitWhenTheSessionHasEnded() {
+        channel.close();
+
+        CompletableFuture<Void> deleted = client.deleteSoon(0, 1);
+
+        assertTrue(deleted.isCompletedExceptionally());
+        assertPackets();
+    }
+
+    @Test
+    void failsWhatMayWaitWhenTheSessionEnds() {
+        CompletableFuture<Void> deleted = client.deleteSoon(0, 1);
+
+        channel.close();
+
+        assertTrue(deleted.isCompletedExceptionally());
+        assertPackets();
     }
 
     @Test

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.Deposit;
 import io.escrow.Limits;
+import io.escrow.Status;
 import io.escrow.testing.TestFile;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -81,6 +83,65 @@ class PacketEncoderTest {
         assertInstanceOf(DescriptorRegion.class, channel.readOutbound()).release();
         assertFrames(1, 2);
         assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void beginsNextPacketWithFrameThatDoesNotFit() {
+        for (int i = 1; i <= 4; i++) {
+            channel.write(new Frame.Add(0, i, -1, new byte[FRAME - 20], Deposit.NO_BYTES, false, null));
+        }
+        channel.flush();
+
+        assertPrelude(3 * FRAME, 0, PacketDecoder.PRELUDE_LENGTH + 3 * FRAME);
+        ByteBuf next = channel.readOutbound();
+        assertEquals(FRAME, next.getInt(0));
+        assertEquals(4, next.getInt(PacketDecoder.PRELUDE_LENGTH + 8));
+        assertEquals(PacketDecoder.PRELUDE_LENGTH + FRAME, next.readableBytes());
+        next.release();
+    }
+
+    @Test
+    void putsFramesWithDescriptorsIntoPacketsAsBuffers() throws IOException {
+        TestFile file = new TestFile(directory, "a");
+        for (int i = 1; i <= 3; i++) {
+            channel.write(new Frame.Add(0, i, 5, new byte[0], Deposit.NO_BYTES, false, file.openOwned()));
+        }
+        channel.flush();
+
+        assertPrelude(2 * 20, 2);
+        releaseRegions(2);
+        ByteBuf frames = channel.readOutbound();
+        assertEquals(FrameCodec.DESCRIPTOR, frames.getByte(frames.readerIndex() + FrameCodec.FLAGS_OFFSET));
+        frames.release();
+        assertPrelude(20, 1);
+        releaseRegions(1);
+        ((ByteBuf) channel.readOutbound()).release();
+        assertEquals(0, file.openCount());
+    }
+
+    @Test
+    void leavesNothingOfFrameThatCannotBeSent() {
+        ChannelFuture failed = channel.write(new Frame.Invalid(Status.EINVAL, "never sent"));
+        channel.flush();
+        assertNull(channel.readOutbound());
+        assertInstanceOf(IllegalArgumentException.class, failed.cause());
+
+        channel.writeAndFlush(new Frame.Delete(0, 7));
+        assertPrelude(12, 0, PacketDecoder.PRELUDE_LENGTH + 12);
+    }
+
+    @Test
+    void answersAsDaemon() {
+        channel.pipeline().replace(encoder, "daemon", new PacketEncoder(Limits.DEFAULT, true));
+        channel.writeAndFlush(Frame.Reply.OK);
+        ByteBuf first = channel.readOutbound();
+        channel.writeAndFlush(new Frame.Reply(Status.OK, ""));
+        ByteBuf second = channel.readOutbound();
+
+        assertEquals("00000010000000000000000c05800000" + "0000000000000000", ByteBufUtil.hexDump(first));
+        assertEquals(ByteBufUtil.hexDump(first), ByteBufUtil.hexDump(second));
+        first.release();
+        second.release();
     }
 
     @Test

@@ -240,10 +240,8 @@ public final class EscrowTable {
      * @param onSent called when that is sent; {@code null} for nothing
      */
     CompletableFuture<Void> remove(Place place, boolean forGood, Runnable onSent) {
-        CompletableFuture<Void> deleted = onSent == null
-                ? client.delete(place.tag(), place.index())
-                : client.delete(place.tag(), place.index(), onSent);
-        return deleted.handle((nothing, failure) -> {
+        return delete(place, forGood, onSent)
+                .handle((nothing, failure) -> {
                     if (isLoss(failure)) {
                         notFreed.add(new Removal(place, forGood));
                         return CompletableFuture.<Void>failedFuture(failure);
@@ -255,6 +253,14 @@ public final class EscrowTable {
                     return failure == null ? chunks : CompletableFuture.<Void>failedFuture(failure);
                 })
                 .thenCompose(freed -> freed);
+    }
+
+    private CompletableFuture<Void> delete(Place place, boolean forGood, Runnable onSent) {
+        if (onSent != null) {
+            return client.delete(place.tag(), place.index(), onSent);
+        }
+        // Nobody waits for the slot of a channel that has ended.
+        return forGood ? client.deleteSoon(place.tag(), place.index()) : client.delete(place.tag(), place.index());
     }
 
     /** Notes that something is being removed. */
