@@ -31,6 +31,9 @@ final class BenchStore implements Callable<Integer> {
     /** The rates of all passes, in slots a second. */
     private final Map<StoreLoad.Way, Map<StoreLoad.Operation, List<Double>>> rates = new EnumMap<>(StoreLoad.Way.class);
 
+    /** How many descriptors a second the kernel passes on, each in a message of its own, in each round. */
+    private final List<Double> limits = new ArrayList<>();
+
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException {
         try (ChildProcesses children = ChildProcesses.open()) {
@@ -40,7 +43,7 @@ final class BenchStore implements Callable<Integer> {
                             .connect()
                             .get();
                     StoreLoad load = StoreLoad.open(client, options)) {
-                measureRates(load);
+                measureRates(children, load);
                 printRates();
                 new StoreMemory(client, load, daemon.pid()).print();
             }
@@ -48,7 +51,8 @@ final class BenchStore implements Callable<Integer> {
         return 0;
     }
 
-    private void measureRates(StoreLoad load) throws IOException, InterruptedException, ExecutionException {
+    private void measureRates(ChildProcesses children, StoreLoad load)
+            throws IOException, InterruptedException, ExecutionException {
         printProgress("warming up");
         for (int pass = 0; pass < WARM_UP_PASSES; pass++) {
             pass(load, StoreLoad.Way.BULK);
@@ -59,11 +63,19 @@ final class BenchStore implements Callable<Integer> {
         rates.clear();
         for (int round = 1; round <= options.rounds(); round++) {
             printProgress("round " + round + " of " + options.rounds());
+            measureLimit(children);
             for (StoreLoad.Way way : StoreLoad.Way.values()) {
                 for (int pass = 0; pass < (way == StoreLoad.Way.BULK ? BULK_PASSES : 1); pass++) {
                     pass(load, way);
                 }
             }
+        }
+    }
+
+    /** The other process lives only for this: it must not take part in what is measured else. */
+    private void measureLimit(ChildProcesses children) throws IOException, InterruptedException {
+        try (KernelLimit limit = KernelLimit.start(children, options.slots())) {
+            limits.add(limit.measure());
         }
     }
 
@@ -96,6 +108,16 @@ final class BenchStore implements Callable<Integer> {
                     "%12.1f",
                     operation -> median(StoreLoad.Way.BULK, operation) / median(way, operation));
         }
+        printLimit();
+    }
+
+    /** Emptying slots passes no descriptors. */
+    private void printLimit() {
+        double limit = median(limits);
+        double add = median(StoreLoad.Way.BULK, StoreLoad.Operation.ADD);
+        double get = median(StoreLoad.Way.BULK, StoreLoad.Operation.GET);
+        System.out.printf("%-44s %,12.0f %,12.0f%n", "one descriptor a message, without escrowd", limit, limit);
+        System.out.printf("%-44s %12.2f %12.2f%n", "bulk : one descriptor a message", add / limit, get / limit);
     }
 
     private static void printRow(String text, String format, ToDoubleFunction<StoreLoad.Operation> value) {
@@ -107,7 +129,11 @@ final class BenchStore implements Callable<Integer> {
     }
 
     private double median(StoreLoad.Way way, StoreLoad.Operation operation) {
-        List<Double> sorted = rates.get(way).get(operation).stream().sorted().toList();
+        return median(rates.get(way).get(operation));
+    }
+
+    private static double median(List<Double> values) {
+        List<Double> sorted = values.stream().sorted().toList();
         return sorted.get(sorted.size() / 2);
     }
 }
