@@ -18,8 +18,8 @@ import java.util.concurrent.locks.LockSupport;
  * SO_LINGER} waits until its peer has received everything. The option can't be switched off before, because other
  * processes may share it; and asking for it would take as long as closing.
  *
- * <p>Closings are collected for a moment, so that few of them wake a thread. While a thread waits for a peer, others
- * close what comes behind.
+ * <p>Closings are collected for a moment, so that few of them wake a thread, and a thread that runs takes what comes meanwhile.
+ * While it waits for a peer, others close what comes behind: as soon as there is another batch for each of them.
  */
 public final class DescriptorCloser implements Executor, AutoCloseable {
 
@@ -36,6 +36,7 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
     private final EventExecutor timer;
     private final Queue<Runnable> closings = new ConcurrentLinkedQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
+    private final AtomicInteger busy = new AtomicInteger();
     private final AtomicBoolean timed = new AtomicBoolean();
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
@@ -60,8 +61,9 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
     @Override
     public void execute(Runnable closing) {
         closings.add(closing);
-        if (waiting.incrementAndGet() % BATCH == 0) {
-            threads.execute(this::closeAll);
+        int count = waiting.incrementAndGet();
+        if (count % BATCH == 0 && count / BATCH > busy.get()) {
+            wakeThread();
         } else if (timed.compareAndSet(false, true)) {
             waitMoment();
         }
@@ -74,7 +76,7 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
 
     /** Waits until no closing waits for a thread; not longer than 100 ms, if all threads wait for peers that linger. */
     public void catchUp() {
-        threads.execute(this::closeAll);
+        wakeThread();
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CATCH_UP_MILLIS);
         while (waiting.get() > 0 && System.nanoTime() < end) {
             LockSupport.parkNanos(LOOK_NANOS);
@@ -86,14 +88,14 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
             timer.schedule(this::momentOver, MOMENT_MILLIS, TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
             timed.set(false);
-            threads.execute(this::closeAll);
+            wakeThread();
         }
     }
 
     private void momentOver() {
         timed.set(false);
         if (!closings.isEmpty()) {
-            threads.execute(this::closeAll);
+            wakeThread();
             // The thread may have to wait for a peer. Then the next one goes on.
             if (timed.compareAndSet(false, true)) {
                 waitMoment();
@@ -101,10 +103,19 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
         }
     }
 
+    private void wakeThread() {
+        busy.incrementAndGet();
+        threads.execute(this::closeAll);
+    }
+
     private void closeAll() {
-        for (Runnable closing = closings.poll(); closing != null; closing = closings.poll()) {
-            waiting.decrementAndGet();
-            closing.run();
+        try {
+            for (Runnable closing = closings.poll(); closing != null; closing = closings.poll()) {
+                waiting.decrementAndGet();
+                closing.run();
+            }
+        } finally {
+            busy.decrementAndGet();
         }
     }
 
@@ -112,7 +123,7 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
     @Override
     public void close() {
         for (int i = 0; i < THREADS; i++) {
-            threads.execute(this::closeAll);
+            wakeThread();
         }
         threads.shutdown();
         try {
