@@ -19,8 +19,9 @@ import java.util.function.Predicate;
 /**
  * Collects the frames and descriptors that are written before a flush into packets (PROTOCOL.md, "Packets").
  *
- * <p>A frame is written as a {@link Frame}, or as a buffer that is followed by its descriptor if it has one. When a packet would exceed its limits,
- * the next one begins. Each promise completes with its packet.
+ * <p>A frame is written as a {@link Frame}, or as a buffer that is followed by its descriptor if it has one. When a packet would
+ * exceed its limits, the next one begins. Each promise completes with its packet, and so does that of a {@link PacketEnd} behind a
+ * frame.
  */
 final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
@@ -115,7 +116,10 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             addFrame(ctx, frame);
         } else if (msg instanceof FileDescriptor descriptor) {
             addDescriptor(ctx, descriptor);
-        } else {
+        } else if (msg == PacketEnd.INSTANCE && isEmpty()) {
+            promise.setFailure(new IllegalStateException("no frame was written"));
+            return;
+        } else if (msg != PacketEnd.INSTANCE) {
             ctx.write(msg, promise);
             return;
         }
@@ -183,6 +187,11 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         frame.release();
     }
 
+    /** Returns whether there is nothing to send: a frame that could not be encoded leaves nothing. */
+    private boolean isEmpty() {
+        return frames == null || framesLength() == 0;
+    }
+
     private void begin(ChannelHandlerContext ctx) {
         if (frames == null) {
             // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
@@ -193,8 +202,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     @Override
     public void flush(ChannelHandlerContext ctx) {
-        // A frame that could not be encoded leaves nothing.
-        if (frames != null && framesLength() > 0) {
+        if (!isEmpty()) {
             writePacket(ctx);
         }
         ctx.flush();

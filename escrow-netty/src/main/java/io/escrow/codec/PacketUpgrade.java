@@ -37,7 +37,8 @@ public final class PacketUpgrade {
      * Begins with packets, in both directions. Adds handlers to the pipeline. Those behind them get the descriptors of
      * each packet one by one, then a buffer with its frames, then {@link PacketEnd}. In place of a descriptor that could
      * not be received comes an object that is no {@link io.escrow.OwnedDescriptor}. They write each frame as a buffer,
-     * followed by its descriptor if it has one. The frames are framed as {@link Frame} describes.
+     * followed by its descriptor if it has one. The frames are framed as {@link Frame} describes. A {@link PacketEnd} that
+     * they write behind a frame completes when that is written, with all before it.
      *
      * @param limits the bounds of packets in both directions
      */

@@ -14,6 +14,7 @@ import java.util.Arrays;
 final class Fields {
 
     private static final int FIRST_CAPACITY = 64;
+    private static final int LARGEST_KEPT = 64 * 1024;
 
     private byte[] bytes;
     /** The end of what was written, or of what can be read. */
@@ -35,6 +36,16 @@ final class Fields {
     /** Begins to write so many bytes, which are then not copied. */
     static Fields write(int length) {
         return new Fields(new byte[length], 0, 0);
+    }
+
+    /** Begins to write again, in place of what was written before, and so many bytes without a copy. */
+    Fields again(int length) {
+        if (bytes.length < length || bytes.length > LARGEST_KEPT) {
+            bytes = new byte[length];
+        }
+        at = 0;
+        end = 0;
+        return this;
     }
 
     /**

@@ -1,13 +1,12 @@
 package io.escrow.daemon.follow;
 
 import io.escrow.Limits;
+import io.escrow.codec.PacketEnd;
 import io.escrow.daemon.events.FailureDetector;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPromise;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Queue;
 
 /**
@@ -21,8 +20,8 @@ final class FrameQueue {
 
     private record Waiter(long frames, Runnable task) {}
 
-    /** Frames that were written together: how many were sent with them, and their bytes. */
-    private record Batch(long upTo, long bytes) {}
+    /** Frames that were written together: how many were sent with them, their bytes, and their descriptors. */
+    private record Batch(long upTo, long bytes, int descriptors) {}
 
     /** What a frame takes at least. */
     private static final int BYTES_OF_FRAME = 2 * 1024;
@@ -33,27 +32,33 @@ final class FrameQueue {
     private final Channel channel;
     private final FailureDetector failures;
     private final long mostBehind;
+    private final long mostDescriptors;
     private final Runnable allWritten;
     private final Queue<Batch> unacknowledged = new ArrayDeque<>();
     private final Queue<Waiter> waiters = new ArrayDeque<>();
-    private List<LinkFrame> unsent = new ArrayList<>();
     private long sent;
+    private long flushed;
     private long written;
     private long acknowledged;
     private long bytesBehind;
     private long unsentBytes;
+    private int unsentDescriptors;
+    private long descriptorsBehind;
     private boolean closed;
 
     /**
      * Creates an empty queue.
      *
      * @param mostBehind how many bytes the follower may not have carried out; each frame counts as 2 KiB at least
+     * @param mostDescriptors how many descriptors may be under way; those of frames that go out together always may, alone. The
+     *     kernel bounds how many a user has in the queues of sockets, and a follower that is stopped leaves them there
      * @param allWritten run each time when everything that was sent is written
      */
-    FrameQueue(Channel channel, FailureDetector failures, long mostBehind, Runnable allWritten) {
+    FrameQueue(Channel channel, FailureDetector failures, long mostBehind, long mostDescriptors, Runnable allWritten) {
         this.channel = channel;
         this.failures = failures;
         this.mostBehind = mostBehind;
+        this.mostDescriptors = mostDescriptors;
         this.allWritten = allWritten;
     }
 
@@ -65,45 +70,56 @@ final class FrameQueue {
         return 2 * Math.max(session.packetBytes(), (long) session.packetFrames() * BYTES_OF_FRAME) + ACKNOWLEDGED;
     }
 
-    /** Sends a frame at the end of this turn of the event loop, or with the next {@link #flush}. */
+    /**
+     * Sends a frame at the end of this turn of the event loop, or with the next {@link #flush}. Its body is not used any more when
+     * this method returns.
+     */
     void send(LinkFrame frame) {
         if (closed) {
             release(frame);
             return;
         }
-        sent++;
-        unsentBytes += frame.body().length();
-        if (unsent.isEmpty()) {
+        if (sent == flushed) {
             channel.eventLoop().execute(failures.guard(this::flush));
         }
-        unsent.add(frame);
+        sent++;
+        unsentBytes += frame.body().length();
+        unsentDescriptors += frame.descriptor() == null ? 0 : 1;
+        if (channel.isActive()) {
+            channel.write(frame, channel.voidPromise());
+        } else {
+            release(frame);
+        }
     }
 
-    /** Writes what was sent. */
+    /** Writes what was sent; when the follower has acknowledged more, if too many descriptors are under way. */
     void flush() {
-        if (unsent.isEmpty()) {
-            return;
-        }
-        List<LinkFrame> frames = unsent;
-        unsent = new ArrayList<>(frames.size());
-        unacknowledged.add(new Batch(sent, unsentBytes));
-        bytesBehind += unsentBytes;
-        unsentBytes = 0;
-        if (!channel.isActive()) {
-            frames.forEach(FrameQueue::release);
+        if (closed || sent == flushed || hasTooManyDescriptors()) {
             return;
         }
         long upTo = sent;
+        flushed = upTo;
+        unacknowledged.add(new Batch(upTo, unsentBytes, unsentDescriptors));
+        bytesBehind += unsentBytes;
+        descriptorsBehind += unsentDescriptors;
+        unsentBytes = 0;
+        unsentDescriptors = 0;
+        if (!channel.isActive()) {
+            return;
+        }
         ChannelPromise last = channel.newPromise();
         last.addListener(done -> {
             if (done.isSuccess()) {
                 failures.guard(() -> written(upTo)).run();
             }
         });
-        for (int i = 0; i < frames.size(); i++) {
-            channel.write(frames.get(i), i == frames.size() - 1 ? last : channel.voidPromise());
-        }
-        channel.flush();
+        channel.writeAndFlush(PacketEnd.INSTANCE, last);
+    }
+
+    private boolean hasTooManyDescriptors() {
+        return unsentDescriptors > 0
+                && descriptorsBehind > 0
+                && descriptorsBehind + unsentDescriptors > mostDescriptors;
     }
 
     private void written(long frames) {
@@ -135,8 +151,11 @@ final class FrameQueue {
     void acknowledged(long frames) {
         acknowledged = Math.max(acknowledged, Math.min(frames, sent));
         while (!unacknowledged.isEmpty() && unacknowledged.element().upTo <= acknowledged) {
-            bytesBehind -= unacknowledged.remove().bytes;
+            Batch batch = unacknowledged.remove();
+            bytesBehind -= batch.bytes;
+            descriptorsBehind -= batch.descriptors;
         }
+        flush();
     }
 
     /** Returns how many frames were sent. */
@@ -164,11 +183,9 @@ final class FrameQueue {
         return Math.max(bytesBehind(), (long) framesBehind() * BYTES_OF_FRAME) > mostBehind;
     }
 
-    /** Sends nothing any more, and drops what was not written. What waits for it goes on waiting. */
+    /** Sends nothing any more. What waits for what was not written goes on waiting. */
     void close() {
         closed = true;
-        unsent.forEach(FrameQueue::release);
-        unsent.clear();
     }
 
     /** Runs everything that waits, although the follower may never get what it waits for. */

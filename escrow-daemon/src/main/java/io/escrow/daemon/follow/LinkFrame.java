@@ -6,7 +6,7 @@ import io.netty.channel.unix.FileDescriptor;
  * A frame on a link.
  *
  * @param kind what it says
- * @param body its fields. Received: valid until the handler returns
+ * @param body its fields, valid until the handler returns that gets the frame, or it is sent
  * @param keepFlags whether receiving the descriptor must not change the flags of its open file
  * @param descriptor its descriptor or {@code null}. To send: released when it is sent, if it has references. Received: an
  *     {@code OwnedDescriptor}, which the receiver releases

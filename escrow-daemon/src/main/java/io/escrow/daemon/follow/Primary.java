@@ -7,6 +7,7 @@ import io.escrow.codec.PacketEnd;
 import io.escrow.codec.PacketUpgrade;
 import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.FailureDetector;
+import io.escrow.daemon.kernel.OpenFiles;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoreListener;
@@ -36,6 +37,7 @@ public final class Primary {
     static final Limits LIMITS = new Limits(32, 1 << 24, (1 << 24) + (1 << 17), 128, 1024, 2, 1 << 16);
 
     private static final int HELLO_SECONDS = 10;
+    private static final int DESCRIPTORS_IF_UNKNOWN = 512;
     /** How long a follower may leave the reason unread for which it is refused. */
     private static final int REASON_SECONDS = 5;
 
@@ -88,11 +90,23 @@ public final class Primary {
         this.limits = limits;
         this.patience = standby.timeout();
         long behind = Math.max(standby.behind(), FrameQueue.leastBehind(limits.session()));
-        this.queue = new FrameQueue(channel, failures, behind, host::mirrored);
+        this.queue = new FrameQueue(channel, failures, behind, mostDescriptors(), host::mirrored);
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());
         loop.schedule(failures.guard(this::checkGreeted), HELLO_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /**
+     * Returns how many descriptors may be on their way to the follower. The kernel allows each user as many as this process may
+     * have open, and clients need some of them.
+     */
+    private static long mostDescriptors() {
+        try {
+            return OpenFiles.allowedNow() / 2;
+        } catch (EscrowException e) {
+            return DESCRIPTORS_IF_UNKNOWN;
+        }
     }
 
     /** Returns the process at the other end. */

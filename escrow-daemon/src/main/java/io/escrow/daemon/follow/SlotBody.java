@@ -12,9 +12,13 @@ final class SlotBody {
 
     private SlotBody() {}
 
-    /** Makes the frame that fills a slot; retains its descriptor. */
-    static LinkFrame filled(int tag, int index, StoredSlot slot) {
-        Fields body = Fields.write(FIELDS + slot.payload().length + slot.farewell().length)
+    /**
+     * Makes the frame that fills a slot; retains its descriptor.
+     *
+     * @param room what the body is written to, in place of what is there
+     */
+    static LinkFrame filled(int tag, int index, StoredSlot slot, Fields room) {
+        Fields body = room.again(FIELDS + slot.payload().length + slot.farewell().length)
                 .put(tag)
                 .put(index)
                 .put(slot.number())

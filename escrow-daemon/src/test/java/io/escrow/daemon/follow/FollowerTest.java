@@ -65,7 +65,7 @@ class FollowerTest {
     }
 
     private static LinkFrame slot(int tag, int index, int bytes) {
-        return SlotBody.filled(tag, index, new StoredSlot(-1, new byte[bytes], null));
+        return SlotBody.filled(tag, index, new StoredSlot(-1, new byte[bytes], null), Fields.write());
     }
 
     private static LinkFrame longer(LinkFrame frame) {
