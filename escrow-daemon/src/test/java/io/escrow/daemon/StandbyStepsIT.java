@@ -196,7 +196,7 @@ class StandbyStepsIT {
 
     /** Kills the one that serves: the third one has everything if it stands by, and else everything or nothing. */
     private void killWithThird(TestProcess serving, TestProcess third, ChangingLoad load) throws Exception {
-        boolean standsBy = third.lines().stream().anyMatch(line -> line.contains(" standing by path="));
+        boolean standsBy = third.lines().stream().anyMatch(line -> line.startsWith("Standing by for "));
         serving.kill();
         pair.serves(third);
         boolean anew = third.lines().stream().noneMatch(line -> line.contains("serving in place of"));

@@ -16,10 +16,10 @@ import java.util.Set;
 /** Starts a daemon that outlives the process which starts it. */
 public final class DaemonProcess {
 
-    private static final String READY = "Listening on ";
+    /** What a daemon announces when it listens, or stands by: no other line of its log begins so. */
+    private static final List<String> READY = List.of("Listening on ", "Standing by for ");
+
     private static final String MESSAGE_JSON = "\"message\":\"";
-    private static final String STANDS_BY = "standing by";
-    private static final String STANDS_BY_TEXT = " INFO  " + STANDS_BY + " ";
 
     private static final Set<String> SYSTEMD =
             Set.of("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES");
@@ -122,10 +122,8 @@ public final class DaemonProcess {
     }
 
     private static boolean isReady(String line) {
-        if (line.startsWith("{")) {
-            return line.contains(MESSAGE_JSON + READY) || line.contains(MESSAGE_JSON + STANDS_BY + '"');
-        }
-        return line.startsWith(READY) || line.contains(STANDS_BY_TEXT);
+        return READY.stream()
+                .anyMatch(sign -> line.startsWith("{") ? line.contains(MESSAGE_JSON + sign) : line.startsWith(sign));
     }
 
     private static void closeQuietly(BufferedReader reader) {

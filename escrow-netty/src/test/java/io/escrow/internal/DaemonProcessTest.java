@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DaemonProcessTest {
 
@@ -57,14 +59,27 @@ class DaemonProcessTest {
         }
     }
 
-    /** The words alone, in another part of a line, are not it. */
-    @Test
-    void seesThatDaemonWhichLogsJsonListens() throws Exception {
-        String listening = "\"message\":\"Listening on \\\"s\\\"\"}";
-        Process daemon = DaemonProcess.start(shell("echo '{\"time\":\"\"," + listening + "' >&2; exec sleep 600"));
+    @ParameterizedTest
+    @ValueSource(strings = {"Listening on", "Standing by for"})
+    void seesThatDaemonIsReady(String sign) throws Exception {
+        Process daemon = DaemonProcess.start(shell("echo '" + sign + " \"s\"' >&2; exec sleep 600"));
         daemon.destroyForcibly().waitFor();
 
-        String quoted = "{\"message\":\"wrong\",\"reason\":\"\\\"message\\\":\\\"Listening on \"}";
+        String other = "2026-11-28T12:00:00.000 INFO  standing by path=\"" + sign + " s\"";
+        EscrowException e = assertThrows(
+                EscrowException.class, () -> DaemonProcess.start(shell("printf '%s\\n' '" + other + "' >&2")));
+        assertTrue(e.text().endsWith(other), e.text());
+    }
+
+    /** The words alone, in another part of a line, are not it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Listening on", "Standing by for"})
+    void seesThatDaemonWhichLogsJsonIsReady(String sign) throws Exception {
+        String ready = "\"message\":\"" + sign + " \\\"s\\\"\"}";
+        Process daemon = DaemonProcess.start(shell("echo '{\"time\":\"\"," + ready + "' >&2; exec sleep 600"));
+        daemon.destroyForcibly().waitFor();
+
+        String quoted = "{\"message\":\"wrong\",\"reason\":\"\\\"message\\\":\\\"" + sign + " \"}";
         EscrowException e = assertThrows(
                 EscrowException.class, () -> DaemonProcess.start(shell("printf '%s\\n' '" + quoted + "' >&2")));
         assertTrue(e.text().endsWith(quoted), e.text());

@@ -103,7 +103,7 @@ public final class JarProcess extends TestProcess {
     /** Runs another daemon, and returns when it would serve if the one that serves ended. */
     public static JarProcess standby(Path socket) throws IOException {
         JarProcess daemon = launchEscrowd(socket, "--standby");
-        daemon.nextWith("standing by");
+        daemon.nextWith("Standing by for");
         return daemon;
     }
 

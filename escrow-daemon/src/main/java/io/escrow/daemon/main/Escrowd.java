@@ -281,7 +281,8 @@ public final class Escrowd implements Callable<Integer> {
             Steps.begin();
             daemon = EscrowDaemon.standBy(
                     options,
-                    new StandbyLog(options.path(), (loop, status) -> begin(notifier, loop, status), notifier::await));
+                    new StandbyLog(
+                            log, options.path(), (loop, status) -> begin(notifier, loop, status), notifier::await));
         } else {
             Steps.begin();
             daemon = EscrowDaemon.start(options);

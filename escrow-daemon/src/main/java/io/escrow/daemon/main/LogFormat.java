@@ -41,7 +41,16 @@ enum LogFormat {
      * it.
      */
     void tellListening(Path path) {
-        String message = "Listening on \"" + path + "\"";
+        announce("Listening on", path);
+    }
+
+    /** Announces in the same way that this process serves as soon as the other one ends. */
+    void tellStandingBy(Path path) {
+        announce("Standing by for", path);
+    }
+
+    private void announce(String what, Path path) {
+        String message = what + " \"" + path + "\"";
         if (this == TEXT) {
             System.err.println(message);
         } else {

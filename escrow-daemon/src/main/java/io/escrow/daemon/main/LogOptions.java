@@ -60,6 +60,10 @@ final class LogOptions {
         format.tellListening(path);
     }
 
+    void tellStandingBy(Path path) {
+        format.tellStandingBy(path);
+    }
+
     /** Writes what is queued, if somebody reads it; then the queue is used no more. */
     void end() {
         queue.drain(PATIENCE);

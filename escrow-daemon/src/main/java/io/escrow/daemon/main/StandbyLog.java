@@ -15,6 +15,7 @@ final class StandbyLog implements StandbyListener {
 
     private static final Logger logger = LoggerFactory.getLogger(StandbyLog.class);
 
+    private final LogOptions log;
     private final Path path;
     private final BiConsumer<EventLoop, Supplier<DaemonStatus>> ready;
     private final Consumer<String> waiting;
@@ -22,10 +23,13 @@ final class StandbyLog implements StandbyListener {
     /**
      * Creates a listener.
      *
+     * @param log announces that this process stands by
      * @param ready is told of the event loop and the status of each daemon that stands by
      * @param waiting is told why nothing stands by
      */
-    StandbyLog(Path path, BiConsumer<EventLoop, Supplier<DaemonStatus>> ready, Consumer<String> waiting) {
+    StandbyLog(
+            LogOptions log, Path path, BiConsumer<EventLoop, Supplier<DaemonStatus>> ready, Consumer<String> waiting) {
+        this.log = log;
         this.path = path;
         this.ready = ready;
         this.waiting = waiting;
@@ -33,7 +37,7 @@ final class StandbyLog implements StandbyListener {
 
     @Override
     public void standingBy(EventLoop loop, Supplier<DaemonStatus> status) {
-        logger.atInfo().addKeyValue("path", path).log("standing by");
+        log.tellStandingBy(path);
         ready.accept(loop, status);
     }
 
