@@ -22,6 +22,15 @@ final class DaemonLauncher {
     /** For a small process that starts quickly. The daemon's launch script has the same options. */
     static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
 
+    /**
+     * Has Java use its archives of classes where they were made for. By default it moves them to a random place, which makes
+     * all of them memory of each process's own. A diagnostic option, which a later Java may not know: it would not start.
+     */
+    static final List<String> IN_PLACE = List.of("-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0");
+
+    /** The last Java that is known to have those options. */
+    static final int LAST_IN_PLACE = 25;
+
     private static final Path ROOT = Path.of("/");
 
     private DaemonLauncher() {}
@@ -84,6 +93,9 @@ final class DaemonLauncher {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(SMALL);
+        if (Runtime.version().feature() <= LAST_IN_PLACE) {
+            command.addAll(IN_PLACE);
+        }
         return command;
     }
 

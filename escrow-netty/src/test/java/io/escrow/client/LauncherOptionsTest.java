@@ -13,7 +13,10 @@ class LauncherOptionsTest {
         String script = Files.readString(Path.of("../escrow-daemon/src/main/dist/lib/launch"));
         String options = String.join(" ", DaemonLauncher.SMALL);
         assertTrue(
-                script.contains("exec \"$java\" " + options + " ${ESCROW_JAVA_OPTS:-}"),
+                script.contains("exec \"$java\" " + options + " $in_place ${ESCROW_JAVA_OPTS:-}"),
                 () -> options + " in " + script);
+        String inPlace = "[ \"$major\" -gt " + DaemonLauncher.LAST_IN_PLACE + " ] || in_place='"
+                + String.join(" ", DaemonLauncher.IN_PLACE) + "'";
+        assertTrue(script.contains(inPlace), () -> inPlace + " in " + script);
     }
 }
