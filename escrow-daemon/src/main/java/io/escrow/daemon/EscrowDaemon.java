@@ -11,6 +11,7 @@ import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.DescriptorCloser;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.NativeTransport;
+import io.escrow.daemon.kernel.StandardDescriptors;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.daemon.socket.SocketFile;
@@ -26,8 +27,6 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
-import io.netty.channel.unix.FileDescriptor;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -223,7 +222,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private static void prepare(DaemonOptions options) throws EscrowException {
         SocketFile.checkDirectory(options.path(), new AccessCheck(options.access()));
-        occupyStandardDescriptors();
+        StandardDescriptors.occupy();
         Wire.keepsFlags(); // Loads a library now, while it is certain to be there.
     }
 
@@ -279,22 +278,6 @@ public final class EscrowDaemon implements AutoCloseable {
         Thread thread = new Thread(task, "escrowd-background");
         thread.setDaemon(true);
         thread.start();
-    }
-
-    /**
-     * Opens /dev/null until 0, 1 and 2 are open: a descriptor received with number 0 would be taken for the end of
-     * file.
-     */
-    private static void occupyStandardDescriptors() throws EscrowException {
-        try {
-            FileDescriptor filler;
-            do {
-                filler = FileDescriptor.from("/dev/null");
-            } while (filler.intValue() <= 2);
-            filler.close();
-        } catch (IOException e) {
-            throw new EscrowException(Futures.statusOf(e), "/dev/null can't be opened: " + e, e);
-        }
     }
 
     private void listen(InheritedListener bound) throws EscrowException {

@@ -5,9 +5,7 @@ import io.escrow.OwnedDescriptor;
 import io.escrow.Status;
 import io.escrow.codec.PacketEnd;
 import io.escrow.codec.PacketUpgrade;
-import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
-import io.escrow.daemon.store.StoredSlot;
 import io.escrow.internal.Futures;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -16,7 +14,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The follower's end of a link: fills the own store with what the primary has, and keeps its sockets. Used on the daemon's
@@ -32,20 +29,12 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
      */
     public record Socket(Listening listening, OwnedDescriptor descriptor) {}
 
-    /** How many frames are acknowledged without delay. */
-    private static final int ACKNOWLEDGED_AT_ONCE = 512;
-
-    /** How many bytes of frames are acknowledged without delay. */
-    private static final int ACKNOWLEDGED_BYTES = 1 << 20;
-
-    /** For how long fewer frames may stay unacknowledged: each acknowledgement costs both processes as much as a change. */
-    private static final int ACKNOWLEDGED_MILLIS = 20;
-
-    private final Store store;
     private LinkHello own;
     private PacketUpgrade packets;
     private final PrimaryCheck check;
     private final Runnable endOfPacket;
+    private final MirroredSlots slots;
+    private final Acknowledgements acknowledgements;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final CompletableFuture<Void> committed = new CompletableFuture<>();
     private final CompletableFuture<Void> released = new CompletableFuture<>();
@@ -59,12 +48,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     private Mark.State marked = Mark.State.CLEAN;
     private volatile boolean failed;
     private volatile boolean lockReleased;
-    private PeerIdentity owner = PeerIdentity.UNKNOWN;
     private String statistics;
-    private long received;
-    private long acknowledged;
-    private long bytesUnacknowledged;
-    private boolean acknowledgesSoon;
     private String reason = "the other escrowd has closed the link";
 
     /**
@@ -76,10 +60,11 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
      * @param endOfPacket run behind each packet
      */
     public Follower(Store store, LinkHello own, PrimaryCheck check, Runnable endOfPacket) {
-        this.store = store;
         this.own = own;
         this.check = check;
         this.endOfPacket = endOfPacket;
+        this.slots = new MirroredSlots(store);
+        this.acknowledgements = new Acknowledgements(this::isInStep, store);
     }
 
     /** Sets what the packets of the link come through. Without it, each descriptor comes in a message of its own. */
@@ -221,7 +206,7 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) throws EscrowException {
         if (msg == PacketEnd.INSTANCE) {
-            endPacket(ctx);
+            acknowledgements.endPacket(ctx);
             endOfPacket.run();
         } else if (msg instanceof LinkFrame frame) {
             boolean kept = false;
@@ -240,46 +225,13 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
         }
     }
 
-    /** Acknowledges at once while the primary waits for it before it sends more, and later now and then. */
-    private void endPacket(ChannelHandlerContext ctx) {
-        if (!isInStep()
-                || received - acknowledged >= ACKNOWLEDGED_AT_ONCE
-                || bytesUnacknowledged >= ACKNOWLEDGED_BYTES) {
-            acknowledge(ctx);
-        } else if (!acknowledgesSoon) {
-            acknowledgesSoon = true;
-            ctx.executor()
-                    .schedule(
-                            () -> {
-                                acknowledgesSoon = false;
-                                acknowledge(ctx);
-                            },
-                            ACKNOWLEDGED_MILLIS,
-                            TimeUnit.MILLISECONDS);
-        }
-    }
-
-    private void acknowledge(ChannelHandlerContext ctx) {
-        if (received > acknowledged && ctx.channel().isActive()) {
-            if (isInStep()) {
-                Steps.reached("acknowledging");
-            } else if (store.slots() > 0) {
-                Steps.reached("page");
-            }
-            acknowledged = received;
-            bytesUnacknowledged = 0;
-            ctx.writeAndFlush(LinkFrame.of(LinkKind.ACK, Fields.write().put(received)), ctx.voidPromise());
-        }
-    }
-
     /** Returns whether the descriptor of the frame, if there is one, is kept. */
     private boolean receive(LinkFrame frame) throws EscrowException {
         if (hello == null && frame.kind() != LinkKind.HELLO && frame.kind() != LinkKind.FAILED) {
             throw new EscrowException(Status.EPROTO, "the first frame is " + frame.kind());
         }
         if (frame.kind() != LinkKind.HELLO) {
-            received++;
-            bytesUnacknowledged += frame.body().length();
+            acknowledgements.count(frame);
         }
         Fields in = frame.body();
         switch (frame.kind()) {
@@ -296,29 +248,12 @@ public final class Follower extends ChannelInboundHandlerAdapter implements Auto
                 return true;
             }
             case SLOT -> {
-                Steps.reached("slot");
-                int tag = in.getInt();
-                int index = in.getInt();
-                StoredSlot slot = SlotBody.slot(in, frame, owner);
-                owner = slot.owner();
-                store.restore(tag, index, slot);
+                slots.fill(frame);
                 return true;
             }
-            case EMPTIED -> {
-                int tag = in.getInt();
-                int index = in.getInt();
-                if (store.isUsed(tag, index)) {
-                    store.delete(tag, index);
-                }
-            }
-            case UPDATED -> {
-                int tag = in.getInt();
-                int index = in.getInt();
-                if (store.isUsed(tag, index)) {
-                    store.update(tag, index, in.getBytes(), in.getBytes());
-                }
-            }
-            case CLEARED -> store.clear();
+            case EMPTIED -> slots.empty(in);
+            case UPDATED -> slots.update(in);
+            case CLEARED -> slots.clear();
             case LIMITS -> check.primary(PrimaryLimits.of(in));
             case SESSION -> {
                 SessionState begun = SessionState.of(frame);

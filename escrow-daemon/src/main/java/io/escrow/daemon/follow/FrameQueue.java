@@ -1,8 +1,10 @@
 package io.escrow.daemon.follow;
 
+import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.codec.PacketEnd;
 import io.escrow.daemon.events.FailureDetector;
+import io.escrow.daemon.kernel.OpenFiles;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelPromise;
 import io.netty.util.ReferenceCountUtil;
@@ -28,6 +30,8 @@ final class FrameQueue {
 
     /** Room for what a follower in step has not acknowledged yet, and for what is on its way. */
     private static final long ACKNOWLEDGED = 3L << 20;
+
+    private static final int DESCRIPTORS_IF_UNKNOWN = 512;
 
     private final Channel channel;
     private final FailureDetector failures;
@@ -68,6 +72,18 @@ final class FrameQueue {
      */
     static long leastBehind(Limits session) {
         return 2 * Math.max(session.packetBytes(), (long) session.packetFrames() * BYTES_OF_FRAME) + ACKNOWLEDGED;
+    }
+
+    /**
+     * Returns how many descriptors may be on their way to a follower. The kernel allows each user as many as this process may
+     * have open, and clients need some of them.
+     */
+    static long mostDescriptors() {
+        try {
+            return OpenFiles.allowedNow() / 2;
+        } catch (EscrowException e) {
+            return DESCRIPTORS_IF_UNKNOWN;
+        }
     }
 
     /**

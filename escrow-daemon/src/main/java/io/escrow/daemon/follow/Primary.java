@@ -7,7 +7,6 @@ import io.escrow.codec.PacketEnd;
 import io.escrow.codec.PacketUpgrade;
 import io.escrow.daemon.config.StandbyOptions;
 import io.escrow.daemon.events.FailureDetector;
-import io.escrow.daemon.kernel.OpenFiles;
 import io.escrow.daemon.kernel.PeerIdentity;
 import io.escrow.daemon.store.Store;
 import io.escrow.daemon.store.StoreListener;
@@ -18,7 +17,6 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.ReferenceCountUtil;
-import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -37,7 +35,6 @@ public final class Primary {
     static final Limits LIMITS = new Limits(32, 1 << 24, (1 << 24) + (1 << 17), 128, 1024, 2, 1 << 16);
 
     private static final int HELLO_SECONDS = 10;
-    private static final int DESCRIPTORS_IF_UNKNOWN = 512;
     /** How long a follower may leave the reason unread for which it is refused. */
     private static final int REASON_SECONDS = 5;
 
@@ -50,16 +47,14 @@ public final class Primary {
     private final LinkHello own;
     private final PeerIdentity peer;
     private final PrimaryLimits limits;
-    private final Duration patience;
     private final FrameQueue queue;
+    private final Progress progress;
     private LinkHello hello;
     private SlotCopy copy;
     private boolean accepted;
     private boolean closed;
     private StayingFollower staying;
     private boolean synced;
-    private long acknowledgedBefore;
-    private long sentBefore;
     private String reason = "the other escrowd has closed the link";
 
     /**
@@ -88,25 +83,13 @@ public final class Primary {
         this.host = host;
         this.own = own;
         this.limits = limits;
-        this.patience = standby.timeout();
         long behind = Math.max(standby.behind(), FrameQueue.leastBehind(limits.session()));
-        this.queue = new FrameQueue(channel, failures, behind, mostDescriptors(), host::mirrored);
+        this.queue = new FrameQueue(channel, failures, behind, FrameQueue.mostDescriptors(), host::mirrored);
+        this.progress = new Progress(queue, loop, failures, standby.timeout(), this::dismiss);
         this.peer = PeerIdentity.of(channel);
         packets.begin(LIMITS);
         channel.pipeline().addLast(new LinkCodec(), new Handler());
         loop.schedule(failures.guard(this::checkGreeted), HELLO_SECONDS, TimeUnit.SECONDS);
-    }
-
-    /**
-     * Returns how many descriptors may be on their way to the follower. The kernel allows each user as many as this process may
-     * have open, and clients need some of them.
-     */
-    private static long mostDescriptors() {
-        try {
-            return OpenFiles.allowedNow() / 2;
-        } catch (EscrowException e) {
-            return DESCRIPTORS_IF_UNKNOWN;
-        }
     }
 
     /** Returns the process at the other end. */
@@ -143,6 +126,7 @@ public final class Primary {
     public void leave() {
         store.listener(StoreListener.NONE);
         closed = true;
+        progress.end();
         staying.leave();
     }
 
@@ -279,25 +263,6 @@ public final class Primary {
         }
     }
 
-    /** A follower that is stopped must not stop the clients, too. */
-    private void checkAnswers() {
-        if (closed) {
-            return;
-        }
-        // What was sent a moment ago may not be acknowledged yet.
-        if (queue.acknowledged() == acknowledgedBefore && acknowledgedBefore < sentBefore) {
-            dismiss("the other escrowd has acknowledged nothing for " + patience.toSeconds() + " s");
-            return;
-        }
-        acknowledgedBefore = queue.acknowledged();
-        sentBefore = queue.sent();
-        checkAnswersLater();
-    }
-
-    private void checkAnswersLater() {
-        loop.schedule(failures.guard(this::checkAnswers), patience.toMillis(), TimeUnit.MILLISECONDS);
-    }
-
     private void checkGreeted() {
         if (hello == null && !closed) {
             reason = "no hello within " + HELLO_SECONDS + " s";
@@ -327,7 +292,7 @@ public final class Primary {
         if (staying != null) {
             send(limits.frame());
             send(staying.markFrame());
-            checkAnswersLater();
+            progress.begin();
         }
         host.describe();
         StoreListener changes = new SlotChanges(
@@ -365,6 +330,7 @@ public final class Primary {
             return;
         }
         closed = true;
+        progress.end();
         queue.close();
         if (!accepted) {
             return;

@@ -6,27 +6,21 @@ import io.escrow.SocketPath;
 import io.escrow.Status;
 import io.escrow.ctl.Ctl;
 import io.escrow.ctl.OperatorCommand;
-import io.escrow.daemon.DaemonStatus;
 import io.escrow.daemon.EscrowDaemon;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.OperatorOptions;
 import io.escrow.daemon.config.SessionTimeouts;
 import io.escrow.daemon.config.UnclaimedOptions;
-import io.escrow.daemon.follow.Steps;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.internal.DaemonProcess;
-import io.netty.channel.EventLoop;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -51,7 +45,6 @@ import picocli.CommandLine.Parameters;
 public final class Escrowd implements Callable<Integer> {
 
     private static final String CTL = "ctl";
-    private static final int FAILED = 3;
 
     /** Netty takes the stack of a sample of all buffers and descriptors: a tenth of what a request costs. */
     private static final List<String> LEAK_LEVELS =
@@ -175,9 +168,6 @@ public final class Escrowd implements Callable<Integer> {
     private boolean version;
 
     private final String[] args;
-    private EventLoop notified;
-    private volatile EscrowDaemon served;
-    private volatile boolean ending;
 
     private Escrowd(String[] args) {
         this.args = args.clone();
@@ -256,7 +246,7 @@ public final class Escrowd implements Callable<Integer> {
         }
         log.begin();
         try {
-            serve(options);
+            new DaemonRun(options, beginning(), log, args.length).serve();
         } catch (EscrowException | RuntimeException e) {
             log.end(); // What comes next is printed past the queue, behind what is in it.
             throw e;
@@ -264,76 +254,11 @@ public final class Escrowd implements Callable<Integer> {
         return CommandLine.ExitCode.OK;
     }
 
-    private void serve(DaemonOptions options) throws EscrowException {
-        Signals.handle();
-        PreloadedClasses.load();
-        SystemdNotifier notifier =
-                SystemdNotifier.of(System.getenv(), ProcessHandle.current().pid());
-        // A process that stands by may be told to end, too: what it has logged is written.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(notifier), "escrowd-shutdown"));
-        EscrowDaemon daemon;
+    private DaemonRun.Beginning beginning() {
         if (takeover) {
-            Rehearsal.hold(options);
-            Steps.begin();
-            daemon = EscrowDaemon.takeOver(options);
-        } else if (standby) {
-            Rehearsal.hold(options);
-            Steps.begin();
-            daemon = EscrowDaemon.standBy(
-                    options,
-                    new StandbyLog(
-                            log, options.path(), (loop, status) -> begin(notifier, loop, status), notifier::await));
-        } else {
-            Steps.begin();
-            daemon = EscrowDaemon.start(options);
+            return DaemonRun.Beginning.TAKE_OVER;
         }
-        served = daemon;
-        daemon.allowSuccessor(new SuccessorProcess(args.length, options.path()));
-        if (standby) {
-            daemon.expectStandby();
-        }
-        log.tellListening(options.path());
-        begin(notifier, daemon.eventLoop(), daemon::status);
-        try {
-            daemon.join();
-            if (!ending) {
-                daemon.successor().ifPresent(pid -> notifier.handOver(daemon.eventLoop(), pid));
-            }
-        } catch (IllegalStateException e) {
-            // It is logged. No shutdown hook runs: what does not work any more must not keep this process alive.
-            log.end();
-            Runtime.getRuntime().halt(FAILED);
-        }
-    }
-
-    /** Reports once for each daemon, when it stands by or when it serves. */
-    private void begin(SystemdNotifier notifier, EventLoop loop, Supplier<DaemonStatus> status) {
-        if (notified != loop) {
-            notified = loop;
-            notifier.begin(loop, () -> summary(status.get()));
-        }
-    }
-
-    private void end(SystemdNotifier notifier) {
-        ending = true;
-        EscrowDaemon daemon = served;
-        if (daemon != null) {
-            if (daemon.successor().isEmpty()) {
-                String what = daemon.handOver() ? "handed over: " : "dropped: ";
-                notifier.end(daemon.eventLoop(), () -> what + held(daemon.status()));
-            }
-            daemon.close();
-        }
-        log.end();
-    }
-
-    private String summary(DaemonStatus status) {
-        return (served != null ? "" : "standing by; ") + held(status) + ", session: "
-                + (status.session() ? "on" : "none");
-    }
-
-    private static String held(DaemonStatus status) {
-        return String.format(Locale.ROOT, "slots: %,d, descriptors: %,d", status.slots(), status.descriptors());
+        return standby ? DaemonRun.Beginning.STAND_BY : DaemonRun.Beginning.START;
     }
 
     private DaemonOptions options() throws EscrowException {
@@ -388,25 +313,6 @@ public final class Escrowd implements Callable<Integer> {
             }
         }
         return command;
-    }
-
-    /** Parses an address; the default host is the loopback interface. */
-    static final class HostAndPort implements ITypeConverter<InetSocketAddress> {
-        @Override
-        public InetSocketAddress convert(String text) {
-            int colon = text.lastIndexOf(':');
-            String host = colon < 0 ? "127.0.0.1" : text.substring(0, colon).replaceAll("^\\[|]$", "");
-            try {
-                InetSocketAddress address = new InetSocketAddress(host, Integer.parseInt(text.substring(colon + 1)));
-                if (!address.isUnresolved()) {
-                    return address;
-                }
-            } catch (IllegalArgumentException e) {
-                // The exception below names the value.
-            }
-            throw new CommandLine.TypeConversionException(
-                    "'" + text + "' is not [HOST:]PORT with a PORT of 0 to 65535");
-        }
     }
 
     /** Reads the version from the manifest of the jar. */
