@@ -30,7 +30,7 @@ class FrameQueueTest {
     private int frames;
 
     /** A turn of its event loop ends when a test says so. */
-    private final class TurnChannel extends EmbeddedChannel {
+    private static final class TurnChannel extends EmbeddedChannel {
         private boolean turn;
 
         TurnChannel(ChannelOutboundHandlerAdapter handler) {

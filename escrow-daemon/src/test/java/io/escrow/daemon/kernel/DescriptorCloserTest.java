@@ -25,7 +25,7 @@ class DescriptorCloserTest {
     void close() {
         peer.countDown();
         closer.close();
-        timer.close();
+        timer.finishAndReleaseAll();
     }
 
     private void add(int closings) {
