@@ -11,7 +11,6 @@ import io.escrow.daemon.events.FailureDetector;
 import io.escrow.daemon.kernel.DescriptorCloser;
 import io.escrow.daemon.kernel.HangupDetector;
 import io.escrow.daemon.kernel.NativeTransport;
-import io.escrow.daemon.kernel.StandardDescriptors;
 import io.escrow.daemon.socket.AccessCheck;
 import io.escrow.daemon.socket.InheritedListener;
 import io.escrow.daemon.socket.SocketFile;

@@ -1,4 +1,4 @@
-package io.escrow.daemon.kernel;
+package io.escrow.daemon;
 
 import io.escrow.EscrowException;
 import io.escrow.internal.Futures;
@@ -6,7 +6,7 @@ import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 
 /** The descriptors 0, 1 and 2 of this process. */
-public final class StandardDescriptors {
+final class StandardDescriptors {
 
     private StandardDescriptors() {}
 
@@ -15,7 +15,7 @@ public final class StandardDescriptors {
      *
      * @throws EscrowException if it can't be opened
      */
-    public static void occupy() throws EscrowException {
+    static void occupy() throws EscrowException {
         try {
             FileDescriptor filler;
             do {
