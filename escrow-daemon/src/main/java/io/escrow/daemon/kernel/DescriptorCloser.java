@@ -27,7 +27,10 @@ public final class DescriptorCloser implements Executor, AutoCloseable {
     static final int THREADS = 16;
 
     private static final int IDLE_SECONDS = 10;
-    private static final int BATCH = 256;
+
+    /** How many closings wake a thread before their moment is over. */
+    static final int BATCH = 256;
+
     private static final int MOMENT_MILLIS = 5;
     private static final int PATIENCE_SECONDS = 1;
     private static final int CATCH_UP_MILLIS = 100;

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class DescriptorCloserTest {
 
-    private static final int BATCH = 64;
+    private static final int BATCH = DescriptorCloser.BATCH;
 
     /** Its loop runs nothing by itself: no moment is ever over. */
     private final EmbeddedChannel timer = new EmbeddedChannel();
