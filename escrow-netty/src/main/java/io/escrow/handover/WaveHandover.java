@@ -52,6 +52,10 @@ final class WaveHandover {
     private Deadline deadline;
     private boolean welcomed;
     private boolean over;
+
+    /** Whether it is over because this process ends. */
+    private boolean ending;
+
     private volatile boolean left;
     private int moved;
     private long restingNanos;
@@ -241,7 +245,10 @@ final class WaveHandover {
     }
 
     private synchronized void arrived(ProcessLink next) {
-        if (over) {
+        if (ending) {
+            // It is to find that there is nobody here any more, and to adopt what is left.
+            next.close();
+        } else if (over) {
             next.send(ProcessLink.Kind.LATER).addListener(f -> next.close());
         } else {
             begin(next);
@@ -299,12 +306,11 @@ final class WaveHandover {
         boolean waitedFor;
         synchronized (this) {
             over = true;
+            ending = closed;
             waitedFor = welcomed;
         }
         for (Object comer : comers) {
-            if (comer instanceof ProcessLink link && closed) {
-                link.close();
-            } else if (comer instanceof ProcessLink link) {
+            if (comer instanceof ProcessLink link) {
                 arrived(link);
             }
         }
