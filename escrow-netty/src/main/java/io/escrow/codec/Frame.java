@@ -197,7 +197,7 @@ public sealed interface Frame {
      */
     record Reply(Status status, String text) implements Frame {
 
-        /** Says that a request was carried out. */
+        /** Reports that a request was carried out. */
         public static final Reply OK = new Reply(Status.OK, "");
 
         /**

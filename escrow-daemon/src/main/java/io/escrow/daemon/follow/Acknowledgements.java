@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * Tells the primary how many frames this process has carried out: at once while the primary waits for it before it sends more, and
+ * Reports to the primary how many frames this process has carried out: at once while the primary waits for it before it sends more, and
  * later now and then, because each acknowledgement costs both processes as much as a change. Used on the link's event loop.
  */
 final class Acknowledgements {
