@@ -7,8 +7,8 @@ import io.escrow.internal.EventLoops;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.ArrayDeque;
+import java.util.Queue;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
@@ -22,7 +22,7 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
     private final String listener;
     private final ChannelRecord fresh;
     /** Those that were accepted in this turn and are not escrowed yet. */
-    private final List<Arrival> accepted = new ArrayList<>();
+    private final Queue<Arrival> accepted = new ArrayDeque<>();
 
     AcceptHandler(HandoverContext server, String listener) {
         this.server = server;
@@ -63,8 +63,9 @@ final class AcceptHandler extends ChannelInboundHandlerAdapter {
 
     /** Stores what a turn has accepted at once: the first one wakes the client's event loop, and the packet has them all. */
     private void escrowAccepted() {
-        accepted.forEach(this::escrow);
-        accepted.clear();
+        for (Arrival arrival = accepted.poll(); arrival != null; arrival = accepted.poll()) {
+            escrow(arrival);
+        }
     }
 
     /** Lets a connection in when it is sent to the escrow. Before that nothing can close it, so it is the one that is sent. */

@@ -75,7 +75,11 @@ public class PacketBenchmark {
     public void encodeOnce() {
         boolean answers = kind == Kind.ANSWERS;
         sender = new SocketChannel();
-        sender.pipeline().addLast(sink, new PacketEncoder(Limits.DEFAULT), new FrameCodec(answers, Limits.DEFAULT));
+        sender.pipeline()
+                .addLast(
+                        sink,
+                        new PacketEncoder(Limits.DEFAULT, answers),
+                        new FrameCodec(answers, Limits.DEFAULT, false));
         receiver = new EmbeddedChannel(
                 new PacketDecoder(Limits.DEFAULT), new FrameCodec(!answers, Limits.DEFAULT), collector);
         for (int i = 0; i < FRAMES; i++) {
