@@ -3,6 +3,7 @@ package io.escrow.handover;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.handover.protocol.AttributeCodec;
 import io.escrow.testing.Certificates;
@@ -56,9 +57,11 @@ class TlsPipelineTest extends TlsMoves {
     void eventOfTheHandshakeIsFiredAgain() throws Exception {
         useVersion("TLSv1.3");
         Queue<Boolean> futures = new ConcurrentLinkedQueue<>();
+        Queue<String> ends = new ConcurrentLinkedQueue<>();
         Consumer<Channel> pipeline = ch -> {
             SslHandler ssl = context.newHandler(ch.alloc());
             ssl.handshakeFuture().addListener(f -> futures.add(f.isSuccess()));
+            ssl.sslCloseFuture().addListener(f -> ends.add(String.valueOf(f.cause())));
             ch.pipeline().addLast(ssl, new Listener());
             ch.pipeline().addLast(new LengthFieldBasedFrameDecoder(64 << 20, 0, 4), new Echo());
         };
@@ -70,6 +73,7 @@ class TlsPipelineTest extends TlsMoves {
         move(server, moving(pipeline));
         assertEquals(List.of(SslHandshakeCompletionEvent.SUCCESS, true, true), List.copyOf(events));
         assertEquals(List.of(true, true), List.copyOf(futures));
+        assertTrue(ends.stream().anyMatch(end -> end.contains("removed before SSLEngine was closed")), ends::toString);
         peer.assertEchoes("two");
     }
 

@@ -144,6 +144,7 @@ final class TlsLayer {
         String name = tls.name();
         if (tls.handler() instanceof SslHandler fresh) {
             handshake = SslInternals.takeHandshake(fresh, channel);
+            SslInternals.endClose(fresh);
             moved.setCloseNotifyFlushTimeoutMillis(fresh.getCloseNotifyFlushTimeoutMillis());
             moved.setCloseNotifyReadTimeoutMillis(fresh.getCloseNotifyReadTimeoutMillis());
         } else {

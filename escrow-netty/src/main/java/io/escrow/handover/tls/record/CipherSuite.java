@@ -1,6 +1,8 @@
 package io.escrow.handover.tls.record;
 
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -17,6 +19,14 @@ public final class CipherSuite {
     private static final Pattern NAME_1_3 = Pattern.compile("TLS" + AEADS);
     /** How the keys were exchanged makes no difference to the records. */
     private static final Pattern NAME_1_2 = Pattern.compile("TLS_[A-Za-z_]{1,20}_WITH" + AEADS);
+
+    /** Those that were found, by name, as each connection asks. */
+    private static final Map<String, CipherSuite> FOUND_1_3 = new ConcurrentHashMap<>();
+
+    private static final Map<String, CipherSuite> FOUND_1_2 = new ConcurrentHashMap<>();
+
+    /** Names may come from elsewhere: no more are kept than there are good ones. */
+    private static final int MOST_FOUND = 32;
 
     private final boolean tls13;
     private final String name;
@@ -47,8 +57,19 @@ public final class CipherSuite {
         if (!tls13 && !protocol.equals(TLS_1_2)) {
             return Optional.empty();
         }
-        Matcher matcher = (tls13 ? NAME_1_3 : NAME_1_2).matcher(name);
-        return matcher.matches() ? Optional.of(new CipherSuite(tls13, name, matcher.group(1))) : Optional.empty();
+        Map<String, CipherSuite> found = tls13 ? FOUND_1_3 : FOUND_1_2;
+        CipherSuite suite = found.get(name);
+        if (suite == null) {
+            Matcher matcher = (tls13 ? NAME_1_3 : NAME_1_2).matcher(name);
+            if (!matcher.matches()) {
+                return Optional.empty();
+            }
+            suite = new CipherSuite(tls13, name, matcher.group(1));
+            if (found.size() < MOST_FOUND) {
+                found.put(name, suite);
+            }
+        }
+        return Optional.of(suite);
     }
 
     /** Returns the name of the suite, as an {@link javax.net.ssl.SSLSession} says it. */

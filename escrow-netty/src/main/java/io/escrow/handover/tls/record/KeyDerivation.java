@@ -10,7 +10,15 @@ import javax.crypto.spec.SecretKeySpec;
 /** Derives keys from secrets. */
 public final class KeyDerivation {
 
+    static final byte[] KEY = label("key");
+    static final byte[] IV = label("iv");
+    private static final byte[] UPDATE = label("traffic upd");
+
     private KeyDerivation() {}
+
+    private static byte[] label(String label) {
+        return ("tls13 " + label).getBytes(StandardCharsets.US_ASCII);
+    }
 
     /** The secrets of both directions, each as in {@link TlsState.Direction}. */
     @SuppressWarnings("ArrayRecordComponent") // secrets are not compared
@@ -37,20 +45,23 @@ public final class KeyDerivation {
 
     /** Derives the traffic secret behind a KeyUpdate of TLS 1.3 (RFC 8446, 7.2). */
     static byte[] nextSecret(CipherSuite suite, byte[] secret) {
-        return expandLabel(suite, secret, "traffic upd", suite.hashLength());
+        return expandLabel(mac(suite.hmac(), secret), UPDATE, suite.hashLength());
     }
 
-    /** HKDF-Expand-Label of RFC 8446, 7.1, without a context, of at most one hash. */
-    static byte[] expandLabel(CipherSuite suite, byte[] secret, String label, int length) {
-        byte[] full = ("tls13 " + label).getBytes(StandardCharsets.US_ASCII);
-        byte[] info = ByteBuffer.allocate(5 + full.length)
+    /**
+     * HKDF-Expand-Label of RFC 8446, 7.1, without a context, of at most one hash.
+     *
+     * @param mac with the secret; may be used again
+     */
+    static byte[] expandLabel(Mac mac, byte[] label, int length) {
+        byte[] info = ByteBuffer.allocate(5 + label.length)
                 .putShort((short) length)
-                .put((byte) full.length)
-                .put(full)
+                .put((byte) label.length)
+                .put(label)
                 .put((byte) 0)
                 .put((byte) 1)
                 .array();
-        return Arrays.copyOf(mac(suite.hmac(), secret).doFinal(info), length);
+        return Arrays.copyOf(mac.doFinal(info), length);
     }
 
     /** The pseudorandom function of RFC 5246, 5. */
@@ -75,7 +86,8 @@ public final class KeyDerivation {
         return result;
     }
 
-    private static Mac mac(String algorithm, byte[] key) {
+    /** Makes a HMAC with a key. */
+    static Mac mac(String algorithm, byte[] key) {
         try {
             Mac mac = Mac.getInstance(algorithm);
             mac.init(new SecretKeySpec(key, algorithm));

@@ -4,51 +4,93 @@ import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
 import java.security.spec.AlgorithmParameterSpec;
 import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import javax.crypto.Cipher;
+import javax.crypto.Mac;
 import javax.crypto.SecretKey;
 import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
-/** Seals or opens the records of one direction: keys, and the number of the next record. */
+/**
+ * Seals or opens the records of one direction: keys, and the number of the next record. What that takes is made for the first record:
+ * most of the connections that move are idle, and in a handover it would be most of their work, and of their garbage.
+ */
 final class RecordCipher {
+
+    /** The ciphers and hashes that this JVM was found to have: at most four. */
+    private static final Set<String> AVAILABLE = ConcurrentHashMap.newKeySet();
 
     private final CipherSuite suite;
     private final byte[] nonce = new byte[RecordFormat.NONCE];
-    private final byte[] additional;
-    private Cipher cipher;
     private byte[] secret;
-    private byte[] iv;
-    private SecretKey key;
     private long sequence;
+    private boolean destroyed;
 
+    /** What follows from the secret; {@code null} if it is not made. */
+    private SecretKey key;
+
+    private byte[] iv;
+
+    /** {@code null} if it is not made. */
+    private Cipher cipher;
+
+    private byte[] additional;
+
+    /**
+     * Keeps the secret of a direction.
+     *
+     * @throws IllegalStateException if this JVM lacks the cipher
+     */
     RecordCipher(CipherSuite suite, byte[] secret, long sequence) {
         this.suite = suite;
         this.sequence = sequence;
-        additional = new byte[suite.isTls13() ? RecordFormat.HEADER : 13];
-        renew();
-        use(secret.clone());
+        this.secret = secret.clone();
+        String needed = transformation() + suite.hmac();
+        if (!AVAILABLE.contains(needed)) {
+            makeReady();
+            AVAILABLE.add(needed);
+        }
+    }
+
+    private String transformation() {
+        return suite.isChaCha20() ? "ChaCha20-Poly1305" : "AES/GCM/NoPadding";
     }
 
     /** Forgets which nonces there were. The JDK's ChaCha20 refuses the nonce of before even to decrypt. */
     void renew() {
-        try {
-            cipher = Cipher.getInstance(suite.isChaCha20() ? "ChaCha20-Poly1305" : "AES/GCM/NoPadding");
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(suite + ": the security providers of this JVM lack its cipher", e);
+        cipher = null;
+    }
+
+    private void makeReady() {
+        if (destroyed) {
+            // With the secret as it is now, it would be the key of anybody.
+            throw new IllegalStateException("the keys of the connection are destroyed");
+        }
+        if (cipher == null) {
+            try {
+                cipher = Cipher.getInstance(transformation());
+            } catch (GeneralSecurityException e) {
+                throw new IllegalStateException(suite + ": the security providers of this JVM lack its cipher", e);
+            }
+        }
+        if (key == null) {
+            additional = new byte[suite.isTls13() ? RecordFormat.HEADER : 13];
+            deriveKey();
         }
     }
 
-    private void use(byte[] next) {
-        secret = next;
+    private void deriveKey() {
         int keyLength = suite.keyLength();
         byte[] bytes;
         if (suite.isTls13()) {
-            bytes = KeyDerivation.expandLabel(suite, next, "key", keyLength);
-            iv = KeyDerivation.expandLabel(suite, next, "iv", RecordFormat.NONCE);
+            Mac mac = KeyDerivation.mac(suite.hmac(), secret);
+            bytes = KeyDerivation.expandLabel(mac, KeyDerivation.KEY, keyLength);
+            iv = KeyDerivation.expandLabel(mac, KeyDerivation.IV, RecordFormat.NONCE);
         } else {
-            bytes = Arrays.copyOf(next, keyLength);
-            iv = Arrays.copyOfRange(next, keyLength, next.length);
+            bytes = Arrays.copyOf(secret, keyLength);
+            iv = Arrays.copyOfRange(secret, keyLength, secret.length);
         }
         key = new SecretKeySpec(bytes, suite.isChaCha20() ? "ChaCha20" : "AES");
         Arrays.fill(bytes, (byte) 0);
@@ -57,16 +99,24 @@ final class RecordCipher {
     /** Takes the next key, as each KeyUpdate says: the numbers begin anew. */
     void update() {
         byte[] before = secret;
-        use(KeyDerivation.nextSecret(suite, before));
+        secret = KeyDerivation.nextSecret(suite, before);
         Arrays.fill(before, (byte) 0);
+        forgetKey();
         sequence = 0;
+    }
+
+    private void forgetKey() {
+        if (iv != null) {
+            Arrays.fill(iv, (byte) 0);
+        }
+        key = null;
     }
 
     /** Lets go of all that is secret, and overwrites what can be. Nothing is sealed or opened any more. */
     void destroy() {
+        destroyed = true;
         Arrays.fill(secret, (byte) 0);
-        Arrays.fill(iv, (byte) 0);
-        key = null;
+        forgetKey();
         cipher = null;
     }
 
@@ -98,6 +148,7 @@ final class RecordCipher {
         if (sequence == Long.MAX_VALUE) {
             throw new GeneralSecurityException("the numbers of this key are used up");
         }
+        makeReady();
         long number = sequence++;
         boolean tls13 = suite.isTls13();
         int rest = length + suite.overhead() - RecordFormat.HEADER;
@@ -144,6 +195,7 @@ final class RecordCipher {
      * @throws GeneralSecurityException if it does not authenticate
      */
     int open(ByteBuffer record, ByteBuffer target) throws GeneralSecurityException {
+        makeReady();
         int type = record.get() & 0xff;
         short version = record.getShort();
         int rest = record.getShort() & 0xffff;

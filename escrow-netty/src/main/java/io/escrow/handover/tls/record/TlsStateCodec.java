@@ -144,10 +144,23 @@ final class TlsStateCodec {
 
     private static String text(ByteBuffer in) throws CharacterCodingException {
         byte[] bytes = bytes(in, in.getShort() & 0xffff);
+        if (isAscii(bytes)) {
+            // As most are: without a decoder of their own.
+            return new String(bytes, StandardCharsets.US_ASCII);
+        }
         return StandardCharsets.UTF_8
                 .newDecoder()
                 .decode(ByteBuffer.wrap(bytes))
                 .toString();
+    }
+
+    private static boolean isAscii(byte[] bytes) {
+        for (byte b : bytes) {
+            if (b < 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static byte[] bytes(ByteBuffer in, int length) {

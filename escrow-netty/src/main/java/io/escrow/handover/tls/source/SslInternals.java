@@ -10,6 +10,7 @@ import io.netty.handler.ssl.ReferenceCountedOpenSslEngine;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.io.Serial;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLException;
 
 /** Asks Netty's handlers of TLS for what they have no methods for: reads their private fields. Called on their event loop. */
 public final class SslInternals {
@@ -111,10 +113,36 @@ public final class SslInternals {
         return promise;
     }
 
+    /**
+     * Fails the future of the end of a handler that is going to be removed, as its removal does. That would make an exception with the whole
+     * stack for each connection that moves.
+     */
+    @SuppressWarnings("unchecked") // that is the type of the field
+    public static void endClose(SslHandler ssl) {
+        if (ssl.sslCloseFuture() instanceof Promise<?> promise) {
+            ((Promise<Channel>) promise).tryFailure(new RemovedException());
+        }
+    }
+
     /** Has a handler that is going to be removed not close the connection because no ClientHello comes. */
     public static void cancelTimeout(AbstractSniHandler<?> sni) {
         if (get(SNI_TIMEOUT, sni) instanceof Future<?> timeout) {
             timeout.cancel(false);
+        }
+    }
+
+    /** Is what Netty says then, without a stack. */
+    private static final class RemovedException extends SSLException {
+        @Serial
+        private static final long serialVersionUID = 1;
+
+        RemovedException() {
+            super("SslHandler removed before SSLEngine was closed");
+        }
+
+        @Override
+        public Throwable fillInStackTrace() {
+            return this;
         }
     }
 

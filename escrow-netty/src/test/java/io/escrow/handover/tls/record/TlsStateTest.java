@@ -3,6 +3,7 @@ package io.escrow.handover.tls.record;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -159,5 +160,16 @@ class TlsStateTest {
         state.destroy();
         assertArrayEquals(new byte[32], state.reads().secret());
         assertArrayEquals(new byte[32], state.writes().secret());
+    }
+
+    @Test
+    void suiteIsFoundOfItsVersionOnly() {
+        CipherSuite suite =
+                CipherSuite.of(CipherSuite.TLS_1_3, "TLS_AES_128_GCM_SHA256").orElseThrow();
+
+        assertSame(
+                suite,
+                CipherSuite.of(CipherSuite.TLS_1_3, "TLS_AES_128_GCM_SHA256").orElseThrow());
+        assertTrue(CipherSuite.of(CipherSuite.TLS_1_2, "TLS_AES_128_GCM_SHA256").isEmpty());
     }
 }
