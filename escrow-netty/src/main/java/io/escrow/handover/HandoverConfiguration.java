@@ -45,6 +45,11 @@ record HandoverConfiguration(
         boolean rehearsal,
         ConnectionRules rules) {
 
+    /** Returns whether TLS connections move. */
+    boolean movesTls() {
+        return rules.tls() != null;
+    }
+
     /** Returns a copy with the listeners, and what is said about them, of other descriptions. */
     HandoverConfiguration with(ListenerDescriptions descriptions) {
         return new HandoverConfiguration(

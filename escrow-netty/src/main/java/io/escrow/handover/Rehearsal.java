@@ -19,8 +19,11 @@ import io.escrow.handover.link.SocketPair;
 import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.UnreadableRecordException;
+import io.escrow.handover.tls.source.RehearsalTls;
+import io.escrow.handover.tls.source.TlsSources;
 import io.escrow.internal.EventLoops;
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -29,6 +32,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +40,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 
 /**
@@ -44,6 +49,8 @@ import org.slf4j.Logger;
  *
  * <p>Nobody sees it. The connections are pairs of UNIX-domain sockets, on an event loop of their own, with pipelines of this class. Nothing
  * is stored in the escrow, as they have a {@link RehearsalClient} of their own, and nothing is told to observers. Used by one thread.
+ *
+ * <p>For a server whose TLS moves, most of them have TLS, with {@linkplain RehearsalTls keys of their own}.
  */
 final class Rehearsal implements AutoCloseable {
 
@@ -53,6 +60,9 @@ final class Rehearsal implements AutoCloseable {
     /** So few at a time that a server has its descriptors for itself: each takes three. */
     static final int WAVE = 25;
 
+    /** How many of a wave have no TLS, if others have. */
+    static final int PLAIN = 5;
+
     /** How long all waves together may take. */
     private static final long LONGEST_NANOS = TimeUnit.SECONDS.toNanos(15);
 
@@ -60,6 +70,7 @@ final class Rehearsal implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final String NAME = "escrow-rehearsal";
+    private static final String TLS_NAME = "escrow-rehearsal-tls";
 
     private static final Logger logger = HandoverLog.LOGGER;
 
@@ -67,7 +78,8 @@ final class Rehearsal implements AutoCloseable {
     private final HandoverContext server;
     private final ConnectionAdopter adopter;
     private final List<RehearsalPeer> peers = new ArrayList<>();
-    private FileDescriptor idlePeer;
+    private final List<FileDescriptor> idlePeers = new ArrayList<>();
+    private final boolean tls;
     private ProcessLink old;
     private ProcessLink next;
     private RehearsalClient escrow;
@@ -75,11 +87,28 @@ final class Rehearsal implements AutoCloseable {
     /** What there is of each connection in the escrow, by index. */
     private Map<Integer, ChannelRecord> records = new LinkedHashMap<>();
 
-    private Rehearsal() throws EscrowException, IOException {
+    /**
+     * How many connections were moved.
+     *
+     * @param all with and without TLS
+     * @param encrypted those with TLS
+     */
+    record Moved(int all, int encrypted) {
+        private Moved with(Collection<ChannelRecord> wave) {
+            int keys = (int) wave.stream().filter(ChannelRecord::hasKeys).count();
+            return new Moved(all + wave.size(), encrypted + keys);
+        }
+    }
+
+    private Rehearsal(boolean tls) throws EscrowException, IOException {
+        this.tls = tls;
         try {
-            ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(RehearsalPeer.serverPipeline());
-            ListenerConfiguration listening = ListenerConfiguration.of(NAME, bootstrap, new DomainSocketAddress(NAME));
-            server = HandoverContext.of(configuration(listening));
+            List<ListenerConfiguration> listeners = new ArrayList<>();
+            listeners.add(listening(NAME, null));
+            if (tls) {
+                listeners.add(listening(TLS_NAME, RehearsalTls::fresh));
+            }
+            server = HandoverContext.of(configuration(listeners, tls));
             adopter = new ConnectionAdopter(server, new StartNotes(), new FoundMarks());
         } catch (Throwable e) {
             group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
@@ -87,16 +116,23 @@ final class Rehearsal implements AutoCloseable {
         }
     }
 
+    private ListenerConfiguration listening(String name, Supplier<ChannelHandler> encryption) {
+        ServerBootstrap bootstrap =
+                new ServerBootstrap().group(group).childHandler(RehearsalPeer.serverPipeline(encryption));
+        return ListenerConfiguration.of(name, bootstrap, new DomainSocketAddress(name));
+    }
+
     private void begin() throws EscrowException, IOException {
-        Listener listener = server.listeners().get(0);
-        // Neither bound nor listening, but connected: epoll reports that a socket that is not has hung up, again and
-        // again.
-        SocketPair idle = SocketPair.open();
-        idlePeer = new FileDescriptor(idle.other());
-        // As it is not its own, no file is deleted with it.
-        listener.inherited();
-        listener.adopt(idle.one());
-        listener.channel().pipeline().addFirst(new AcceptHandler(server, NAME));
+        for (Listener listener : server.listeners()) {
+            // Neither bound nor listening, but connected: epoll reports that a socket that is not has hung up, again
+            // and again.
+            SocketPair idle = SocketPair.open();
+            idlePeers.add(new FileDescriptor(idle.other()));
+            // As it is not its own, no file is deleted with it.
+            listener.inherited();
+            listener.adopt(idle.one());
+            listener.channel().pipeline().addFirst(new AcceptHandler(server, listener.name()));
+        }
         SocketPair link = SocketPair.open();
         old = new ProcessLink(group.next(), link.one());
         next = new ProcessLink(group.next(), link.other());
@@ -110,13 +146,17 @@ final class Rehearsal implements AutoCloseable {
 
     /** Puts a connection into the escrow, as if it were served. */
     private void connect(int index) throws EscrowException, IOException {
+        RehearsalTls keys = tls && index >= PLAIN ? new RehearsalTls(index) : null;
+        ChannelRecord.Builder record = ChannelRecord.builder(keys == null ? NAME : TLS_NAME, true);
+        if (keys != null) {
+            record.put(ChannelRecord.TLS, keys.server());
+        }
         SocketPair pair = SocketPair.open();
-        peers.add(new RehearsalPeer(group.next(), pair.one()));
+        peers.add(new RehearsalPeer(group.next(), pair.one(), keys == null ? null : keys.client()));
         FileDescriptor served = new FileDescriptor(pair.other());
         try {
-            ChannelRecord record = ChannelRecord.builder(NAME, true).build();
-            records.put(index, record);
-            await(server.table().newConnectionSlot().store(served, record));
+            records.put(index, record.build());
+            await(server.table().newConnectionSlot().store(served, records.get(index)));
         } finally {
             served.close();
         }
@@ -127,11 +167,11 @@ final class Rehearsal implements AutoCloseable {
         return new EpollEventLoopGroup(1, new DefaultThreadFactory(NAME, true));
     }
 
-    private static HandoverConfiguration configuration(ListenerConfiguration listener) {
+    private static HandoverConfiguration configuration(List<ListenerConfiguration> listeners, boolean tls) {
         return new HandoverConfiguration(
                 EscrowClient.builder(),
-                List.of(listener),
-                Map.of(NAME, Deposit.NO_BYTES),
+                listeners,
+                Map.of(NAME, Deposit.NO_BYTES, TLS_NAME, Deposit.NO_BYTES),
                 Set.of(),
                 new InheritedSockets(Map.of()),
                 false,
@@ -151,18 +191,22 @@ final class Rehearsal implements AutoCloseable {
                         ImmovableHandlers.DEFAULT,
                         MovedAttributes.NONE,
                         PATIENCE,
-                        null,
+                        tls ? TlsSources.of(List.of()) : null,
                         false,
                         RecordSeal.NONE));
     }
 
-    /** Begins to rehearse, on a thread of its own, unless this process has done so before. */
-    static void begin(RehearsalTime time) {
-        if (time.begin()) {
+    /**
+     * Begins to rehearse, on a thread of its own, unless this process has done so before.
+     *
+     * @param tls whether there is TLS in it
+     */
+    static void begin(RehearsalTime time, boolean tls) {
+        if (time.begin(tls)) {
             Thread thread = new Thread(
                     () -> {
                         PreloadedClasses.await();
-                        hold(time, CONNECTIONS);
+                        hold(time, CONNECTIONS, tls);
                     },
                     NAME);
             thread.setDaemon(true);
@@ -175,25 +219,27 @@ final class Rehearsal implements AutoCloseable {
      *
      * @param time says before each wave when it may begin
      * @param connections how many are moved
+     * @param tls whether most of them have TLS
      * @return how many connections were moved
      */
-    static int hold(RehearsalTime time, int connections) {
-        int moved = 0;
+    static Moved hold(RehearsalTime time, int connections, boolean tls) {
+        Moved moved = new Moved(0, 0);
         long spent = 0;
         long last = 0;
-        try (Rehearsal rehearsal = time.await(0) ? new Rehearsal() : null) {
+        try (Rehearsal rehearsal = time.await(0) ? new Rehearsal(tls) : null) {
             if (rehearsal != null) {
                 rehearsal.begin();
             }
-            while (rehearsal != null && moved < connections && spent < LONGEST_NANOS && time.await(last)) {
+            while (rehearsal != null && moved.all() < connections && spent < LONGEST_NANOS && time.await(last)) {
                 final long began = System.nanoTime();
-                moved += rehearsal.wave();
+                moved = moved.with(rehearsal.wave());
                 last = System.nanoTime() - began;
                 spent += last;
             }
             logger.debug(
-                    "rehearsed a handover with {} connections of its own, in {} ms",
-                    moved,
+                    "rehearsed a handover with {} connections of its own, {} of them with TLS, in {} ms",
+                    moved.all(),
+                    moved.encrypted(),
                     TimeUnit.NANOSECONDS.toMillis(spent));
         } catch (Throwable e) {
             logger.debug("a handover is not rehearsed any further", e);
@@ -201,8 +247,8 @@ final class Rehearsal implements AutoCloseable {
         return moved;
     }
 
-    /** Takes all connections over, uses them, and takes them apart again; returns how many there are. */
-    private int wave() throws IOException, EscrowException, UnreadableRecordException {
+    /** Takes all connections over, uses them, and takes them apart again; returns their records. */
+    private Collection<ChannelRecord> wave() throws IOException, EscrowException, UnreadableRecordException {
         Map<Integer, Entry> entries = new ConcurrentHashMap<>();
         try {
             fetch(entries);
@@ -257,7 +303,7 @@ final class Rehearsal implements AutoCloseable {
         return message;
     }
 
-    private int give() throws EscrowException, IOException {
+    private Collection<ChannelRecord> give() throws EscrowException, IOException {
         List<Connection> all = List.copyOf(server.connections().all());
         store(all);
         // What is stored already is renewed, as it is for a crash.
@@ -274,7 +320,7 @@ final class Rehearsal implements AutoCloseable {
         wave.apart()
                 .forEach((connection, record) -> records.put(connection.slot().index(), record));
         wave.letGo().join();
-        return records.size();
+        return records.values();
     }
 
     private static void store(List<Connection> connections) throws EscrowException {
@@ -305,8 +351,8 @@ final class Rehearsal implements AutoCloseable {
             escrow.close();
         }
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(PATIENCE.toMillis());
-        if (idlePeer != null) {
-            idlePeer.close();
+        for (FileDescriptor each : idlePeers) {
+            each.close();
         }
     }
 }

@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /** The peer of one connection of a {@link Rehearsal}, and the pipeline at the other end. */
 final class RehearsalPeer {
@@ -33,14 +34,27 @@ final class RehearsalPeer {
     private static final int LENGTH_BYTES = 4;
     private static final int MAX_FRAME = 1024;
     private static final byte[] FRAME = {0, 0, 0, 1, 7};
+
+    /** So many in each wave, as what encrypts is compiled later than the rest. */
+    private static final int ENCRYPTED_MESSAGES = 4;
+
     private static final byte[] REQUEST = "GET / HTTP/1.1\r\nHost: rehearsal\r\n\r\n".getBytes(US_ASCII);
 
     private final Semaphore answers = new Semaphore(0);
     private final Channel channel;
+    private final int messages;
 
-    /** Owns one end of a pair of sockets. */
-    RehearsalPeer(EventLoop loop, int socket) {
+    /**
+     * Owns one end of a pair of sockets.
+     *
+     * @param tls encrypts what it sends; {@code null} if nothing does
+     */
+    RehearsalPeer(EventLoop loop, int socket, ChannelHandler tls) {
         channel = new EpollDomainSocketChannel(socket);
+        messages = tls == null ? 1 : ENCRYPTED_MESSAGES;
+        if (tls != null) {
+            channel.pipeline().addLast(tls);
+        }
         channel.pipeline().addLast(new SimpleChannelInboundHandler<ByteBuf>() {
             @Override
             protected void channelRead0(ChannelHandlerContext ctx, ByteBuf in) {
@@ -59,11 +73,18 @@ final class RehearsalPeer {
         }
     }
 
-    /** Builds the pipelines of the server: of HTTP, if its codec is there, and else of frames. */
-    static ChannelHandler serverPipeline() {
+    /**
+     * Builds the pipelines of the server: of HTTP, if its codec is there, and else of frames.
+     *
+     * @param tls makes the handler of TLS of each; {@code null} if there is none
+     */
+    static ChannelHandler serverPipeline(Supplier<ChannelHandler> tls) {
         return new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel child) {
+                if (tls != null) {
+                    child.pipeline().addLast(tls.get());
+                }
                 if (HAS_HTTP) {
                     child.pipeline().addLast(new HttpServerCodec(), new Answer());
                 } else {
@@ -74,11 +95,13 @@ final class RehearsalPeer {
         };
     }
 
-    /** Sends a message, and waits for the answer: then the connection is at rest. */
+    /** Sends messages, and waits for the answers: then the connection is at rest. */
     void ask(Duration patience) throws IOException {
-        channel.writeAndFlush(Unpooled.wrappedBuffer(HAS_HTTP ? REQUEST : FRAME));
+        for (int i = 0; i < messages; i++) {
+            channel.writeAndFlush(Unpooled.wrappedBuffer(HAS_HTTP ? REQUEST : FRAME));
+        }
         try {
-            if (!answers.tryAcquire(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+            if (!answers.tryAcquire(messages, patience.toMillis(), TimeUnit.MILLISECONDS)) {
                 throw new IOException("no answer came in " + patience.toSeconds() + " s");
             }
         } catch (InterruptedException e) {

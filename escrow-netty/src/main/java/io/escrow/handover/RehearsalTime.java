@@ -8,11 +8,12 @@ import java.util.concurrent.TimeUnit;
  */
 final class RehearsalTime {
 
-    /** The one of this process, which rehearses once. */
+    /** The one of this process. */
     static final RehearsalTime PROCESS = new RehearsalTime(TimeUnit.SECONDS.toNanos(5));
 
     private final long quietNanos;
     private boolean begun;
+    private boolean begunWithTls;
     private boolean over;
 
     /** How many servers are just being started, since their turn has come. */
@@ -25,11 +26,16 @@ final class RehearsalTime {
         this.quietNanos = quietNanos;
     }
 
-    /** Returns whether a rehearsal is to begin now: only the first time, and not after its end. */
-    synchronized boolean begin() {
-        boolean first = !begun && !over;
+    /**
+     * Returns whether a rehearsal is to begin now: only the first time, and the first time with TLS, and not after its end.
+     *
+     * @param tls whether it has TLS
+     */
+    synchronized boolean begin(boolean tls) {
+        boolean known = begunWithTls || (begun && !tls);
         begun = true;
-        return first;
+        begunWithTls |= tls;
+        return !known && !over;
     }
 
     /** Notes that the turn of a server has come: until it has started, there is no rehearsal. */

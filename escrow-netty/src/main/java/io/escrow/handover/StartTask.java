@@ -75,7 +75,7 @@ final class StartTask {
         }
         PreloadedClasses.begin();
         if (configuration.rehearsal()) {
-            Rehearsal.begin(RehearsalTime.PROCESS);
+            Rehearsal.begin(RehearsalTime.PROCESS, configuration.movesTls());
         }
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();

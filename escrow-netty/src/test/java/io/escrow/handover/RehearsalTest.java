@@ -6,7 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.client.EscrowClient;
+import io.escrow.handover.tls.MovableTls;
 import io.escrow.testing.LogLines;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.DelegatingSslContext;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -17,8 +23,12 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A rehearsal does what a handover does, and nobody sees it. */
 class RehearsalTest {
@@ -57,10 +67,11 @@ class RehearsalTest {
 
     @Test
     void nothingIsLeftWhenItIsEndedAtOnce() throws Exception {
-        Rehearsal.hold(new RehearsalTime(0), FEW);
+        Rehearsal.hold(new RehearsalTime(0), FEW, false);
         long before = descriptors();
         RehearsalTime time = new RehearsalTime(0);
-        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE));
+        CompletableFuture<Rehearsal.Moved> moved =
+                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE, false));
         await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
         time.end();
 
@@ -68,13 +79,15 @@ class RehearsalTest {
         await().until(() -> threads().isEmpty() && descriptors() <= before);
     }
 
-    @Test
-    void connectionsMoveAndNothingIsLeft() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void connectionsMoveAndNothingIsLeft(boolean tls) {
         // Once in a process, the JDK keeps a socket of its own.
-        Rehearsal.hold(new RehearsalTime(0), FEW);
+        Rehearsal.hold(new RehearsalTime(0), FEW, tls);
         long before = descriptors();
         try (LogLines log = new LogLines(ServerHandover.class)) {
-            assertEquals(FEW, Rehearsal.hold(new RehearsalTime(0), FEW));
+            int encrypted = tls ? FEW - 2 * Rehearsal.PLAIN : 0;
+            assertEquals(new Rehearsal.Moved(FEW, encrypted), Rehearsal.hold(new RehearsalTime(0), FEW, tls));
 
             assertEquals(0, log.count("INFO", ""));
             assertEquals(0, log.count("WARN", ""));
@@ -94,7 +107,8 @@ class RehearsalTest {
     @Test
     void itsEventLoopSleepsWhileItWaits() throws Exception {
         RehearsalTime time = new RehearsalTime(0);
-        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE));
+        CompletableFuture<Rehearsal.Moved> moved =
+                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE, false));
         await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
         time.turnCame();
         Thread loop = threads().keySet().stream()
@@ -135,19 +149,65 @@ class RehearsalTest {
         RehearsalTime time = new RehearsalTime(NEVER);
         time.turnCame();
         time.started();
-        CompletableFuture<Integer> moved = CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, FEW));
+        CompletableFuture<Rehearsal.Moved> moved =
+                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, FEW, false));
         assertFalse(moved.isDone());
         time.end();
 
-        assertEquals(0, moved.get());
+        assertEquals(new Rehearsal.Moved(0, 0), moved.get());
     }
 
     @Test
     void beginsOnce() {
         RehearsalTime time = new RehearsalTime(0);
 
-        assertTrue(time.begin());
-        assertFalse(time.begin());
+        assertTrue(time.begin(false));
+        assertFalse(time.begin(false));
+    }
+
+    @Test
+    void beginsOnceMoreForTheFirstServerWithTls() {
+        RehearsalTime time = new RehearsalTime(0);
+
+        assertTrue(time.begin(false));
+        assertTrue(time.begin(true));
+        assertFalse(time.begin(true));
+        assertFalse(time.begin(false));
+    }
+
+    @Test
+    void hasNoTlsUnlessTheServerHas() {
+        ListenerDescriptions none = new ListenerDescriptions().frozen();
+        ServerHandoverBuilder builder =
+                ServerHandover.with(EscrowClient.builder().path("/does/not/exist"));
+
+        assertFalse(builder.configuration(none).movesTls());
+        assertTrue(builder.tls(MovableTls.of()).configuration(none).movesTls());
+    }
+
+    @Test
+    void asksNoContextOfTheServer() throws Exception {
+        AtomicInteger engines = new AtomicInteger();
+        SslContext context =
+                new DelegatingSslContext(SslContextBuilder.forClient()
+                        .sslProvider(SslProvider.JDK)
+                        .build()) {
+                    @Override
+                    protected void initEngine(SSLEngine engine) {
+                        engines.incrementAndGet();
+                    }
+                };
+        context.newEngine(ByteBufAllocator.DEFAULT);
+        assertEquals(1, engines.get());
+        HandoverConfiguration configuration = ServerHandover.with(
+                        EscrowClient.builder().path("/does/not/exist"))
+                .tls(MovableTls.of(context))
+                .configuration(new ListenerDescriptions().frozen());
+
+        Rehearsal.Moved moved = Rehearsal.hold(new RehearsalTime(0), FEW, configuration.movesTls());
+
+        assertTrue(moved.encrypted() > 0);
+        assertEquals(1, engines.get());
     }
 
     @Test
@@ -155,7 +215,7 @@ class RehearsalTest {
         RehearsalTime time = new RehearsalTime(0);
         time.end();
 
-        assertFalse(time.begin());
+        assertFalse(time.begin(false));
     }
 
     @Test
