@@ -219,14 +219,14 @@ final class Rehearsal implements AutoCloseable {
      *
      * @param time says before each wave when it may begin
      * @param connections how many are moved
-     * @param tls whether most of them have TLS
+     * @param tls whether most of them have TLS, if TLS can move in this process
      * @return how many connections were moved
      */
     static Moved hold(RehearsalTime time, int connections, boolean tls) {
         Moved moved = new Moved(0, 0);
         long spent = 0;
         long last = 0;
-        try (Rehearsal rehearsal = time.await(0) ? new Rehearsal(tls) : null) {
+        try (Rehearsal rehearsal = time.await(0) ? new Rehearsal(tls && RehearsalTls.isPossible()) : null) {
             if (rehearsal != null) {
                 rehearsal.begin();
             }

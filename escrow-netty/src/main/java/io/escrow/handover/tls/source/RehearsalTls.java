@@ -34,6 +34,21 @@ public final class RehearsalTls {
                 new SessionInfo("", "", new byte[0], System.currentTimeMillis(), List.of()));
     }
 
+    /** Returns whether connections can move in this process: with Netty's handlers and the ciphers of the JVM as they are. */
+    public static boolean isPossible() {
+        if (SslInternals.whyUnknown() != null) {
+            return false;
+        }
+        try {
+            for (int i = 0; i < SUITES.size(); i++) {
+                new RehearsalTls(i).client();
+            }
+            return true;
+        } catch (IllegalStateException noCipher) {
+            return false;
+        }
+    }
+
     private static TlsState.Direction direction(CipherSuite suite) {
         byte[] secret = new byte[suite.secretLength()];
         RANDOM.nextBytes(secret);
@@ -49,8 +64,8 @@ public final class RehearsalTls {
     public ChannelHandler client() {
         return MovedTls.of(new TlsState(
                 server.suite(),
-                server.writes(),
-                server.reads(),
+                /* reads= */ server.writes(),
+                /* writes= */ server.reads(),
                 server.halfClose(),
                 server.message(),
                 server.session()));
