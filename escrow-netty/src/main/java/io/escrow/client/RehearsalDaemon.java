@@ -1,6 +1,7 @@
 package io.escrow.client;
 
 import io.escrow.Limits;
+import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
 import io.escrow.Status;
 import io.escrow.codec.Frame;
@@ -9,7 +10,9 @@ import io.escrow.codec.Wire;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Answers a {@link RehearsalClient} as a daemon does, and closes what it holds when its connection ends. */
@@ -55,6 +58,8 @@ final class RehearsalDaemon extends ChannelInboundHandlerAdapter {
             return held == null ? EMPTY : OK;
         } else if (request instanceof Frame.Tag tag) {
             return new Frame.Info(tag.tag(), 0, 0, 0);
+        } else if (request instanceof Frame.ListRequest list) {
+            return page(list);
         } else if (request instanceof Frame.Hello hello) {
             boolean batches = hello.batches() && wire.canUseBatches();
             if (batches) {
@@ -63,6 +68,18 @@ final class RehearsalDaemon extends ChannelInboundHandlerAdapter {
             return Frame.Hello.own(Limits.DEFAULT, batches);
         }
         return new Frame.Reply(Status.EINVAL, "no rehearsal asks for this: " + request);
+    }
+
+    private Frame page(Frame.ListRequest list) {
+        List<SlotInfo> used = slots.values().stream()
+                .filter(held -> held.tag() == list.tag() && held.index() >= list.from())
+                .sorted(Comparator.comparingInt(Frame.Add::index))
+                .limit(list.most())
+                .map(held ->
+                        new SlotInfo(held.tag(), held.index(), held.payload().length, held.descriptor() != null, false))
+                .toList();
+        int next = used.size() < list.most() ? -1 : used.get(used.size() - 1).index() + 1;
+        return new Frame.ListPage(list.tag(), next, used);
     }
 
     private static Object descriptor(Frame.Add held) {

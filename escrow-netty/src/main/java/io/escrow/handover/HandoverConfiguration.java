@@ -5,6 +5,7 @@ import io.escrow.client.EscrowClientBuilder;
 import io.escrow.handover.connection.ConnectionRules;
 import io.escrow.handover.tls.ticket.TicketContexts;
 import io.netty.channel.Channel;
+import io.netty.channel.unix.DomainSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -71,5 +72,11 @@ record HandoverConfiguration(
                 tickets,
                 rehearsal,
                 rules);
+    }
+
+    /** Returns whether a listener may have TCP connections: its address may not be known yet. */
+    boolean hasTcp() {
+        return listeners.isEmpty()
+                || !listeners.stream().allMatch(listener -> listener.address() instanceof DomainSocketAddress);
     }
 }

@@ -13,6 +13,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -27,7 +28,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/** The peer of one connection of a {@link Rehearsal}, and the pipeline at the other end. */
+/** The peer of one connection of a {@link RehearsalStage}, and the pipeline at the other end. */
 final class RehearsalPeer {
 
     private static final boolean HAS_HTTP = isThere("io.netty.handler.codec.http.HttpServerCodec");
@@ -47,10 +48,11 @@ final class RehearsalPeer {
     /**
      * Owns one end of a pair of sockets.
      *
+     * @param isTcp whether it is a TCP socket, and not a UNIX-domain one
      * @param tls encrypts what it sends; {@code null} if nothing does
      */
-    RehearsalPeer(EventLoop loop, int socket, ChannelHandler tls) {
-        channel = new EpollDomainSocketChannel(socket);
+    RehearsalPeer(EventLoop loop, int socket, boolean isTcp, ChannelHandler tls) {
+        channel = isTcp ? new EpollSocketChannel(socket) : new EpollDomainSocketChannel(socket);
         messages = tls == null ? 1 : ENCRYPTED_MESSAGES;
         if (tls != null) {
             channel.pipeline().addLast(tls);

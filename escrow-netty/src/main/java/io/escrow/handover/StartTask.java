@@ -75,7 +75,7 @@ final class StartTask {
         }
         PreloadedClasses.begin();
         if (configuration.rehearsal()) {
-            Rehearsal.begin(RehearsalTime.PROCESS, configuration.movesTls());
+            Rehearsal.begin(RehearsalTime.PROCESS, RehearsalKind.of(configuration));
         }
         Phase.Span connecting = Phase.CONNECTING.begin();
         CompletableFuture<EscrowClient> turn = configuration.escrow().awaitTurn();

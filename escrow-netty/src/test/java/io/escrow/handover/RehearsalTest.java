@@ -28,12 +28,12 @@ import java.util.stream.Stream;
 import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A rehearsal does what a handover does, and nobody sees it. */
 class RehearsalTest {
 
-    private static final int FEW = 2 * Rehearsal.WAVE;
+    private static final int FEW = Rehearsal.ACTS * RehearsalStage.WAVE;
     private static final long NEVER = Long.MAX_VALUE / 2;
 
     static {
@@ -67,11 +67,11 @@ class RehearsalTest {
 
     @Test
     void nothingIsLeftWhenItIsEndedAtOnce() throws Exception {
-        Rehearsal.hold(new RehearsalTime(0), FEW, false);
+        Rehearsal.hold(new RehearsalTime(0), FEW, new RehearsalKind(false, true));
         long before = descriptors();
         RehearsalTime time = new RehearsalTime(0);
-        CompletableFuture<Rehearsal.Moved> moved =
-                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE, false));
+        CompletableFuture<Rehearsal.Moved> moved = CompletableFuture.supplyAsync(
+                () -> Rehearsal.hold(time, Integer.MAX_VALUE, new RehearsalKind(false, true)));
         await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
         time.end();
 
@@ -80,14 +80,15 @@ class RehearsalTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void connectionsMoveAndNothingIsLeft(boolean tls) {
+    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
+    void connectionsMoveAndNothingIsLeft(boolean tls, boolean tcp) {
+        RehearsalKind kind = new RehearsalKind(tls, tcp);
         // Once in a process, the JDK keeps a socket of its own.
-        Rehearsal.hold(new RehearsalTime(0), FEW, tls);
+        Rehearsal.hold(new RehearsalTime(0), FEW, kind);
         long before = descriptors();
         try (LogLines log = new LogLines(ServerHandover.class)) {
-            int encrypted = tls ? FEW - 2 * Rehearsal.PLAIN : 0;
-            assertEquals(new Rehearsal.Moved(FEW, encrypted), Rehearsal.hold(new RehearsalTime(0), FEW, tls));
+            int encrypted = tls ? FEW - Rehearsal.ACTS * RehearsalStage.PLAIN : 0;
+            assertEquals(new Rehearsal.Moved(FEW, encrypted), Rehearsal.hold(new RehearsalTime(0), FEW, kind));
 
             assertEquals(0, log.count("INFO", ""));
             assertEquals(0, log.count("WARN", ""));
@@ -107,8 +108,8 @@ class RehearsalTest {
     @Test
     void itsEventLoopSleepsWhileItWaits() throws Exception {
         RehearsalTime time = new RehearsalTime(0);
-        CompletableFuture<Rehearsal.Moved> moved =
-                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, Integer.MAX_VALUE, false));
+        CompletableFuture<Rehearsal.Moved> moved = CompletableFuture.supplyAsync(
+                () -> Rehearsal.hold(time, Integer.MAX_VALUE, new RehearsalKind(false, true)));
         await().until(() -> threads().keySet().stream().anyMatch(RehearsalTest::isEventLoop));
         time.turnCame();
         Thread loop = threads().keySet().stream()
@@ -150,7 +151,7 @@ class RehearsalTest {
         time.turnCame();
         time.started();
         CompletableFuture<Rehearsal.Moved> moved =
-                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, FEW, false));
+                CompletableFuture.supplyAsync(() -> Rehearsal.hold(time, FEW, new RehearsalKind(false, true)));
         assertFalse(moved.isDone());
         time.end();
 
@@ -204,7 +205,7 @@ class RehearsalTest {
                 .tls(MovableTls.of(context))
                 .configuration(new ListenerDescriptions().frozen());
 
-        Rehearsal.Moved moved = Rehearsal.hold(new RehearsalTime(0), FEW, configuration.movesTls());
+        Rehearsal.Moved moved = Rehearsal.hold(new RehearsalTime(0), FEW, RehearsalKind.of(configuration));
 
         assertTrue(moved.encrypted() > 0);
         assertEquals(1, engines.get());

@@ -106,7 +106,7 @@ final class BenchHandover implements Callable<Integer> {
             paramLabel = "OPTIONS",
             split = " ",
             description = "options of Java for the servers; default: ${DEFAULT-VALUE}")
-    private List<String> javaOptions = List.of("-Xms512m", "-Xmx512m");
+    private List<String> javaOptions = List.of("-Xms512m", "-Xmx512m", "-XX:MetaspaceSize=64m");
 
     @Option(
             names = "--svg",

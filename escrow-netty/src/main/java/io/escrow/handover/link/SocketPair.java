@@ -3,10 +3,13 @@ package io.escrow.handover.link;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 
 /**
- * Holds the numbers of two connected UNIX-domain sockets, which the caller closes.
+ * Holds the numbers of two connected sockets, which the caller closes.
  *
  * @param one the number of one end
  * @param other the number of the other end
@@ -15,7 +18,10 @@ public record SocketPair(int one, int other) {
 
     private static final int MAX_ADDRESS = 128;
 
-    /** Makes a pair. Netty has no socketpair(2): one end connects to a name that no other process can guess in time. */
+    /** How long a TCP connection to this process may take. */
+    private static final long CONNECT_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** Makes a pair of UNIX-domain sockets. Netty has no socketpair(2): one end connects to a name that no other process can guess in time. */
     public static SocketPair open() throws IOException {
         DomainSocketAddress address = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
         Socket listener = Socket.newSocketDomain();
@@ -33,5 +39,47 @@ public record SocketPair(int one, int other) {
         } finally {
             listener.close();
         }
+    }
+
+    /**
+     * Makes a pair of TCP sockets over the loopback interface, in a second at most.
+     *
+     * @throws IOException if there is no such interface, or another process has connected instead
+     */
+    public static SocketPair openTcp() throws IOException {
+        Socket listener = Socket.newSocketStream();
+        try {
+            listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            listener.listen(1);
+            Socket one = Socket.newSocketStream();
+            try {
+                one.connect(listener.localAddress());
+                return new SocketPair(one.intValue(), accept(listener, one));
+            } catch (IOException e) {
+                one.close();
+                throw e;
+            }
+        } finally {
+            listener.close();
+        }
+    }
+
+    private static int accept(Socket listener, Socket expected) throws IOException {
+        long began = System.nanoTime();
+        int accepted = listener.accept(new byte[MAX_ADDRESS]);
+        while (accepted < 0) {
+            if (System.nanoTime() - began > CONNECT_NANOS) {
+                throw new IOException("no connection to this process came in "
+                        + TimeUnit.NANOSECONDS.toMillis(CONNECT_NANOS) + " ms");
+            }
+            Thread.onSpinWait();
+            accepted = listener.accept(new byte[MAX_ADDRESS]);
+        }
+        Socket other = new Socket(accepted);
+        if (!expected.localAddress().equals(other.remoteAddress())) {
+            other.close();
+            throw new IOException("another process has connected to " + listener.localAddress());
+        }
+        return accepted;
     }
 }
