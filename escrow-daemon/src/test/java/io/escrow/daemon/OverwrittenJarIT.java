@@ -20,8 +20,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The jar of a running daemon is overwritten in place, and everything is asked of the daemon that it can do. */
 class OverwrittenJarIT {
@@ -33,6 +34,45 @@ class OverwrittenJarIT {
     Path directory;
 
     private TestDaemon daemon;
+    private Path jar;
+
+    /** Returns the command of a daemon that logs its classes, with an archive as escrowd has it where it is installed. */
+    private ProcessBuilder command(boolean archive, String... arguments) throws IOException {
+        String log = LOG_OF_CLASSES + directory.resolve("classes-%p");
+        jar = directory.resolve("escrowd.jar");
+        Files.copy(Path.of(TestDaemon.JAR), jar);
+        List<String> command;
+        if (archive) {
+            for (String file : List.of("launch", "make-archive")) {
+                Files.copy(Path.of("src/main/dist/lib", file), directory.resolve(file));
+            }
+            try (TestProcess made = new TestProcess(launcher("make-archive"))) {
+                assertEquals(0, made.awaitExit(), () -> made.lines().toString());
+            }
+            command = new ArrayList<>(launcher("launch", log).command());
+        } else {
+            command = new ArrayList<>(TestProcess.java(log));
+        }
+        command.addAll(List.of("-jar", jar.toString()));
+        command.addAll(List.of(arguments));
+        return launcherJava(new ProcessBuilder(TestProcess.withHangup(command)));
+    }
+
+    private ProcessBuilder launcher(String script, String... arguments) {
+        List<String> command =
+                new ArrayList<>(List.of("sh", directory.resolve(script).toString()));
+        command.addAll(List.of(arguments));
+        return launcherJava(new ProcessBuilder(command));
+    }
+
+    private static ProcessBuilder launcherJava(ProcessBuilder builder) {
+        builder.environment().put("ESCROW_JAVA", TestProcess.JAVA);
+        return builder;
+    }
+
+    private static void assertLoadedAhead(boolean archive, List<String> classes) {
+        assertEquals(archive, classes.size() < 500, "classes from the jar: " + classes.size());
+    }
 
     private List<String> ctl(int exit, String... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of("ctl"));
@@ -72,16 +112,13 @@ class OverwrittenJarIT {
         daemon.awaitLine(line -> line.contains(text), text);
     }
 
-    @Test
-    void everythingGoesOn() throws Exception {
-        Path jar = directory.resolve("app.jar");
-        Files.copy(Path.of(TestDaemon.JAR), jar);
+    @ParameterizedTest(name = "with an archive: {0}")
+    @ValueSource(booleans = {false, true})
+    void everythingGoesOn(boolean archive) throws Exception {
         Path socket = directory.resolve("s");
         String path = socket.toString();
-        List<String> command = TestProcess.java(
-                LOG_OF_CLASSES + directory.resolve("classes-%p"),
-                "-jar",
-                jar.toString(),
+        ProcessBuilder command = command(
+                archive,
                 "--metrics=0",
                 "--reap",
                 "--reap-interval=1",
@@ -90,11 +127,11 @@ class OverwrittenJarIT {
                 "--verbose",
                 path);
         try (TestFiles files = new TestFiles(directory.resolve("files"), 3);
-                TestDaemon started = TestDaemon.start(socket, new ProcessBuilder(TestProcess.withHangup(command)))) {
+                TestDaemon started = TestDaemon.start(socket, command)) {
             daemon = started;
             Path log = directory.resolve("classes-" + daemon.pid());
             List<String> before = loadedFrom(jar, log);
-            assertTrue(before.size() > 1_000, "classes from the jar: " + before.size());
+            assertLoadedAhead(archive, before);
             byte[] other = new byte[1 << 20];
             new Random(1).nextBytes(other);
             Files.write(jar, other);
@@ -153,16 +190,14 @@ class OverwrittenJarIT {
         }
     }
 
-    @Test
-    void anotherTakesItsPlace() throws Exception {
-        Path jar = directory.resolve("app.jar");
-        Files.copy(Path.of(TestDaemon.JAR), jar);
+    @ParameterizedTest(name = "with an archive: {0}")
+    @ValueSource(booleans = {false, true})
+    void anotherTakesItsPlace(boolean archive) throws Exception {
         Path socket = directory.resolve("s");
-        List<String> command = TestProcess.java(
-                LOG_OF_CLASSES + directory.resolve("classes-%p"), "-jar", jar.toString(), socket.toString());
-        try (TestProcess before = TestDaemon.start(socket, new ProcessBuilder(command))) {
+        try (TestProcess before = TestDaemon.start(socket, command(archive, socket.toString()))) {
             Path log = directory.resolve("classes-" + before.pid());
             int loaded = loadedFrom(jar, log).size();
+            assertLoadedAhead(archive, loadedFrom(jar, log));
             try (BlockingEscrow escrow =
                     EscrowClient.builder().path(socket.toString()).connectBlocking(TestDaemon.TIMEOUT)) {
                 escrow.add(TAG, 0, new byte[3]);

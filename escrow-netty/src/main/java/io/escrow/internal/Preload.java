@@ -153,6 +153,15 @@ public final class Preload {
         return load(member, each -> each.startsWith(name + "."), true);
     }
 
+    /**
+     * Loads classes by their names, without initializing them.
+     *
+     * @param names the names
+     */
+    public void classes(List<String> names) {
+        names.forEach(name -> load(name, Preload.class.getClassLoader(), false));
+    }
+
     private Preload load(Class<?> member, Predicate<String> wanted, boolean initialize) {
         try {
             for (String name : namesBeside(member)) {

@@ -14,7 +14,7 @@ import picocli.CommandLine;
 
 /**
  * Loads what the daemon can need later, whatever it is asked to do, so that its jar may be overwritten or deleted under
- * it.
+ * it. With a class-data archive that is only what is not in it.
  */
 final class PreloadedClasses {
 
@@ -23,6 +23,10 @@ final class PreloadedClasses {
     private PreloadedClasses() {}
 
     static void load() {
+        ClassArchive.outside().ifPresentOrElse(new Preload()::classes, PreloadedClasses::loadAll);
+    }
+
+    private static void loadAll() {
         // The logging library's own base classes, wherever they are.
         Class<?> logging = LoggerFactory.getILoggerFactory().getClass().getSuperclass();
         new Preload()

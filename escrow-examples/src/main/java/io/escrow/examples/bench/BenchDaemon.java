@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.function.ToDoubleFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,6 +50,14 @@ final class BenchDaemon implements Callable<Integer> {
     /** A set of options to start the daemon with. */
     private record Setup(String text, boolean archive, List<String> options) {}
 
+    /** As the launcher has it: an option that later versions of Java may not know. */
+    private static final List<String> IN_PLACE = Runtime.version().feature() <= 25
+            ? List.of("-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0")
+            : List.of();
+
+    /** How Java logs a class that does not come from an archive. */
+    private static final Pattern FROM_JAR = Pattern.compile("(\\S+) source: (?!shared objects file).*\\.jar");
+
     /** The figures of one start: milliseconds until it is ready, sizes in units of 1,024 bytes, and slots a second. */
     private record Start(double ready, long empty, long stored, long fetched, Map<StoreLoad.Operation, Double> rates) {
         double rate(StoreLoad.Operation operation) {
@@ -80,9 +90,7 @@ final class BenchDaemon implements Callable<Integer> {
         String classes = children.file("classes").toString();
         List<String> record = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
         record.addAll(List.of("-Xshare:off", "-XX:DumpLoadedClassList=" + classes));
-        ChildProcess daemon = start(children, record, children.socket());
-        daemon.terminate();
-        daemon.awaitEnd();
+        startAndEnd(children, record);
         List<String> dump = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
         dump.addAll(List.of("-Xshare:dump", "-XX:SharedClassListFile=" + classes, archive(children)));
         int exitCode = new ProcessBuilder(java(dump, children.socket()))
@@ -93,10 +101,26 @@ final class BenchDaemon implements Callable<Integer> {
         if (exitCode != 0) {
             throw new IOException("Java cannot make an archive of classes: exit status " + exitCode);
         }
+        Path loaded = children.file("loaded");
+        List<String> log = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
+        log.addAll(List.of(archive(children), "-Xlog:class+load:file=" + loaded + ":none"));
+        startAndEnd(children, log);
+        List<String> outside = Files.readAllLines(loaded).stream()
+                .map(FROM_JAR::matcher)
+                .filter(Matcher::matches)
+                .map(line -> line.group(1))
+                .toList();
+        Files.write(Path.of(children.file("archive.jsa") + ".outside"), outside);
+    }
+
+    private void startAndEnd(ChildProcesses children, List<String> options) throws IOException, InterruptedException {
+        ChildProcess daemon = start(children, options, children.socket());
+        daemon.terminate();
+        daemon.awaitEnd();
     }
 
     private static String archive(ChildProcesses children) {
-        return "-XX:SharedArchiveFile=" + children.file("archive");
+        return "-XX:SharedArchiveFile=" + children.file("archive.jsa");
     }
 
     private ChildProcess start(ChildProcesses children, List<String> options, String socket)
@@ -115,6 +139,7 @@ final class BenchDaemon implements Callable<Integer> {
         List<String> java = new ArrayList<>(setup.options);
         if (setup.archive) {
             java.add(archive(children));
+            java.addAll(IN_PLACE);
         }
         long begin = System.nanoTime();
         ChildProcess daemon = start(children, java, socket);
