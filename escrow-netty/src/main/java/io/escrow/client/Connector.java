@@ -268,9 +268,9 @@ final class Connector<T> {
             return;
         }
         Waiting waiting = Waiting.on(path);
-        if (waiting.holder() == ProcessHandle.current().pid() && !ownSession) {
-            // Most likely this session, which a daemon that has just started is slow to answer. If another client of
-            // this process has the session, the next call reports it.
+        if (waiting.holder() == ProcessHandle.current().pid() && !OpenSessions.exists(path) && !ownSession) {
+            // Most likely this session, which a daemon that has just started is slow to answer. If a client has it that
+            // is not known here, for example of another class loader, the next call reports it.
             ownSession = true;
             return;
         }
@@ -281,6 +281,7 @@ final class Connector<T> {
 
     void opened(Channel ch, Frame.Hello daemon, Wire wire) {
         Duration waited = Duration.ofNanos(System.nanoTime() - queuedSince);
+        OpenSessions.add(path, ch);
         if (!result.complete(clients.make(new Connection(ch, daemon, waited, wire::descriptorsMayCome), ownGroup))) {
             ch.close();
         }

@@ -2,6 +2,7 @@ package io.escrow.client;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -37,7 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConnectorTest {
 
-    private static final Duration SHORT = Duration.ofSeconds(2);
+    private static final Duration SHORT = Duration.ofSeconds(1);
 
     @TempDir
     Path directory;
@@ -104,11 +105,26 @@ class ConnectorTest {
 
             assertFails(
                     Status.ETIMEDOUT,
-                    "not connected within 2000 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
+                    "not connected within 1000 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
                     client);
             assertEquals(new Waiting(path, 4711), told.join());
             assertTrue(server.isOpen());
         }
+    }
+
+    @Test
+    void doesNotSayThatItWaitsForItself() throws IOException {
+        Files.writeString(
+                SocketPath.lockFile(path), "1\n" + ProcessHandle.current().pid() + "\n");
+        CompletableFuture<Waiting> told = new CompletableFuture<>();
+        try (ServerSocketChannel server = listen()) {
+            assertFails(
+                    Status.ETIMEDOUT,
+                    "not connected within 1000 ms: no answer",
+                    builder().connectTimeout(SHORT).onWaiting(told::complete).connect());
+            assertTrue(server.isOpen());
+        }
+        assertFalse(told.isDone());
     }
 
     @Test
@@ -122,7 +138,7 @@ class ConnectorTest {
 
                 assertFails(
                         Status.ETIMEDOUT,
-                        "not connected within 2000 ms: waiting for an answer on \"" + path
+                        "not connected within 1000 ms: waiting for an answer on \"" + path
                                 + "\": another process has the session, or escrowd just starts",
                         builder()
                                 .connectTimeout(SHORT)

@@ -358,6 +358,20 @@ public abstract class EscrowClientContract {
     }
 
     @Test
+    void saysThatItsOwnProcessHasTheSessionIfItsTimeIsUp() {
+        CompletableFuture<EscrowClient> next = EscrowClient.builder()
+                .path(path.toString())
+                .connectTimeout(Duration.ofSeconds(1))
+                .connect();
+
+        EscrowException e = assertFails(Status.ETIMEDOUT, next);
+        long own = ProcessHandle.current().pid();
+        assertTrue(
+                e.getMessage().endsWith("waiting for the session of process " + own + " on \"" + path + "\" to end"),
+                e::getMessage);
+    }
+
+    @Test
     void failsAtOnceWhenTheDaemonEnds() throws Exception {
         client.add(1, 7, descriptor, PAYLOAD).join();
         daemon.close();
@@ -375,9 +389,10 @@ public abstract class EscrowClientContract {
         return IntStream.range(0, count).mapToObj(i -> new SlotKey(tag, i)).iterator();
     }
 
-    private static void assertFails(Status status, CompletableFuture<?> future) {
+    private static EscrowException assertFails(Status status, CompletableFuture<?> future) {
         CompletionException e = assertThrows(CompletionException.class, future::join);
-        assertEquals(
-                status, assertInstanceOf(EscrowException.class, e.getCause()).status());
+        EscrowException cause = assertInstanceOf(EscrowException.class, e.getCause());
+        assertEquals(status, cause.status());
+        return cause;
     }
 }
