@@ -48,7 +48,7 @@ final class ClientSession implements RequestHandler.EndListener {
      */
     ClientSession(ConnectOptions options, Connection first, EventLoopGroup ownGroup) {
         this.options = options;
-        this.queue = new RequestQueue(first.channel().eventLoop());
+        this.queue = new RequestQueue(first.channel().eventLoop(), options.deleteDelay());
         this.ownGroup = ownGroup;
         queue.sendBy(begin(first)::sendPackets);
     }

@@ -14,6 +14,7 @@ import java.util.function.Consumer;
  * @param reportInterval how long after a report that it waits another one follows
  * @param launch how to start a daemon; {@code null} to start none
  * @param batches whether descriptors may be sent and received many in a message
+ * @param deleteDelay how long a request to empty a slot may wait for another one, if the caller does not wait for it
  * @param reconnect how to connect again when the session is lost
  */
 record ConnectOptions(
@@ -26,4 +27,5 @@ record ConnectOptions(
         DaemonLaunch launch,
         boolean verbose,
         boolean batches,
+        Duration deleteDelay,
         ReconnectOptions reconnect) {}

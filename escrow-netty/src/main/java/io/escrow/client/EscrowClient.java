@@ -205,7 +205,7 @@ public final class EscrowClient implements AutoCloseable {
 
     /**
      * Empties a slot as {@link #delete(int, int)} does, for those who don't wait for it: the request goes with the next packet that
-     * another one causes, or is sent after 2 ms. This saves packets. Requests stay in order.
+     * another one causes, or is sent after {@link EscrowClientBuilder#deleteDelay}. This saves packets. Requests stay in order.
      *
      * @param tag the tag
      * @param index the index

@@ -31,6 +31,8 @@ public final class EscrowClientBuilder {
     private EventLoopGroup group;
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration REPORT_INTERVAL = Duration.ofMinutes(1);
+    private static final Duration DELETE_DELAY = Duration.ofMillis(2);
+    private static final Duration LONGEST_DELETE_DELAY = Duration.ofSeconds(1);
 
     /** How long connecting may take; {@code null} if that was not chosen. */
     private Duration connectTimeout;
@@ -39,6 +41,7 @@ public final class EscrowClientBuilder {
     private DaemonLaunch launch;
     private boolean verbose;
     private boolean batches = true;
+    private Duration deleteDelay = DELETE_DELAY;
     private ReconnectOptions reconnect = ReconnectOptions.OFF;
 
     EscrowClientBuilder() {}
@@ -57,6 +60,7 @@ public final class EscrowClientBuilder {
         copy.launch = launch;
         copy.verbose = verbose;
         copy.batches = batches;
+        copy.deleteDelay = deleteDelay;
         copy.reconnect = reconnect;
         return copy;
     }
@@ -206,6 +210,20 @@ public final class EscrowClientBuilder {
     }
 
     /**
+     * Sets how long {@link EscrowClient#deleteSoon} may hold a request back for another one that it is sent with. A longer time
+     * saves packets; meanwhile the daemon keeps the descriptor. In crash-safe mode that is the one of a connection that has
+     * closed here.
+     *
+     * @param delay the time, 0 to 1 second; 2 ms by default, and 0 to send each at once
+     * @return this builder
+     * @throws IllegalArgumentException if the time is out of range
+     */
+    public EscrowClientBuilder deleteDelay(Duration delay) {
+        this.deleteDelay = Checks.atMost("delete delay", delay, LONGEST_DELETE_DELAY);
+        return this;
+    }
+
+    /**
      * Connects, and waits for its turn when another client has the session.
      *
      * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when no process
@@ -245,6 +263,7 @@ public final class EscrowClientBuilder {
                     launch,
                     verbose,
                     batches,
+                    deleteDelay,
                     reconnect);
             return Connector.connect(options, (first, ownGroup) -> EscrowClient.of(options, first, ownGroup));
         } catch (EscrowException e) {

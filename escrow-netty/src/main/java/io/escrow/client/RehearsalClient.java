@@ -35,6 +35,7 @@ public final class RehearsalClient implements AutoCloseable {
             null,
             false,
             true,
+            Duration.ZERO,
             ReconnectOptions.OFF);
 
     private final Channel daemon;

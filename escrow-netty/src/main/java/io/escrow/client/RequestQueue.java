@@ -3,6 +3,7 @@ package io.escrow.client;
 import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.netty.channel.EventLoop;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -17,10 +18,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 final class RequestQueue {
 
-    /** How long requests wait that are not urgent, unless others are sent before. */
-    static final int SOON_MILLIS = 2;
-
     private final EventLoop loop;
+    private final long soonNanos;
     private final Queue<RequestSource> submitted = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final AtomicBoolean timed = new AtomicBoolean();
@@ -32,8 +31,14 @@ final class RequestQueue {
 
     private volatile EscrowConnectionException ended;
 
-    RequestQueue(EventLoop loop) {
+    /**
+     * Makes an empty queue.
+     *
+     * @param soon how long requests wait that are not urgent, unless others are sent before; 0 to send them at once
+     */
+    RequestQueue(EventLoop loop, Duration soon) {
         this.loop = loop;
+        this.soonNanos = soon.toNanos();
     }
 
     EventLoop loop() {
@@ -58,10 +63,14 @@ final class RequestQueue {
     }
 
     /**
-     * Adds requests to the end that need not be sent at once: they go with what is submitted by others, or after {@value
-     * #SOON_MILLIS} ms.
+     * Adds requests to the end that need not be sent at once: they go with what is submitted by others, or after a
+     * moment.
      */
     void submitSoon(RequestSource source) {
+        if (soonNanos == 0) {
+            submit(source);
+            return;
+        }
         submitted.add(source);
         EscrowConnectionException why = ended;
         if (why != null) {
@@ -72,7 +81,7 @@ final class RequestQueue {
         // When a turn is scheduled, it has not looked yet.
         if (!scheduled.get() && timed.compareAndSet(false, true)) {
             try {
-                loop.schedule(this::soon, SOON_MILLIS, TimeUnit.MILLISECONDS);
+                loop.schedule(this::soon, soonNanos, TimeUnit.NANOSECONDS);
             } catch (RejectedExecutionException e) {
                 timed.set(false);
                 rejected(e);

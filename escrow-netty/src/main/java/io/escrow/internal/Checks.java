@@ -49,6 +49,24 @@ public final class Checks {
     }
 
     /**
+     * Checks a time that may be nothing, and must not be long.
+     *
+     * @param what names the time in the message
+     * @param time the time
+     * @param max the longest that is allowed
+     * @return the time
+     * @throws IllegalArgumentException if it is negative, or longer than that
+     */
+    public static Duration atMost(String what, Duration time, Duration max) {
+        requireNonNull(time, what);
+        if (time.isNegative() || time.compareTo(max) > 0) {
+            throw new IllegalArgumentException(
+                    what + ": " + time + " (expected: 0 to " + max.toMillis() + " ms; 0 to wait for nothing)");
+        }
+        return time;
+    }
+
+    /**
      * Checks that channels of Netty's epoll transport can be registered with a group.
      *
      * @param what names the group in the message

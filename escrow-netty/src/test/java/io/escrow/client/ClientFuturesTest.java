@@ -299,7 +299,7 @@ class ClientFuturesTest {
 
     /** Has the channel do what it has to do, also what may wait a little. */
     private void turn() {
-        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        channel.advanceTimeBy(EmbeddedClient.DELETE_DELAY.toMillis(), TimeUnit.MILLISECONDS);
         channel.runPendingTasks();
     }
 

@@ -12,6 +12,9 @@ final class EmbeddedClient {
 
     private EmbeddedClient() {}
 
+    /** How long a request waits that need not be sent at once. */
+    static final Duration DELETE_DELAY = Duration.ofMillis(7);
+
     static EscrowClient on(EmbeddedChannel channel, Limits limits) {
         return on(channel, new Frame.Hello(Frame.VERSION, limits));
     }
@@ -26,9 +29,28 @@ final class EmbeddedClient {
     }
 
     private static EscrowClient on(EmbeddedChannel channel, Frame.Hello daemon, Consumer<Boolean> descriptorsMayCome) {
+        return on(channel, daemon, descriptorsMayCome, DELETE_DELAY);
+    }
+
+    static EscrowClient on(EmbeddedChannel channel, Limits limits, Duration deleteDelay) {
+        return on(channel, new Frame.Hello(Frame.VERSION, limits), mayCome -> {}, deleteDelay);
+    }
+
+    private static EscrowClient on(
+            EmbeddedChannel channel, Frame.Hello daemon, Consumer<Boolean> descriptorsMayCome, Duration deleteDelay) {
         Duration time = Duration.ofSeconds(1);
         ConnectOptions options = new ConnectOptions(
-                Path.of("s"), null, time, true, time, waiting -> {}, null, false, false, ReconnectOptions.OFF);
+                Path.of("s"),
+                null,
+                time,
+                true,
+                time,
+                waiting -> {},
+                null,
+                false,
+                false,
+                deleteDelay,
+                ReconnectOptions.OFF);
         return EscrowClient.of(options, new Connection(channel, daemon, Duration.ZERO, descriptorsMayCome), null);
     }
 }

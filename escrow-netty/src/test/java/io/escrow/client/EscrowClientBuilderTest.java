@@ -19,6 +19,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
@@ -81,6 +82,16 @@ class EscrowClientBuilderTest {
     }
 
     @Test
+    void refusesDelaysOutOfRange() {
+        EscrowClientBuilder builder = builder().deleteDelay(Duration.ZERO).deleteDelay(Duration.ofSeconds(1));
+
+        for (Duration delay : List.of(Duration.ofNanos(-1), Duration.ofMillis(1_001))) {
+            IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> builder.deleteDelay(delay));
+            assertEquals("delete delay: " + delay + " (expected: 0 to 1000 ms; 0 to wait for nothing)", e.getMessage());
+        }
+    }
+
+    @Test
     void refusesMissingValues() {
         EscrowClientBuilder builder = builder();
 
@@ -88,6 +99,7 @@ class EscrowClientBuilderTest {
         assertThrows(NullPointerException.class, () -> builder.connectTimeout(null));
         assertThrows(NullPointerException.class, () -> builder.onWaiting(null));
         assertThrows(NullPointerException.class, () -> builder.launch(null));
+        assertThrows(NullPointerException.class, () -> builder.deleteDelay(null));
         assertThrows(NullPointerException.class, () -> builder.connectBlocking(null));
     }
 

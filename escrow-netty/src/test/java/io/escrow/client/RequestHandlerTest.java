@@ -25,6 +25,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -289,16 +290,33 @@ class RequestHandlerTest {
 
     @Test
     void sendsWhatMayWaitAfterAMoment() {
+        channel.freezeTime();
         client.deleteSoon(0, 1);
         client.deleteSoon(0, 2);
-        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        channel.advanceTimeBy(EmbeddedClient.DELETE_DELAY.toMillis() - 1, TimeUnit.MILLISECONDS);
+        send();
+        assertPackets();
+        channel.advanceTimeBy(1, TimeUnit.MILLISECONDS);
         send();
         assertPackets("12");
 
         client.deleteSoon(0, 3);
-        channel.advanceTimeBy(RequestQueue.SOON_MILLIS, TimeUnit.MILLISECONDS);
+        channel.advanceTimeBy(EmbeddedClient.DELETE_DELAY.toMillis(), TimeUnit.MILLISECONDS);
         send();
         assertPackets("12", "3");
+    }
+
+    @Test
+    void sendsAtOnceWhatMayWaitIfThereIsNoDelay() {
+        EmbeddedChannel other = new EmbeddedChannel(new PacketRecorder());
+        EscrowClient impatient = EmbeddedClient.on(other, LIMITS, Duration.ZERO);
+        other.freezeTime();
+
+        impatient.deleteSoon(0, 1);
+        other.runPendingTasks();
+
+        assertPackets("1");
+        assertFalse(other.finish());
     }
 
     @Test
