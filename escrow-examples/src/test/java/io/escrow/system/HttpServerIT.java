@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.escrow.testing.Certificates;
 import io.escrow.testing.Successors;
 import java.net.Socket;
 import java.net.http.HttpClient;
@@ -134,6 +135,17 @@ class HttpServerIT {
                 : List.of();
     }
 
+    /** Starts servers that share a certificate: to make one for each takes longer than the rest of a start. */
+    private Successors tlsServers(String provider, String... options) throws Exception {
+        Path certificate = directory.resolve("certificate");
+        Path key = directory.resolve("key");
+        Certificates.writePem("localhost", certificate, key);
+        List<String> arguments = new ArrayList<>(
+                List.of("http-server", "--tls", "--tls-provider=" + provider, "--cert=" + certificate, "--key=" + key));
+        arguments.addAll(List.of(options));
+        return new Successors(directory, starter(provider), arguments.toArray(String[]::new));
+    }
+
     private static HttpClient tlsClient() throws Exception {
         SSLContext trusting = SSLContext.getInstance("TLS");
         trusting.init(null, new TrustManager[] {new TrustAll()}, new SecureRandom());
@@ -146,8 +158,7 @@ class HttpServerIT {
     @ParameterizedTest
     @ValueSource(strings = {"openssl", "jdk"})
     void tlsConnectionMoves(String provider) throws Exception {
-        try (Successors server = new Successors(
-                directory, starter(provider), "http-server", "--tls", "--tls-provider=" + provider, "--waves=50")) {
+        try (Successors server = tlsServers(provider, "--waves=50")) {
             HttpClient http = tlsClient();
             String before = get(http, server, "/").body();
             for (int i = 0; i < 4; i++) {
@@ -163,8 +174,7 @@ class HttpServerIT {
     @ParameterizedTest
     @ValueSource(strings = {"openssl", "jdk"})
     void tlsConnectionsVerifyBytesThroughHandovers(String provider) throws Exception {
-        try (Successors server =
-                new Successors(directory, starter(provider), "http-server", "--tls", "--tls-provider=" + provider)) {
+        try (Successors server = tlsServers(provider)) {
             HttpClient http = tlsClient();
             List<Future<Void>> loads = new ArrayList<>();
             for (int i = 0; i < CLIENTS; i++) {

@@ -9,14 +9,17 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 
 /**
- * Makes a class-data archive beside a jar, with which Java loads the classes of a daemon, and so most of Netty, in half the
- * time. Tests start hundreds of processes.
+ * Makes a class-data archive beside a jar, with which Java loads the classes of the jar, and those of its own that a daemon
+ * needs, in half the time. Tests start hundreds of processes.
  */
 public final class ClassDataArchive {
 
     private static final String MAIN_CLASS = "io.escrow.daemon.main.Escrowd";
+    private static final String CLASS = ".class";
 
     private ClassDataArchive() {}
 
@@ -57,6 +60,7 @@ public final class ClassDataArchive {
         Path made = archive.resolveSibling(archive.getFileName() + ".new");
         String socket = work.resolve("s").toString();
         run(List.of("-Xshare:off", "-XX:DumpLoadedClassList=" + classes, "-cp", jar, MAIN_CLASS, socket), true);
+        Files.write(classes, classesOf(jar), StandardOpenOption.APPEND);
         run(
                 List.of(
                         "-Xshare:dump",
@@ -69,6 +73,18 @@ public final class ClassDataArchive {
         Files.deleteIfExists(work.resolve("s.lock"));
         Files.delete(classes);
         Files.delete(work);
+    }
+
+    /** Returns the classes of a jar, as such a list names them. What a server needs that is no daemon is among them. */
+    private static List<String> classesOf(String jar) throws IOException {
+        try (JarFile file = new JarFile(jar)) {
+            return file.stream()
+                    .map(JarEntry::getName)
+                    .filter(name -> name.endsWith(CLASS) && !name.startsWith("META-INF/"))
+                    .map(name -> name.substring(0, name.length() - CLASS.length()))
+                    .filter(name -> !name.endsWith("-info"))
+                    .toList();
+        }
     }
 
     private static void run(List<String> arguments, boolean listens) throws IOException {

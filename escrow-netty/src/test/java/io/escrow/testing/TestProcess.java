@@ -56,6 +56,8 @@ public class TestProcess implements AutoCloseable {
                 JAVA,
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
+                // Most of them end before what is compiled has paid off.
+                "-XX:CompileThresholdScaling=2",
                 // Many processes that live for a moment: it would be most of what they do.
                 "-Descrow.rehearsal=false",
                 "-Dio.netty.leakDetection.level=paranoid",
