@@ -15,10 +15,13 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollIoHandler;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchService;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -37,8 +40,6 @@ public final class UnansweredServer {
 
     /** Ends that work. */
     static final byte DONE = 'd';
-
-    private static final int POLL_MILLIS = 10;
 
     private static final byte[] NAME = (ProcessHandle.current().pid() + "\n").getBytes(US_ASCII);
 
@@ -80,11 +81,12 @@ public final class UnansweredServer {
 
     private static void awaitFile(Path file) {
         System.out.println(STOPPED);
-        try {
+        try (WatchService created = file.getFileSystem().newWatchService()) {
+            file.toAbsolutePath().getParent().register(created, StandardWatchEventKinds.ENTRY_CREATE);
             while (!Files.exists(file)) {
-                Thread.sleep(POLL_MILLIS);
+                created.take().reset();
             }
-        } catch (InterruptedException e) {
+        } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(e);
         }
     }
