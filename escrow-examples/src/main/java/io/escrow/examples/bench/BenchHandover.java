@@ -90,7 +90,7 @@ final class BenchHandover implements Callable<Integer> {
             description =
                     "how long the next process waits before each handover; a new one rehearses meanwhile; default:"
                             + " ${DEFAULT-VALUE}")
-    private int waiting = 5000;
+    private int waiting = 7000;
 
     @Option(
             names = "--all",

@@ -54,6 +54,8 @@ public record SocketPair(int one, int other) {
             Socket one = Socket.newSocketStream();
             try {
                 one.connect(listener.localAddress());
+                // As Netty has it: else small messages wait for each other.
+                one.setTcpNoDelay(true);
                 return new SocketPair(one.intValue(), accept(listener, one));
             } catch (IOException e) {
                 one.close();
@@ -76,10 +78,15 @@ public record SocketPair(int one, int other) {
             accepted = listener.accept(new byte[MAX_ADDRESS]);
         }
         Socket other = new Socket(accepted);
-        if (!expected.localAddress().equals(other.remoteAddress())) {
+        try {
+            if (!expected.localAddress().equals(other.remoteAddress())) {
+                throw new IOException("another process has connected to " + listener.localAddress());
+            }
+            other.setTcpNoDelay(true);
+            return accepted;
+        } catch (IOException e) {
             other.close();
-            throw new IOException("another process has connected to " + listener.localAddress());
+            throw e;
         }
-        return accepted;
     }
 }

@@ -38,7 +38,7 @@ class SocketPairTest {
     }
 
     @Test
-    void aTcpPairIsOnTheLoopbackInterface() throws Exception {
+    void aTcpPairIsOnTheLoopbackInterfaceAndHoldsNothingBack() throws Exception {
         SocketPair pair = SocketPair.openTcp();
         Socket one = new Socket(pair.one());
         Socket other = new Socket(pair.other());
@@ -46,6 +46,8 @@ class SocketPairTest {
             assertTrue(one.remoteAddress().getAddress().isLoopbackAddress());
             assertEquals(one.localAddress(), other.remoteAddress());
             assertEquals(other.localAddress(), one.remoteAddress());
+            assertTrue(one.isTcpNoDelay());
+            assertTrue(other.isTcpNoDelay());
         } finally {
             one.close();
             other.close();
