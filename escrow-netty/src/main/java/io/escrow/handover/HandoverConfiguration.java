@@ -51,6 +51,12 @@ record HandoverConfiguration(
         return rules.tls() != null;
     }
 
+    /** Returns whether a listener may have TCP connections: its address may not be known yet. */
+    boolean hasTcp() {
+        return listeners.isEmpty()
+                || !listeners.stream().allMatch(listener -> listener.address() instanceof DomainSocketAddress);
+    }
+
     /** Returns a copy with the listeners, and what is said about them, of other descriptions. */
     HandoverConfiguration with(ListenerDescriptions descriptions) {
         return new HandoverConfiguration(
@@ -72,11 +78,5 @@ record HandoverConfiguration(
                 tickets,
                 rehearsal,
                 rules);
-    }
-
-    /** Returns whether a listener may have TCP connections: its address may not be known yet. */
-    boolean hasTcp() {
-        return listeners.isEmpty()
-                || !listeners.stream().allMatch(listener -> listener.address() instanceof DomainSocketAddress);
     }
 }

@@ -72,7 +72,10 @@ final class Rehearsal {
     static Moved hold(RehearsalTime time, int connections, RehearsalKind kind) {
         Moved moved = new Moved(0, 0);
         try {
-            RehearsalKind available = time.await(0) ? kind.available() : kind;
+            if (!time.await(0)) {
+                return moved;
+            }
+            RehearsalKind available = kind.available();
             for (int act = 0; act < ACTS && time.await(0); act++) {
                 moved = moved.plus(act(time, connections / ACTS, available, act % 2 == 1));
             }

@@ -399,9 +399,9 @@ public final class ServerHandoverBuilder {
 
     /**
      * Chooses whether this process rehearses a handover: while it waits for its turn, or once it has served for five seconds, it moves
-     * 3,000 connections of its own, pairs of UNIX-domain sockets, from itself to itself, most of them with TLS if {@link #tls} was called.
+     * 6,000 connections of its own, pairs of sockets, from itself to itself, most of them with TLS if {@link #tls} was called.
      * Java then has compiled what the pause consists of. It happens once in a process (once more if the first server with TLS is not the first
-     * of all), on threads of its own, takes about three seconds of processor time, and ends at once when there is something
+     * of all), on threads of its own, takes about five seconds of processor time, with TLS ten, and ends at once when there is something
      * to take over or to hand over. No handler, observer or context of TLS of yours is asked, and nothing is stored in the escrow.
      *
      * @param rehearse whether to do so; by default as the system property {@code escrow.rehearsal} says, and {@code true} without it

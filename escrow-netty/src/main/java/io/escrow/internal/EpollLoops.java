@@ -9,7 +9,7 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.concurrent.ThreadFactory;
 
-/** Recognises the event loops of Netty's epoll transport. Netty 4.1 has a class of its own for them, 4.2 a handler in each loop. */
+/** Recognises and makes event loops of Netty's epoll transport. Netty 4.1 has a class of its own for them, 4.2 a handler in each loop. */
 public final class EpollLoops {
 
     /** What a message says is needed. */
