@@ -192,9 +192,9 @@ public final class EscrowDaemon implements AutoCloseable {
             try {
                 Access access = access(options, bound);
                 if (bound.isPresent()) {
-                    claimed.holder(0);
+                    claimed.beginBound(CLAIM_PATIENCE);
                 } else {
-                    claimed.begin(options.force());
+                    claimed.begin(options.force(), CLAIM_PATIENCE);
                 }
                 daemon = new EscrowDaemon(options, access, claimed);
             } catch (EscrowException | RuntimeException e) {
@@ -281,7 +281,7 @@ public final class EscrowDaemon implements AutoCloseable {
 
     private void listen(InheritedListener bound) throws EscrowException {
         Channel socket = bound.isPresent() ? adopt(bound) : bind();
-        control.listen(service, () -> address, succession);
+        control.listen(service, () -> address, succession, socketFile.ending());
         socketFile.publish(access);
         eventLoop().execute(failures.guard(unclaimed::start));
         acceptor.use(socket);

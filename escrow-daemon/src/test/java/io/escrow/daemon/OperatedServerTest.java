@@ -93,8 +93,6 @@ class OperatedServerTest extends HandoverHarness {
                 Operator.lines(socket(), "DELETE /session", SessionView.class).get(0);
         assertEquals(ProcessHandle.current().pid(), evicted.pid());
         connect();
-        awaitSession(server);
-
         awaitConnections(server, 2);
         awaitEscrowed(server, 2);
         peer.assertEchoes(RECORD);

@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.escrow.EscrowConnectionException;
 import io.escrow.EscrowException;
 import io.escrow.client.BlockingEscrow;
 import io.escrow.client.EscrowClient;
@@ -279,17 +280,18 @@ public abstract class HandoverHarness {
         await().until(() -> server.connections() == count);
     }
 
-    /** Waits until the escrow of a running, crash-safe server has as many connections. */
+    /** Waits until the escrow of a running, crash-safe server has as many connections. Its session may be lost meanwhile. */
     protected static void awaitEscrowed(ServerHandover server, int count) {
-        await().until(() -> server.context()
-                        .client()
-                        .tag(server.context().table().connectionTag())
-                        .join()
-                        .used()
-                == count);
+        await().ignoreExceptionsMatching(e -> e.getCause() instanceof EscrowConnectionException)
+                .until(() -> server.context()
+                                .client()
+                                .tag(server.context().table().connectionTag())
+                                .join()
+                                .used()
+                        == count);
     }
 
-    /** Waits until a server has its session, or has it again. */
+    /** Waits until a server that has noticed the loss of its session has it again. */
     protected static void awaitSession(ServerHandover server) {
         await().until(() -> !server.context().session().isLost());
     }

@@ -3,6 +3,7 @@ package io.escrow.daemon.control;
 import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
 import io.escrow.SocketPath;
+import io.escrow.Status;
 import io.escrow.codec.PacketUpgrade;
 import io.escrow.daemon.config.DaemonOptions;
 import io.escrow.daemon.config.SessionTimeouts;
@@ -37,6 +38,7 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -55,6 +57,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
     private static final Logger logger = LoggerFactory.getLogger(ControlServer.class);
     private static final int MAX_REQUEST = 4_096;
     private static final int DRAIN_SECONDS = 2;
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final DaemonOptions options;
     private final AccessCheck access;
@@ -102,14 +105,15 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
      * @param service carries out the requests
      * @param mainSocket returns the address to which the clients' socket is bound
      * @param successors lets another daemon take the place of this one
+     * @param patience how long to wait for either socket while another process listens, because that process may be ending
      * @throws EscrowException if one of the two sockets can't be bound
      */
-    public void listen(ControlService service, Supplier<String> mainSocket, Successors successors)
+    public void listen(ControlService service, Supplier<String> mainSocket, Successors successors, Duration patience)
             throws EscrowException {
         use(service, mainSocket, successors);
-        checkPath(path);
+        checkPath(path, patience);
         bindAndPublish();
-        bindMetrics();
+        bindMetrics(patience);
     }
 
     private void use(ControlService service, Supplier<String> mainSocket, Successors successors) {
@@ -156,7 +160,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
         } else if (metrics != null) {
             metrics.release();
         }
-        bindMetrics();
+        bindMetrics(Duration.ZERO);
     }
 
     private boolean isWanted(InetSocketAddress address) {
@@ -165,15 +169,28 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
                 && wanted.getAddress().equals(address.getAddress());
     }
 
-    private void bindMetrics() throws EscrowException {
+    private void bindMetrics(Duration patience) throws EscrowException {
         InetSocketAddress address = options.operators().metrics();
         if (address != null) {
-            metricsPort = begun(
-                    metricsBootstrap(new ServerBootstrap().channelFactory(EpollServerSocketChannel::new))
-                            .bind(address),
-                    address);
+            long start = System.nanoTime();
+            ChannelFuture bound = bindMetrics(address);
+            while (isInUse(bound) && System.nanoTime() - start < patience.toNanos()) {
+                LockSupport.parkNanos(RETRY_NANOS);
+                bound = bindMetrics(address);
+            }
+            metricsPort = begun(bound, address);
             logger.atInfo().addKeyValue("address", metricsPort.localAddress()).log("serving metrics");
         }
+    }
+
+    private ChannelFuture bindMetrics(InetSocketAddress address) {
+        return metricsBootstrap(new ServerBootstrap().channelFactory(EpollServerSocketChannel::new))
+                .bind(address)
+                .awaitUninterruptibly();
+    }
+
+    private static boolean isInUse(ChannelFuture bound) {
+        return !bound.isSuccess() && Futures.statusOf(bound.cause()) == Status.EADDRINUSE;
     }
 
     private ServerBootstrap metricsBootstrap(ServerBootstrap bootstrap) {
@@ -261,7 +278,7 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
 
     @Override
     public void publishAgain() throws EscrowException {
-        checkPath(path);
+        checkPath(path, Duration.ZERO);
         socket.close().syncUninterruptibly();
         closePublication();
         publication = new SocketPublication(path);
@@ -273,9 +290,9 @@ public final class ControlServer implements WatchedSocket, AutoCloseable {
      * Checks that the path is free, or holds the control socket of a daemon that has ended. The claim of the main
      * socket's path includes this path.
      */
-    private static void checkPath(Path path) throws EscrowException {
+    private static void checkPath(Path path, Duration patience) throws EscrowException {
         try {
-            SocketPublication.checkFree(path);
+            SocketPublication.checkFree(path, patience);
         } catch (EscrowException e) {
             throw new EscrowException(e.status(), e.text() + ", the path of the control socket", e);
         }

@@ -37,6 +37,7 @@ public final class SocketFile implements AutoCloseable {
     private static final Logger logger = LoggerFactory.getLogger(SocketFile.class);
 
     private static final String OWNER_ONLY = "rw-------";
+    private static final String NOBODY = "?";
     // Bits of st_mode, inode(7).
     private static final int STICKY = 01000;
     private static final int GROUP_WRITES = 020;
@@ -55,6 +56,7 @@ public final class SocketFile implements AutoCloseable {
     private FileLock next;
     private Object lockKey;
     private long holder;
+    private Duration ending = Duration.ZERO;
     private SocketPublication publication;
 
     private SocketFile(Path path, FileChannel lockFile) {
@@ -190,13 +192,14 @@ public final class SocketFile implements AutoCloseable {
      * Claims a path.
      *
      * @param force whether the socket of a dead daemon may be replaced
-     * @param patience how long to wait while another daemon has the claim but does not listen
+     * @param patience how long to wait while another daemon has the claim but does not listen, and then while the daemon
+     *     that had the claim before listens
      * @throws EscrowException if another daemon serves it, or a socket is there and {@code force} is not set
      */
     public static SocketFile claim(Path path, boolean force, Duration patience) throws EscrowException {
         SocketFile claimed = lock(path, patience, SocketPath::isServed);
         try {
-            claimed.begin(force);
+            claimed.begin(force, patience);
             return claimed;
         } catch (EscrowException | RuntimeException e) {
             claimed.close();
@@ -208,18 +211,18 @@ public final class SocketFile implements AutoCloseable {
      * Begins with a path that is claimed.
      *
      * @param force whether the socket of a dead daemon may be replaced
+     * @param patience how long to wait while the daemon that had the claim before listens
      * @throws EscrowException if a socket is there and {@code force} is not set, or it is not escrowd's
      */
-    public void begin(boolean force) throws EscrowException {
-        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-            if (SocketPath.isServed(path)) {
-                throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
-            }
-            if (!force) {
-                throw new EscrowException(
-                        Status.EADDRINUSE,
-                        "\"" + path + "\" is the socket of a daemon that has ended: --force replaces it");
-            }
+    public void begin(boolean force, Duration patience) throws EscrowException {
+        noteEnding(patience);
+        if (SocketPublication.isServed(path, ending)) {
+            throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
+        }
+        if (!force && Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            throw new EscrowException(
+                    Status.EADDRINUSE,
+                    "\"" + path + "\" is the socket of a daemon that has ended: --force replaces it");
         }
         holder(0);
     }
@@ -233,8 +236,28 @@ public final class SocketFile implements AutoCloseable {
     public static SocketFile claimBound(Path path, Duration patience) throws EscrowException {
         // The socket listens even when no daemon runs.
         SocketFile claimed = lock(path, patience, socket -> false);
-        claimed.holder(0);
+        claimed.beginBound(patience);
         return claimed;
+    }
+
+    /**
+     * Begins with a path that is claimed, and whose socket another process has bound.
+     *
+     * @param patience how long the daemon that had the claim before may go on listening at its other sockets
+     */
+    public void beginBound(Duration patience) {
+        noteEnding(patience);
+        holder(0);
+    }
+
+    /** The kernel releases the locks of a process that is killed before it closes its sockets. */
+    private void noteEnding(Duration patience) {
+        ending = firstLine(lockFile).equals(NOBODY) ? Duration.ZERO : patience;
+    }
+
+    /** Returns how long the daemon that had the claim before may go on listening; zero if there was none. */
+    public Duration ending() {
+        return ending;
     }
 
     /** Returns what tells the lock file from another one at the same path; {@code null} if there is none. */
@@ -317,9 +340,9 @@ public final class SocketFile implements AutoCloseable {
         try {
             channel.read(bytes, 0);
         } catch (IOException e) {
-            return "?";
+            return NOBODY;
         }
-        return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse("?");
+        return UTF_8.decode(bytes.flip()).toString().lines().findFirst().orElse(NOBODY);
     }
 
     /** Returns whether other daemons see the claim, and clients find the socket, if this process has bound it. */
@@ -348,7 +371,7 @@ public final class SocketFile implements AutoCloseable {
         if (publication == null || publication.isPublished()) {
             return false;
         }
-        SocketPublication.checkFree(path);
+        SocketPublication.checkFree(path, Duration.ZERO);
         closeQuietly(publication);
         return true;
     }

@@ -18,6 +18,9 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Puts a listening socket at its path atomically. The socket is bound in a private directory, gets its mode there, and
@@ -25,6 +28,8 @@ import java.nio.file.attribute.PosixFilePermissions;
  * that finds the socket can connect.
  */
 public final class SocketPublication implements AutoCloseable {
+
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Path path;
     private Path privateDirectory;
@@ -113,9 +118,10 @@ public final class SocketPublication implements AutoCloseable {
     /**
      * Checks that nothing is at a path but, possibly, the socket of a process that has ended.
      *
+     * @param patience how long to wait while a process listens, because that process may be ending
      * @throws EscrowException if there is anything else
      */
-    public static void checkFree(Path path) throws EscrowException {
+    public static void checkFree(Path path, Duration patience) throws EscrowException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
@@ -123,9 +129,21 @@ public final class SocketPublication implements AutoCloseable {
             throw new EscrowException(Status.EINVAL, "not a socket: \"" + path + "\"");
         }
         // A path that is too long for an address can't be the main socket of another daemon.
-        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && SocketPath.isServed(path)) {
+        if (path.toString().getBytes(UTF_8).length <= SocketPath.MAX_LENGTH && isServed(path, patience)) {
             throw new EscrowException(Status.EADDRINUSE, "another process listens on \"" + path + "\"");
         }
+    }
+
+    /** Returns whether a process listens on a socket, even when the one that may be ending has had time for it. */
+    static boolean isServed(Path path, Duration patience) {
+        long start = System.nanoTime();
+        while (SocketPath.isServed(path)) {
+            if (System.nanoTime() - start > patience.toNanos()) {
+                return true;
+            }
+            LockSupport.parkNanos(RETRY_NANOS);
+        }
+        return false;
     }
 
     /** Sets the mode of a file. If exactly one group has access, the file gets that group. */

@@ -24,6 +24,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -160,9 +162,35 @@ class SocketFileTest {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(path));
 
-            assertRefused("another process listens on \"" + path + "\"", false);
-            assertRefused("another process listens on \"" + path + "\"", true);
+            // Nobody had the claim before, so nobody is waited for.
+            assertRefused("another process listens on \"" + path + "\"", false, Duration.ofDays(1));
+            assertRefused("another process listens on \"" + path + "\"", true, Duration.ofDays(1));
             assertTrue(SocketPath.isServed(path));
+        }
+    }
+
+    /** The kernel releases the locks of a process that is killed before it closes its sockets. */
+    @Test
+    void waitsForTheEndOfADaemonThatHasOnlyLostItsClaim() throws Exception {
+        SocketFile.claim(path, false, Duration.ZERO).close();
+        try (ServerSocketChannel ending = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            ending.bind(UnixDomainSocketAddress.of(path));
+            assertRefused("another process listens on \"" + path + "\"", true);
+            ending.accept().close();
+
+            CompletableFuture<SocketFile> claiming = CompletableFuture.supplyAsync(this::claimPatiently);
+            ending.accept().close();
+            assertFalse(claiming.isDone());
+            ending.close();
+            claiming.join().close();
+        }
+    }
+
+    private SocketFile claimPatiently() {
+        try {
+            return SocketFile.claim(path, true, Duration.ofDays(1));
+        } catch (EscrowException e) {
+            throw new CompletionException(e);
         }
     }
 
@@ -225,7 +253,11 @@ class SocketFileTest {
     }
 
     private void assertRefused(String text, boolean force) {
-        EscrowException e = assertThrows(EscrowException.class, () -> SocketFile.claim(path, force, Duration.ZERO));
+        assertRefused(text, force, Duration.ZERO);
+    }
+
+    private void assertRefused(String text, boolean force, Duration patience) {
+        EscrowException e = assertThrows(EscrowException.class, () -> SocketFile.claim(path, force, patience));
         assertEquals(text, e.text());
         assertEquals(Status.EADDRINUSE, e.status());
     }

@@ -1,6 +1,8 @@
 package io.escrow.daemon.socket;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,13 +13,19 @@ import io.escrow.control.StatusView;
 import io.escrow.daemon.EscrowDaemon;
 import io.escrow.daemon.Operator;
 import io.escrow.daemon.config.DaemonOptions;
+import io.escrow.daemon.config.OperatorOptions;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -125,5 +133,36 @@ class SocketPublicationTest {
 
         assertTrue(SocketPath.isServed(control));
         other.close();
+    }
+
+    /** A daemon that was killed may have lost its claim already, and not yet its sockets. */
+    @Test
+    void waitsForTheOtherSocketsOfADaemonThatIsEnding() throws Exception {
+        start().close();
+        InetAddress loopback = InetAddress.getLoopbackAddress();
+        try (ServerSocket metrics = new ServerSocket(0, 1, loopback);
+                ServerSocketChannel operators = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            operators.bind(UnixDomainSocketAddress.of(control));
+            DaemonOptions options = DaemonOptions.builder()
+                    .path(path.toString())
+                    .operators(new OperatorOptions(1, new InetSocketAddress(loopback, metrics.getLocalPort())))
+                    .build();
+            CompletableFuture<EscrowDaemon> starting = CompletableFuture.supplyAsync(() -> start(options));
+            operators.accept().close();
+            operators.close();
+            // It has the one, and comes to the other.
+            await().until(() -> SocketPath.isServed(control));
+            assertFalse(starting.isDone());
+            metrics.close();
+            starting.join().close();
+        }
+    }
+
+    private static EscrowDaemon start(DaemonOptions options) {
+        try {
+            return EscrowDaemon.start(options);
+        } catch (EscrowException e) {
+            throw new CompletionException(e);
+        }
     }
 }
