@@ -49,9 +49,16 @@ final class TestClient {
 
     /** Starts one. */
     static TestProcess start(String operation, Path path, TestFiles files, Integer... numbers) throws IOException {
-        List<String> start = TestProcess.java(TestDaemon.ARCHIVE);
-        start.addAll(List.of("-cp", TestDaemon.JAR + ":" + testClasses(), TestClient.class.getName()));
-        return new TestProcess(new ProcessBuilder(command(start, operation, path, files.directory(), numbers)));
+        return new TestProcess(
+                new ProcessBuilder(command(program(TestClient.class), operation, path, files.directory(), numbers)));
+    }
+
+    /** Returns the command that starts a program of the tests. */
+    static List<String> program(Class<?> main, Object... arguments) {
+        List<String> command = TestProcess.java(TestDaemon.ARCHIVE);
+        command.addAll(List.of("-cp", TestDaemon.JAR + ":" + testClasses(), main.getName()));
+        Stream.of(arguments).map(Object::toString).forEach(command::add);
+        return command;
     }
 
     static List<String> command(String classPath, String operation, Path path, Path directory, Integer... numbers) {

@@ -51,6 +51,8 @@ final class Connector<T> {
     }
 
     private static final int EACCES = -13;
+    private static final int ENFILE = -23;
+    private static final int EMFILE = -24;
     private static final long RETRY_MILLIS = 20;
     private static final long LONGEST_RETRY_MILLIS = 500;
 
@@ -117,8 +119,16 @@ final class Connector<T> {
     }
 
     @SuppressWarnings("deprecation") // Netty 4.1 has no other
-    private static EventLoopGroup newGroup() {
-        return new EpollEventLoopGroup(1, new DefaultThreadFactory("escrow-client", true));
+    private static EventLoopGroup newGroup() throws EscrowException {
+        try {
+            return new EpollEventLoopGroup(1, new DefaultThreadFactory("escrow-client", true));
+        } catch (IllegalStateException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new EscrowException(
+                    lacksOpenFiles(cause) ? Status.EMFILE : Futures.statusOf(cause),
+                    "no event loop can be made for the client: " + cause.getMessage(),
+                    e);
+        }
     }
 
     private void start() {
@@ -179,6 +189,8 @@ final class Connector<T> {
                     new EscrowException(Status.EACCES, "no permission to connect to \"" + path + "\"", cause));
         } else if (Files.exists(path) && !SocketPath.isSocket(path)) {
             result.completeExceptionally(new EscrowException(Status.EINVAL, "not a socket: " + path, cause));
+        } else if (lacksOpenFiles(cause)) {
+            lacking("no socket can be opened: " + cause.getMessage(), cause);
         } else if (launched) {
             retry();
         } else if (options.launch() != null) {
@@ -193,13 +205,28 @@ final class Connector<T> {
         }
     }
 
+    /** Tries again if a session or a daemon depends on it. */
+    private void lacking(String what, Throwable cause) {
+        if (again || launched) {
+            problem = what;
+            retryLater();
+        } else {
+            result.completeExceptionally(new EscrowException(Status.EMFILE, what, cause));
+        }
+    }
+
     private String nobodyListens() {
         return Files.exists(path) ? "no process listens on \"" + path + "\"" : "no socket \"" + path + "\"";
     }
 
+    private static boolean lacksOpenFiles(Throwable cause) {
+        return isErrno(cause, EMFILE) || isErrno(cause, ENFILE);
+    }
+
     /** Compares the text of strerror(3), which depends on the language: Netty's exception keeps nothing else. */
     private static boolean isErrno(Throwable cause, int errno) {
-        return String.valueOf(cause.getMessage()).contains(new Errors.NativeIoException("", errno).getMessage());
+        String failed = new Errors.NativeIoException("", errno).getMessage();
+        return String.valueOf(cause.getMessage()).contains(failed.substring(failed.lastIndexOf(": ")));
     }
 
     private void launch() {
