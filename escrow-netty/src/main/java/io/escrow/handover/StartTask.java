@@ -167,7 +167,9 @@ final class StartTask {
         try (WaveReceiver before = meetingPoint == null
                 ? null
                 : WaveReceiver.meet(
-                        client.eventLoop(), meetingPoint.takeDescriptor().intValue())) {
+                        client.eventLoop(),
+                        meetingPoint.takeDescriptor().intValue(),
+                        configuration.escrow().connectTimeout())) {
             if (before != null && !before.isWelcome()) {
                 listeners.close();
                 return null;

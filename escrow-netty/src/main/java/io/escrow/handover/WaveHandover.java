@@ -11,6 +11,7 @@ import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
+import io.escrow.internal.OpenFiles;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -33,6 +34,9 @@ import java.util.concurrent.TimeUnit;
  * it still has, and a further handover goes on with the rest: the other process comes back for it.
  */
 final class WaveHandover {
+
+    /** What a handover in waves opens: two pairs of sockets, and a client with an event loop and a ring. */
+    private static final int OPEN_FILES = 16;
 
     /** How many connections are looked at in one go: their event loops have others to serve. */
     private static final int SLICE = 64;
@@ -128,9 +132,15 @@ final class WaveHandover {
     /**
      * Gives the session to the next process, and then all connections.
      *
-     * @return whether there was one; if not, this process has the session again
+     * @return whether there was one; if not, this process has the session again, or still
      */
     boolean run() throws EscrowException {
+        if (!OpenFiles.canOpen(OPEN_FILES)) {
+            HandoverLog.LOGGER.warn(
+                    "the connections are handed over at once, not in waves: this process can't open {} more files (ulimit -n)",
+                    OPEN_FILES);
+            return false;
+        }
         endpoint = HandoverEndpoint.open(loop, server.table().newListenerSlot(), this::arrived);
         deadline.await(endpoint);
         server.connections().setSuccessor(this::gone);

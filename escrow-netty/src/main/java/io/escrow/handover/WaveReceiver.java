@@ -1,6 +1,8 @@
 package io.escrow.handover;
 
 import io.escrow.Entry;
+import io.escrow.EscrowException;
+import io.escrow.Status;
 import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
@@ -34,7 +36,7 @@ final class WaveReceiver implements AutoCloseable {
 
     private static final long LONGEST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
-    /** Whether the process before could be met again; {@code LATE} if it lives, and could not. */
+    /** Whether the process before could be met; {@code LATE} if it lives, and could not. */
     private enum Meeting {
         MET,
         DEAD,
@@ -52,35 +54,44 @@ final class WaveReceiver implements AutoCloseable {
 
     private boolean welcome;
     private boolean brokenOff;
+    /** What the process before has said when it was met, and was not looked at yet; {@code null} if there is nothing. */
+    private ProcessLink.Message answer;
 
-    private WaveReceiver(EventLoop loop, Socket meetingPoint, ProcessLink before) {
+    private String whyNotMet;
+
+    private WaveReceiver(EventLoop loop, Socket meetingPoint) {
         this.loop = loop;
         this.meetingPoint = meetingPoint;
-        this.before = before;
     }
 
     /**
      * Meets the process before.
      *
      * @param end the escrow's end of its {@link HandoverEndpoint}, which it owns
+     * @param patience how long it may take to meet a process that lives
      * @return {@code null} if that process has died
+     * @throws EscrowException if it lives and could not be met: it goes on with its connections
      */
-    static WaveReceiver meet(EventLoop loop, int end) {
-        Socket meetingPoint = new Socket(end);
-        try {
-            WaveReceiver receiver = new WaveReceiver(loop, meetingPoint, HandoverEndpoint.meet(loop, end));
-            ProcessLink.Message answer = receiver.before.receive();
-            if (answer.kind() == ProcessLink.Kind.END) {
-                receiver.close();
-                return null;
-            }
-            receiver.welcome = answer.kind() == ProcessLink.Kind.WELCOME
-                    && ProtocolVersion.OWN.fits(ProtocolVersion.decode(answer.content()));
-            return receiver;
-        } catch (IOException e) {
-            close(meetingPoint);
+    static WaveReceiver meet(EventLoop loop, int end, Duration patience) throws EscrowException {
+        WaveReceiver receiver = new WaveReceiver(loop, new Socket(end));
+        Meeting meeting = receiver.meet(patience, () -> {});
+        if (meeting != Meeting.MET) {
+            close(receiver.meetingPoint);
+        }
+        if (meeting == Meeting.LATE) {
+            throw new EscrowException(
+                    Status.ETIMEDOUT,
+                    "the process before lives, and could not be met within " + patience.toMillis()
+                            + " ms, the connect timeout of the escrow's client: " + receiver.whyNotMet
+                            + "; end it, or hand over again");
+        }
+        if (meeting == Meeting.DEAD) {
             return null;
         }
+        ProcessLink.Message first = receiver.receive();
+        receiver.welcome = first.kind() == ProcessLink.Kind.WELCOME
+                && ProtocolVersion.OWN.fits(ProtocolVersion.decode(first.content()));
+        return receiver;
     }
 
     /**
@@ -102,7 +113,7 @@ final class WaveReceiver implements AutoCloseable {
         Set<Integer> unreadable = new LinkedHashSet<>();
         before.send(ProcessLink.Kind.READY, 0, ProtocolVersion.OWN.encode());
         while (true) {
-            ProcessLink.Message message = before.receive();
+            ProcessLink.Message message = receive();
             switch (message.kind()) {
                 case MOVED -> {
                     try {
@@ -268,35 +279,61 @@ final class WaveReceiver implements AutoCloseable {
      */
     private Meeting meetAgain(int rest, Duration patience) {
         before.close();
+        Meeting meeting = meet(patience, () -> {
+            logger.atLevel(brokenOff ? Level.DEBUG : Level.INFO)
+                    .log(
+                            "the process before has broken off its handover, and goes on with {} connections:"
+                                    + " waiting until it hands them over, or ends",
+                            rest);
+            brokenOff = true;
+        });
+        if (meeting == Meeting.LATE) {
+            logger.warn(
+                    "the process before, which has broken off its handover and goes on with {} connections, could not be"
+                            + " met again within {} ms, the connect timeout of the escrow's client: {}; leaving"
+                            + " them to it: end it, or hand over to another process",
+                    rest,
+                    patience.toMillis(),
+                    whyNotMet);
+        }
+        return meeting;
+    }
+
+    /**
+     * Sends links to the process before until it answers. One that can open no more files, for example, does not get them.
+     *
+     * @param onLink called when a link was sent
+     */
+    private Meeting meet(Duration patience, Runnable onLink) {
         Deadline deadline = new Deadline(patience);
         long retryNanos = FIRST_RETRY_NANOS;
         while (!hasDied()) {
             try {
                 before = HandoverEndpoint.meet(loop, meetingPoint.intValue());
-                logger.atLevel(brokenOff ? Level.DEBUG : Level.INFO)
-                        .log(
-                                "the process before has broken off its handover, and goes on with {} connections:"
-                                        + " waiting until it hands them over, or ends",
-                                rest);
-                brokenOff = true;
-                return Meeting.MET;
-            } catch (IOException e) {
-                if (deadline.hasPassed()) {
-                    logger.warn(
-                            "the process before, which has broken off its handover and goes on with {} connections, could not be"
-                                    + " met again within {} ms, the connect timeout of the escrow's client: {}; leaving"
-                                    + " them to it: end it, or hand over to another process",
-                            rest,
-                            patience.toMillis(),
-                            e.toString());
-                    return Meeting.LATE;
+                onLink.run();
+                answer = before.receive();
+                if (answer.kind() != ProcessLink.Kind.END) {
+                    return Meeting.MET;
                 }
-                logger.debug("the process before can't be met again just now: {}", e.toString());
-                LockSupport.parkNanos(Math.min(retryNanos, deadline.left()));
-                retryNanos = Math.min(2 * retryNanos, LONGEST_RETRY_NANOS);
+                before.close();
+                whyNotMet = "the link was closed";
+            } catch (IOException e) {
+                whyNotMet = e.toString();
             }
+            if (deadline.hasPassed()) {
+                return Meeting.LATE;
+            }
+            logger.debug("the process before can't be met just now: {}", whyNotMet);
+            LockSupport.parkNanos(Math.min(retryNanos, deadline.left()));
+            retryNanos = Math.min(2 * retryNanos, LONGEST_RETRY_NANOS);
         }
         return Meeting.DEAD;
+    }
+
+    private ProcessLink.Message receive() {
+        ProcessLink.Message next = answer == null ? before.receive() : answer;
+        answer = null;
+        return next;
     }
 
     /** Returns whether the process before has died, as far as is known: not all of it ends at the same moment. */

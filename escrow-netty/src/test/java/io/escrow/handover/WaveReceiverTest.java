@@ -2,11 +2,15 @@ package io.escrow.handover;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.Deposit;
 import io.escrow.Entry;
+import io.escrow.EscrowException;
 import io.escrow.OwnedDescriptor;
+import io.escrow.Status;
 import io.escrow.client.EscrowClient;
 import io.escrow.handover.connection.FoundMarks;
 import io.escrow.handover.link.ProcessLink;
@@ -22,11 +26,12 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A process before breaks off, lives on, and takes no link any more. */
+/** Meets a process before that lives, and takes no link, or loses it. */
 class WaveReceiverTest {
 
     @Test
@@ -46,8 +51,7 @@ class WaveReceiverTest {
         ConnectionAdopter adopter = new ConnectionAdopter(server, notes, new FoundMarks());
 
         try (LogLines log = new LogLines(ServerHandover.class)) {
-            CompletableFuture<WaveReceiver> meeting =
-                    CompletableFuture.supplyAsync(() -> WaveReceiver.meet(loop, meetingPoint.one()));
+            CompletableFuture<WaveReceiver> meeting = meet(loop, meetingPoint.one(), Duration.ofSeconds(10));
             ProcessLink link = new ProcessLink(loop, receive(theirs));
             link.send(ProcessLink.Kind.WELCOME, 0, ProtocolVersion.OWN.encode());
             try (WaveReceiver receiver = meeting.get(10, TimeUnit.SECONDS)) {
@@ -62,6 +66,73 @@ class WaveReceiverTest {
         } finally {
             theirs.close();
             new Socket(connection.one()).close();
+            group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        }
+    }
+
+    private static CompletableFuture<WaveReceiver> meet(EventLoop loop, int end, Duration patience) {
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                return WaveReceiver.meet(loop, end, patience);
+            } catch (EscrowException e) {
+                throw new CompletionException(e);
+            }
+        });
+    }
+
+    /** One that can open no more files loses what is sent to it, and the link ends without an answer. */
+    @Test
+    @Timeout(60)
+    void oneThatLosesTheLinkIsNotTakenForDead() throws Exception {
+        EventLoopGroup group = EventLoopGroups.epoll(1, "wave-receiver-test");
+        SocketPair meetingPoint = SocketPair.open();
+        Socket theirs = new Socket(meetingPoint.other());
+        try {
+            CompletableFuture<WaveReceiver> meeting = meet(group.next(), meetingPoint.one(), Duration.ofDays(1));
+            for (int i = 0; i < 3; i++) {
+                new Socket(receive(theirs)).close();
+            }
+            ProcessLink link = new ProcessLink(group.next(), receive(theirs));
+            assertFalse(meeting.isDone());
+            link.send(ProcessLink.Kind.WELCOME, 0, ProtocolVersion.OWN.encode());
+            try (WaveReceiver receiver = meeting.get(10, TimeUnit.SECONDS)) {
+                assertTrue(receiver.isWelcome());
+            }
+        } finally {
+            theirs.close();
+            group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void theStartFailsIfAProcessThatLivesCanNotBeMet() throws Exception {
+        EventLoopGroup group = EventLoopGroups.epoll(1, "wave-receiver-test");
+        SocketPair meetingPoint = SocketPair.open();
+        Socket theirs = new Socket(meetingPoint.other());
+        try {
+            fill(new Socket(meetingPoint.one()));
+            EscrowException failure = assertThrows(
+                    EscrowException.class,
+                    () -> WaveReceiver.meet(group.next(), meetingPoint.one(), Duration.ofMillis(20)));
+            assertEquals(Status.ETIMEDOUT, failure.status());
+            assertTrue(
+                    failure.text().startsWith("the process before lives, and could not be met within 20 ms"),
+                    failure::text);
+        } finally {
+            theirs.close();
+            group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+        }
+    }
+
+    @Test
+    void oneThatHasEndedIsNotMet() throws Exception {
+        EventLoopGroup group = EventLoopGroups.epoll(1, "wave-receiver-test");
+        SocketPair meetingPoint = SocketPair.open();
+        new Socket(meetingPoint.other()).close();
+        try {
+            assertNull(WaveReceiver.meet(group.next(), meetingPoint.one(), Duration.ofDays(1)));
+        } finally {
             group.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
         }
     }

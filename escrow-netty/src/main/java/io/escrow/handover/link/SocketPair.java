@@ -1,5 +1,6 @@
 package io.escrow.handover.link;
 
+import io.netty.channel.ChannelException;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
@@ -7,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /**
  * Holds the numbers of two connected sockets, which the caller closes.
@@ -24,11 +26,11 @@ public record SocketPair(int one, int other) {
     /** Makes a pair of UNIX-domain sockets. Netty has no socketpair(2): one end connects to a name that no other process can guess in time. */
     public static SocketPair open() throws IOException {
         DomainSocketAddress address = new DomainSocketAddress("\0escrow-" + UUID.randomUUID());
-        Socket listener = Socket.newSocketDomain();
+        Socket listener = newSocket(Socket::newSocketDomain);
         try {
             listener.bind(address);
             listener.listen(1);
-            Socket one = Socket.newSocketDomain();
+            Socket one = newSocket(Socket::newSocketDomain);
             try {
                 one.connect(address);
                 return new SocketPair(one.intValue(), listener.accept(new byte[MAX_ADDRESS]));
@@ -47,11 +49,11 @@ public record SocketPair(int one, int other) {
      * @throws IOException if there is no such interface, or another process has connected instead
      */
     public static SocketPair openTcp() throws IOException {
-        Socket listener = Socket.newSocketStream();
+        Socket listener = newSocket(Socket::newSocketStream);
         try {
             listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
             listener.listen(1);
-            Socket one = Socket.newSocketStream();
+            Socket one = newSocket(Socket::newSocketStream);
             try {
                 one.connect(listener.localAddress());
                 // As Netty has it: else small messages wait for each other.
@@ -63,6 +65,14 @@ public record SocketPair(int one, int other) {
             }
         } finally {
             listener.close();
+        }
+    }
+
+    private static Socket newSocket(Supplier<Socket> kind) throws IOException {
+        try {
+            return kind.get();
+        } catch (ChannelException e) {
+            throw e.getCause() instanceof IOException cause ? cause : new IOException(e);
         }
     }
 
