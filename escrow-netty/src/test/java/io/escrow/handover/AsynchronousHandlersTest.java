@@ -45,8 +45,6 @@ class AsynchronousHandlersTest extends HandoverHarness {
 
     private static final byte[] FIRST = Peer.bytes(1_000, 1);
     private static final byte[] SECOND = Peer.bytes(2_000, 2);
-    private static final Duration SHORT = Duration.ofMillis(300);
-    private static final Duration IN_WAVES = Duration.ofSeconds(2);
 
     /** So many that no two connections of a test share one, not even in the next server. */
     private static final EventExecutorGroup executors = new DefaultEventExecutorGroup(16);
@@ -288,7 +286,7 @@ class AsynchronousHandlersTest extends HandoverHarness {
     void serverGoesOnWhenItTakesTooLong(Kind kind) throws Exception {
         ServerHandover server = start(server(kind, false));
         Peer peer = ask(server);
-        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, SHORT));
+        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertEquals(Status.ETIMEDOUT, failure.status());
         assertTrue(failure.getMessage().contains(kind.busy), failure.getMessage());
         // What comes in is read again.
@@ -307,7 +305,7 @@ class AsynchronousHandlersTest extends HandoverHarness {
         ServerHandover server = start(server(kind, true));
         Peer peer = ask(server);
         CompletableFuture<ServerHandover> starting = startNext(server(kind, true));
-        HandoverReport report = handOver(server, IN_WAVES);
+        HandoverReport report = handOver(server, whenItOnlyWaits());
         assertEquals(0, report.connections());
         String reason = report.staying().get(0).reason();
         assertTrue(reason.startsWith("it did not come to rest in time: " + kind.busy), reason);
@@ -420,7 +418,7 @@ class AsynchronousHandlersTest extends HandoverHarness {
         })));
         Peer peer = connect();
         peer.assertEchoes(FIRST);
-        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, SHORT));
+        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertTrue(failure.getMessage().contains("a piece of work is pending"), failure.getMessage());
         begun.join().close();
         assertEquals(1, handOver(server).connections());

@@ -201,7 +201,7 @@ class HandoverFailureTest extends HandoverHarness {
             ch.pipeline().addLast(busy);
         })));
         Traffic traffic = new Traffic(server);
-        EscrowException late = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(200)));
+        EscrowException late = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertEquals(Status.ETIMEDOUT, late.status());
         traffic.assertUnharmed();
         connect().assertEchoes(RECORD);

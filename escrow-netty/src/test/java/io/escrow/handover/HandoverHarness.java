@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -221,14 +222,33 @@ public abstract class HandoverHarness {
     }
 
     static HandoverReport handOver(ServerHandover server, Duration time) throws EscrowException {
+        return handOver(server, new Deadline(time));
+    }
+
+    static HandoverReport handOver(ServerHandover server, Deadline deadline) throws EscrowException {
         try {
-            return server.handOver(time).join();
+            return server.handOver(deadline).join();
         } catch (CompletionException e) {
             if (e.getCause() instanceof EscrowException cause) {
                 throw cause;
             }
             throw e;
         }
+    }
+
+    /**
+     * Returns a deadline that comes when a handover has asked again and again whether it may go on, or when one of its steps takes
+     * this long: a slow machine may take any time for all the steps before.
+     */
+    static Deadline whenItOnlyWaits() {
+        long time = Duration.ofSeconds(2).toNanos();
+        AtomicLong clock = new AtomicLong();
+        return new Deadline(Duration.ofNanos(time), () -> clock.addAndGet(time / 500));
+    }
+
+    /** Returns a deadline that gives each step so much time, however long those before it took. */
+    static Deadline forEachStep(Duration time) {
+        return new Deadline(time, () -> 0);
     }
 
     /** Does to a server what SIGKILL does: its session and its descriptors are closed, and nobody says anything. */

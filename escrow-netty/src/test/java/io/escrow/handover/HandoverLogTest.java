@@ -78,7 +78,7 @@ class HandoverLogTest extends HandoverHarness {
         ServerHandover server = start(inWaves ? echoServer().waves(Duration.ofMillis(20)) : echoServer());
         connect();
         PendingWork work = PendingWork.begin(onlyConnection(server).channel());
-        EscrowException late = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(300)));
+        EscrowException late = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertEquals(!inWaves, late.text().contains("or move in waves"), late.text());
         assertEquals(inWaves, late.text().contains("no process took over in waves"), late.text());
         work.close();
@@ -88,7 +88,7 @@ class HandoverLogTest extends HandoverHarness {
     @ValueSource(booleans = {false, true})
     void handoverDuringWhichTheDaemonEndsSaysSo(boolean crashSafe) throws Exception {
         this.crashSafe = crashSafe;
-        ServerHandover server = start(echoServer(escrow().connectTimeout(Duration.ofMillis(100))));
+        ServerHandover server = start();
         Peer peer = connect();
         PendingWork work = PendingWork.begin(onlyConnection(server).channel());
         CompletableFuture<HandoverReport> handover = server.handOver(TIME);

@@ -129,7 +129,7 @@ class KeptWritesTest extends HandoverHarness {
         peer.send(new byte[0]);
         await().until(() -> begun.get() == 1);
         peer.send(SMALL);
-        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(300)));
+        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertTrue(
                 failure.getMessage().contains("handler " + ChunkedWriteHandler.class.getName() + " keeps back "),
                 failure.getMessage());
@@ -178,7 +178,7 @@ class KeptWritesTest extends HandoverHarness {
         byte[] end = "0\r\n\r\n".getBytes(US_ASCII);
         peer.sendRaw(request);
         peer.assertReceivesRaw(head);
-        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(300)));
+        EscrowException failure = assertThrows(EscrowException.class, () -> handOver(server, whenItOnlyWaits()));
         assertTrue(failure.getMessage().contains("is in the middle of a message"), failure.getMessage());
         mayEnd.complete(null);
         peer.assertReceivesRaw(end);
@@ -198,7 +198,7 @@ class KeptWritesTest extends HandoverHarness {
         peer.send(new byte[0]);
         await().until(() -> begun.get() == 1);
         CompletableFuture<ServerHandover> starting = startNext(files(true, false));
-        HandoverReport report = handOver(server, Duration.ofSeconds(2));
+        HandoverReport report = handOver(server, whenItOnlyWaits());
         add(starting.join());
         assertEquals(
                 List.of("it did not come to rest in time: handler " + ChunkedWriteHandler.class.getName()

@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -222,7 +223,7 @@ class NeverRestingTest extends HandoverHarness {
         connect(IDLE);
         awaitConnections(server, BUSY + IDLE);
         CompletableFuture<ServerHandover> starting = startNext(waves(kind));
-        HandoverReport report = handOver(server, Duration.ofSeconds(2));
+        HandoverReport report = handOver(server, whenItOnlyWaits());
         assertEquals(IDLE, report.connections());
         assertEquals(BUSY, report.staying().size());
         report.staying()
@@ -255,20 +256,23 @@ class NeverRestingTest extends HandoverHarness {
         Peer idle = connect();
         awaitConnections(server, 2);
         EscrowException failure;
+        AtomicLong clock = new AtomicLong();
         if (inWaves) {
             try (FakeSuccessor silent = new FakeSuccessor(escrow(), group.next())) {
-                CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofSeconds(1));
+                CompletableFuture<HandoverReport> handover = server.handOver(new Deadline(TIME, clock::get));
                 silent.meet();
+                clock.set(TIME.minusSeconds(1).toNanos());
                 silent.awaitWave();
                 busy.sendRaw(Kind.request("/"));
                 failure = assertThrows(EscrowException.class, () -> rethrow(handover));
             }
             awaitSession(server);
         } else {
-            CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofMillis(500));
+            CompletableFuture<HandoverReport> handover = server.handOver(new Deadline(TIME, clock::get));
             await().until(() -> !server.listeners().get(0).isRegistered());
             // It may begin before the gate is shut, but is not answered before the response that never ends.
             busy.sendRaw(Kind.request("/"));
+            clock.set(TIME.plusSeconds(1).toNanos());
             failure = assertThrows(EscrowException.class, () -> rethrow(handover));
         }
         assertEquals(Status.ETIMEDOUT, failure.status());

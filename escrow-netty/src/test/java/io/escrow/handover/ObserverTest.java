@@ -157,7 +157,8 @@ class ObserverTest extends HandoverHarness {
                 escrow().onWaiting(waits::complete).connect();
         waits.join();
         // The other one gets the session, and does not come to meet this process.
-        EscrowException late = assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(500)));
+        EscrowException late =
+                assertThrows(EscrowException.class, () -> handOver(server, forEachStep(Duration.ofSeconds(1))));
         assertEquals(Status.ETIMEDOUT, late.status());
         notes.awaitTold("handoverFailed");
         other.join().close();

@@ -168,6 +168,7 @@ class ServerFuturesTest extends HandoverHarness {
     void handOverFailsWithoutADaemon() throws Exception {
         ServerHandover server = start();
         daemon.close();
+        server.context().client().closed().toCompletableFuture().join();
 
         assertEquals(Status.ECONNREFUSED, failureOf(server.handOver(TIME)).status());
         connect().assertEchoes(RECORD);

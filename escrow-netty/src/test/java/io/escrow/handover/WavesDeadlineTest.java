@@ -22,6 +22,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -209,8 +210,10 @@ class WavesDeadlineTest extends HandoverHarness {
         ServerHandover server = start(waves());
         List<Peer> peers = peersOf(server);
         try (FakeSuccessor dying = new FakeSuccessor(escrow(), group.next())) {
-            CompletableFuture<HandoverReport> handover = server.handOver(SHORT);
+            AtomicLong clock = new AtomicLong();
+            CompletableFuture<HandoverReport> handover = server.handOver(new Deadline(TIME, clock::get));
             dying.meet();
+            clock.set(TIME.minus(SHORT).toNanos());
             dying.awaitWave();
             assertThrows(CompletionException.class, handover::join);
             assertUnharmed(peers);

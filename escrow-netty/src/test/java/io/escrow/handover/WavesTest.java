@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -199,9 +200,10 @@ class WavesTest extends HandoverHarness {
         List<Peer> peers = busyPeers();
         awaitConnections(server, MANY);
         FakeSuccessor slow = successor();
-        // Long enough until the first wave comes, even on a busy machine.
-        CompletableFuture<HandoverReport> handover = server.handOver(Duration.ofSeconds(4));
+        AtomicLong clock = new AtomicLong();
+        CompletableFuture<HandoverReport> handover = server.handOver(new Deadline(TIME, clock::get));
         slow.meet();
+        clock.set(TIME.minusSeconds(1).toNanos());
         slow.awaitWave();
         EscrowException late = assertThrows(EscrowException.class, () -> {
             try {
@@ -251,7 +253,7 @@ class WavesTest extends HandoverHarness {
         awaitConnections(server, MANY);
         FakeSuccessor idle = successor();
         FakeSuccessor late = successor();
-        assertThrows(EscrowException.class, () -> handOver(server, Duration.ofMillis(500)));
+        assertThrows(EscrowException.class, () -> handOver(server, forEachStep(Duration.ofSeconds(1))));
         idle.connecting.join();
         idle.close();
         assertEquals(ProcessLink.Kind.LATER, late.meet());
@@ -298,7 +300,7 @@ class WavesTest extends HandoverHarness {
         awaitConnections(server, 20);
         CompletableFuture<ServerHandover> starting = startNext(waves());
         peers.get(7).assertEchoes(RECORD);
-        HandoverReport report = handOver(server, Duration.ofMillis(700));
+        HandoverReport report = handOver(server, whenItOnlyWaits());
         assertEquals(19, report.connections());
         assertEquals(
                 "it did not come to rest in time: handler " + Busy.class.getName() + " is not at rest",
