@@ -50,6 +50,7 @@ final class Connector<T> {
         T make(Connection session, EventLoopGroup ownGroup);
     }
 
+    private static final String NO_ANSWER = "no answer";
     private static final int EACCES = -13;
     private static final int ENFILE = -23;
     private static final int EMFILE = -24;
@@ -76,7 +77,7 @@ final class Connector<T> {
     private long busyMillis = RETRY_MILLIS;
     private long queuedSince;
     private boolean queued;
-    private String problem = "no answer";
+    private String problem = NO_ANSWER;
 
     private Connector(
             ConnectOptions options, ClientFactory<T> clients, Duration limit, EventLoopGroup ownGroup, EventLoop loop) {
@@ -272,7 +273,7 @@ final class Connector<T> {
 
     /** Notes when this client joined the queue. When it joins again, the first time counts. */
     void queued() {
-        problem = "no answer";
+        problem = NO_ANSWER;
         patience.joined();
         if (!queued) {
             queued = true;
@@ -352,9 +353,16 @@ final class Connector<T> {
             result.whenComplete((client, failure) -> check.cancel(false));
             return;
         }
-        String why = waitingReported ? Waiting.on(path).toString() : problem;
+        Waiting waiting = Waiting.on(path);
+        String why = waitingReported || isKnown(waiting) ? waiting.toString() : problem;
         result.completeExceptionally(
                 new EscrowException(Status.ETIMEDOUT, "not connected within " + limit.toMillis() + " ms: " + why));
+    }
+
+    /** Returns whether another session is known to be on, though the time was too short to report that. */
+    private boolean isKnown(Waiting waiting) {
+        boolean another = waiting.holder() != ProcessHandle.current().pid() || OpenSessions.exists(path);
+        return problem.equals(NO_ANSWER) && waiting.holder() != 0 && another;
     }
 
     private void abandon() {

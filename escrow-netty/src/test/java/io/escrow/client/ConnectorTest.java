@@ -112,6 +112,24 @@ class ConnectorTest {
         }
     }
 
+    /** Nobody was told that it waits, because its time was up before. */
+    @Test
+    void saysWhoseSessionIsOnHoweverShortItsTimeIs() throws IOException {
+        Files.writeString(SocketPath.lockFile(path), "1\n4711\n");
+        CompletableFuture<Waiting> told = new CompletableFuture<>();
+        try (ServerSocketChannel server = listen()) {
+            assertFails(
+                    Status.ETIMEDOUT,
+                    "not connected within 1 ms: waiting for the session of process 4711 on \"" + path + "\" to end",
+                    builder()
+                            .connectTimeout(Duration.ofMillis(1))
+                            .onWaiting(told::complete)
+                            .connect());
+            assertTrue(server.isOpen());
+        }
+        assertFalse(told.isDone());
+    }
+
     @Test
     void doesNotSayThatItWaitsForItself() throws IOException {
         Files.writeString(
