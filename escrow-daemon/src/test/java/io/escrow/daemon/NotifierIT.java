@@ -43,11 +43,13 @@ class NotifierIT {
             assertEquals("WATCHDOG=1", systemd.next());
             try (BlockingEscrow escrow = daemon.connect()) {
                 escrow.add(0, 0, new byte[1]);
-                assertEquals("STATUS=slots: 1, descriptors: 0, session: on", nextBut(systemd, "WATCHDOG=1"));
+                // How it was between two of these steps may be told, too.
+                assertEquals("STATUS=slots: 1, descriptors: 0, session: on", nextBeginning(systemd, "STATUS=slots: 1"));
             }
             daemon.terminate();
             assertEquals(
-                    "STOPPING=1\nSTATUS=stopping; dropped: slots: 1, descriptors: 0", nextBut(systemd, "WATCHDOG=1"));
+                    "STOPPING=1\nSTATUS=stopping; dropped: slots: 1, descriptors: 0",
+                    nextBeginning(systemd, "STOPPING=1"));
             daemon.awaitExit();
         }
     }

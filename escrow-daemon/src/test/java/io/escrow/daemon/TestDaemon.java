@@ -151,19 +151,19 @@ final class TestDaemon extends TestProcess {
         // descriptors.
         try (BlockingEscrow escrow = connect()) {
             assertEquals(0, escrow.tag(0).used());
-            return steadyDescriptors() - SESSION;
+            return steadyDescriptors(this) - SESSION;
         }
     }
 
     /** Returns how many descriptors are open: a JVM opens files of its own for a moment now and then, which do not count. */
-    private long steadyDescriptors() {
+    static long steadyDescriptors(TestProcess daemon) {
         AtomicLong last = new AtomicLong();
         await("descriptors of the daemon that stay")
                 .atMost(TIMEOUT)
                 .during(STEADY)
                 .pollDelay(Duration.ZERO)
                 .pollInterval(Duration.ofMillis(5))
-                .until(this::descriptors, open -> last.getAndSet(open) == open);
+                .until(daemon::descriptors, open -> last.getAndSet(open) == open);
         return last.get();
     }
 

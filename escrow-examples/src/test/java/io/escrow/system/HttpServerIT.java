@@ -61,11 +61,14 @@ class HttpServerIT {
     @ValueSource(strings = {"--drain=10", "--crash-safe", "--waves=10"})
     void noRequestFails(String option) throws Exception {
         try (Successors server = new Successors(directory, "http-server", option)) {
-            HttpClient http =
-                    HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
             List<Future<Void>> loads = new ArrayList<>();
             for (int i = 0; i < CLIENTS; i++) {
                 Random random = new Random(i);
+                // One that is shared has as many connections as requests happened to be under way at once.
+                HttpClient http = HttpClient.newBuilder()
+                        .version(HttpClient.Version.HTTP_1_1)
+                        .build();
+                request(http, server, random);
                 loads.add(clients.submit(() -> {
                     while (!enough.get()) {
                         request(http, server, random);
@@ -175,10 +178,11 @@ class HttpServerIT {
     @ValueSource(strings = {"openssl", "jdk"})
     void tlsConnectionsVerifyBytesThroughHandovers(String provider) throws Exception {
         try (Successors server = tlsServers(provider)) {
-            HttpClient http = tlsClient();
             List<Future<Void>> loads = new ArrayList<>();
             for (int i = 0; i < CLIENTS; i++) {
                 Random random = new Random(i);
+                HttpClient http = tlsClient();
+                echo(http, server, random);
                 loads.add(clients.submit(() -> {
                     while (!enough.get()) {
                         echo(http, server, random);

@@ -52,8 +52,11 @@ class SpringBootIT {
     @TempDir
     private Path directory;
 
-    private final HttpClient http =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private final HttpClient http = newClient();
+
+    /** One for each load, which keeps its connection as long as the client is there. */
+    private final List<HttpClient> ofLoads = new ArrayList<>();
+
     private final ExecutorService clients = Executors.newCachedThreadPool();
     private final List<Future<?>> loads = new ArrayList<>();
     private final AtomicBoolean enough = new AtomicBoolean();
@@ -84,11 +87,9 @@ class SpringBootIT {
     private void startFirst(String... more) throws IOException {
         current = start(more);
         current.nextWith(READY);
-        port = current.lines().stream()
-                .filter(line -> line.contains(STARTED))
-                .map(line -> Integer.parseInt(line.replaceAll(".*" + STARTED + "(\\d+).*", "$1")))
-                .findFirst()
-                .orElseThrow();
+        // Another thread says so: before it, or after it.
+        String started = current.awaitLine(line -> line.contains(STARTED), STARTED);
+        port = Integer.parseInt(started.replaceAll(".*" + STARTED + "(\\d+).*", "$1"));
     }
 
     private String waitThenEnd(String... more) throws IOException {
@@ -127,9 +128,11 @@ class SpringBootIT {
             startFirst(options);
             for (int i = 0; i < CLIENTS; i++) {
                 Random random = new Random(i);
-                load(() -> request(random));
+                HttpClient own = clientOfLoad();
+                load(() -> request(own, random));
             }
-            load(() -> get("/slow?ms=1500"));
+            HttpClient slow = clientOfLoad();
+            load(() -> get(slow, "/slow?ms=1500"));
             EchoClient webSocket = new EchoClient();
             http.newWebSocketBuilder().buildAsync(uri("ws", "/ws"), webSocket).join();
             try (Socket raw = new Socket(InetAddress.getLoopbackAddress(), port)) {
@@ -223,21 +226,37 @@ class SpringBootIT {
         }
     }
 
-    private void request(Random random) throws IOException, InterruptedException {
+    /** Makes a client with one connection: a shared one has as many as requests happened to be under way at once. */
+    private HttpClient clientOfLoad() throws IOException, InterruptedException {
+        HttpClient client = newClient();
+        ofLoads.add(client);
+        get(client, "/");
+        return client;
+    }
+
+    private static HttpClient newClient() {
+        return HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    }
+
+    private void request(HttpClient client, Random random) throws IOException, InterruptedException {
         byte[] body = new byte[1 + (random.nextInt(3) == 0 ? random.nextInt(200_000) : 10)];
         random.nextBytes(body);
-        HttpResponse<byte[]> echo = http.send(
+        HttpResponse<byte[]> echo = client.send(
                 HttpRequest.newBuilder(uri("http", "/echo"))
                         .POST(BodyPublishers.ofByteArray(body))
                         .build(),
                 BodyHandlers.ofByteArray());
         assertArrayEquals(body, echo.body());
-        get("/");
+        get(client, "/");
     }
 
     private String get(String path) throws IOException, InterruptedException {
+        return get(http, path);
+    }
+
+    private String get(HttpClient client, String path) throws IOException, InterruptedException {
         HttpResponse<String> response =
-                http.send(HttpRequest.newBuilder(uri("http", path)).build(), BodyHandlers.ofString());
+                client.send(HttpRequest.newBuilder(uri("http", path)).build(), BodyHandlers.ofString());
         assertEquals(200, response.statusCode());
         return response.body();
     }
