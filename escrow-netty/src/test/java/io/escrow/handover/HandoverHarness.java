@@ -59,7 +59,7 @@ public abstract class HandoverHarness {
     }
 
     /** How long anything may take that is certain to happen. */
-    protected static final Duration TIME = Duration.ofSeconds(10);
+    protected static final Duration TIME = Duration.ofSeconds(30);
 
     @TempDir
     protected Path directory;

@@ -218,7 +218,7 @@ class TlsNonceIT extends TlsHarness {
             case FAILING -> {
                 replaceEscrow(new Capacity(1_000, 200, 1_000));
                 server.say(TlsProgram.HAND_OVER);
-                server.awaitLine(TlsProgram.FAILED);
+                nextEnd(TlsProgram.FAILED);
                 replaceEscrow(Capacity.LARGE);
                 // Before that it has no session for which another process would wait.
                 take(Step.AT_ONCE, random);
@@ -227,9 +227,7 @@ class TlsNonceIT extends TlsHarness {
                 TestProcess next = launchWaiting();
                 server.say(TlsProgram.HAND_OVER);
                 killWithin(next, random);
-                String line = server.awaitLine(
-                        each -> each.startsWith(TlsProgram.HANDED_OVER) || each.startsWith(TlsProgram.FAILED),
-                        "an end of the handover");
+                String line = nextEnd("");
                 if (line.startsWith(TlsProgram.HANDED_OVER)) {
                     serve(launch());
                 }
@@ -245,6 +243,14 @@ class TlsNonceIT extends TlsHarness {
                 serve(launch());
             }
         }
+    }
+
+    /** Waits until this handover has ended, and not the one before that the same process could not do. */
+    private String nextEnd(String how) {
+        return server.nextLine(
+                line -> line.startsWith(how)
+                        && (line.startsWith(TlsProgram.HANDED_OVER) || line.startsWith(TlsProgram.FAILED)),
+                "end of the handover " + how);
     }
 
     private static void killWithin(TestProcess process, Random random) {
