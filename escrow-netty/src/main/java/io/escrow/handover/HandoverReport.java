@@ -8,7 +8,7 @@ import java.util.List;
  * Describes a handover.
  *
  * @param listeners how many listeners and datagram sockets the escrow has now
- * @param connections how many connections the escrow has now
+ * @param connections how many connections were given away: the escrow has them now, or the next process took them in waves
  * @param staying the connections that can't be moved, and are drained here
  * @param resting how long it took until every connection was at rest
  * @param storing how long it took to take them apart and to store them

@@ -142,7 +142,8 @@ final class HandoverTask {
             // All is acknowledged: from here on there is no way back.
             server.session().end().join();
             afterwards(() -> all.letGo().join());
-            moved = all.apart().size();
+            // The next process may have taken some in waves before it died.
+            moved = all.apart().size() + (waves == null ? 0 : waves.moved());
         }
         final Duration took = Duration.ofNanos(System.nanoTime() - began);
         server.tickets().end();

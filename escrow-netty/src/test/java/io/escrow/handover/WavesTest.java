@@ -151,6 +151,23 @@ class WavesTest extends HandoverHarness {
         assertUnharmed(peers);
     }
 
+    @Test
+    void theReportCountsWhatTheNextHadTakenBeforeItDied() throws Exception {
+        ServerHandover server = start(waves());
+        busyPeers();
+        awaitConnections(server, MANY);
+        FakeSuccessor dying = successor();
+        CompletableFuture<HandoverReport> handover = server.handOver(TIME);
+        dying.meet();
+        dying.awaitWave();
+        dying.link.send(ProcessLink.Kind.TAKEN, 0, new byte[0]).syncUninterruptibly();
+        // The server has heard of it when it says something more.
+        dying.link.receive();
+        dying.close();
+        assertEquals(MANY, handover.join().connections());
+        start(waves());
+    }
+
     /** It dies when it has sent a wave, before it hears that the wave is taken. */
     @Test
     void nothingIsLostOfAWaveWhoseProcessDies() throws Exception {
