@@ -159,7 +159,7 @@ final class ConnectionBatch {
                 return new Answer(null, reason, null, null);
             }
             return connection.tryToRest()
-                    ? new Answer(connection.executors(), null, null, null)
+                    ? new Answer(connection.restingExecutors(), null, null, null)
                     : Answer.busy(connection.whyBusy());
         } catch (Throwable e) {
             return Answer.failed(e);

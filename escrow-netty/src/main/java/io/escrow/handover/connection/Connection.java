@@ -8,6 +8,7 @@ import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
@@ -148,6 +149,11 @@ public class Connection implements ProtocolContext {
     @Override
     public ChannelPipeline pipeline() {
         return ctx.pipeline();
+    }
+
+    @Override
+    public ChannelHandler find(String className) {
+        return parts.find(className);
     }
 
     @Override
@@ -321,6 +327,7 @@ public class Connection implements ProtocolContext {
         if (state != ConnectionState.SERVING || !(isRenewed() || released)) {
             return;
         }
+        parts.saver().look();
         ChannelRecord changed = records.changed();
         mark().idle(records.isLost());
         if (changed == null) {
@@ -340,16 +347,23 @@ public class Connection implements ProtocolContext {
 
     /** Returns why this connection can't be moved at all; {@code null} if it can. */
     public String whyImmovable() {
+        parts.saver().look();
         return records.whyImmovable();
     }
 
     /** Returns the executors on which handlers run that do not run on the event loop. */
     public PipelineExecutors executors() {
-        return PipelineExecutors.of(channel(), parts.saver().contexts());
+        return parts.saver().look().executors();
+    }
+
+    /** Returns what {@link #executors} does, of a connection that has just come to rest. */
+    public PipelineExecutors restingExecutors() {
+        return parts.saver().executors();
     }
 
     /** Returns whether nothing is half-read or half-processed. */
     public boolean isAtRest() {
+        parts.saver().look();
         return parts.rest().isNow();
     }
 
@@ -365,6 +379,7 @@ public class Connection implements ProtocolContext {
         if (state == ConnectionState.SERVING) {
             ctx.flush();
             mark().flushed();
+            parts.saver().look();
             if (rest.tryToReach()) {
                 to(ConnectionState.RESTING);
                 deferred.begin(channel());
@@ -376,7 +391,11 @@ public class Connection implements ProtocolContext {
 
     /** Returns whether a connection that came to rest still is, or has ended; if not, it goes on. */
     public boolean remainsAtRest() {
-        if (!channel().isActive() || parts.rest().remains()) {
+        if (!channel().isActive()) {
+            return true;
+        }
+        parts.saver().look();
+        if (parts.rest().remains()) {
             return true;
         }
         goOn();
@@ -386,6 +405,7 @@ public class Connection implements ProtocolContext {
 
     /** Returns what the escrow is to know about the connection after a crash. */
     public ChannelRecord crashRecord() {
+        parts.saver().look();
         ChannelRecord checkpoint = records.checkpoint();
         mark().idle(records.isLost());
         return checkpoint;
@@ -407,6 +427,7 @@ public class Connection implements ProtocolContext {
         }
         // What could be said in plaintext, the peer would take for an attack.
         byte[] farewell = tls() == null ? owner.farewell(this) : Deposit.NO_BYTES;
+        parts.saver().look();
         return records.takeApart(deferred, farewell);
     }
 

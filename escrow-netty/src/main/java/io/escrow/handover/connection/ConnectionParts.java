@@ -2,6 +2,7 @@ package io.escrow.handover.connection;
 
 import io.escrow.handover.protocol.ProtocolContext;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 
 /**
@@ -15,6 +16,7 @@ final class ConnectionParts {
     private final CrashMark mark;
     private ProtocolContext context;
     private ChannelHandlerContext ctx;
+    private PipelineContexts contexts;
     private TlsGuard.Owner tlsOwner;
     private MessageGate gate;
     private WriteTrackers writes;
@@ -23,6 +25,7 @@ final class ConnectionParts {
     private Rest rest;
     private CrashKeys keys;
     private boolean readsAreMarked;
+    private boolean recognising;
 
     /**
      * Keeps the parts of a connection that has no pipeline yet.
@@ -40,8 +43,8 @@ final class ConnectionParts {
     void attached(ProtocolContext protocolContext, ChannelHandlerContext handlerContext, TlsGuard.Owner guarded) {
         context = protocolContext;
         ctx = handlerContext;
+        contexts = new PipelineContexts(ctx.pipeline());
         tlsOwner = guarded;
-        save();
         mark.attached(ctx);
     }
 
@@ -49,9 +52,9 @@ final class ConnectionParts {
         return ctx.channel();
     }
 
-    /** Has the connection saved, and brought to rest, as its pipeline is now. */
+    /** Has the connection saved, and brought to rest, as its pipeline was when it was last looked at. */
     private void save() {
-        saver = new ConnectionSaver(channel(), gate, rules.attributes(), writes, tls, saver);
+        saver = new ConnectionSaver(channel(), contexts, gate, rules.attributes(), writes, tls, saver);
         rest = new Rest(channel(), gate, saver, rules.readPause());
     }
 
@@ -62,7 +65,7 @@ final class ConnectionParts {
             if (tls == null && rules.tls() != null) {
                 tls = TlsLayer.of(ctx.pipeline(), tlsOwner, mark, rules.tls());
             }
-            gate = rules.protocols().install(context);
+            installGate();
         } catch (Throwable e) {
             failure = e;
         }
@@ -71,9 +74,33 @@ final class ConnectionParts {
         return failure;
     }
 
+    private void installGate() {
+        contexts.look();
+        recognising = true;
+        try {
+            gate = rules.protocols().install(context);
+        } finally {
+            recognising = false;
+        }
+    }
+
+    /** Does what {@link ProtocolContext#find} says. One look at the pipeline is enough for all protocols that are asked in turn. */
+    ChannelHandler find(String className) {
+        for (ChannelHandlerContext each : recognising ? contexts.seen() : contexts.look()) {
+            for (Class<?> c = each.handler().getClass(); c != null; c = c.getSuperclass()) {
+                if (c.getName().equals(className)) {
+                    return each.handler();
+                }
+            }
+        }
+        return null;
+    }
+
     /** Watches the pipeline as it is now. */
     private void watch() {
-        writes.watch(channel(), rules.immovable());
+        if (writes.watch(contexts.look(), rules.immovable())) {
+            contexts.look();
+        }
         save();
         if (keys == null && tls != null && marks != null && rules.crashKeys()) {
             keys = new CrashKeys(tls);
@@ -91,7 +118,7 @@ final class ConnectionParts {
     void pipelineChanged() {
         try {
             if (gate == null) {
-                gate = rules.protocols().install(context);
+                installGate();
             }
             watch();
         } catch (Throwable e) {
@@ -137,11 +164,18 @@ final class ConnectionParts {
         return keys;
     }
 
+    /** Returns what saves the connection, as it last looked at the pipeline. */
     ConnectionSaver saver() {
+        if (saver == null) {
+            // The pipeline is not built yet.
+            contexts.look();
+            save();
+        }
         return saver;
     }
 
     Rest rest() {
+        saver();
         return rest;
     }
 }

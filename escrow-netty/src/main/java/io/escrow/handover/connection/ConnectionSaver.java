@@ -46,16 +46,18 @@ final class ConnectionSaver {
     private int movedWrites;
 
     /** Those that leave the pipeline, see {@link ImmovableHandlers#isOfBeginning}. */
-    private final List<ChannelHandler> ofBeginning = new ArrayList<>();
+    private List<ChannelHandler> ofBeginning = List.of();
 
     /**
      * Saves the connection of a channel whose pipeline is built.
      *
+     * @param contexts of the pipeline, as it is now
      * @param gate the gate of the connection, {@code null} if it has none; as are the trackers and the TLS
      * @param before what saved it while its pipeline was another one; {@code null} if nothing did
      */
     ConnectionSaver(
             Channel channel,
+            PipelineContexts contexts,
             MessageGate gate,
             MovedAttributes attributes,
             WriteTrackers writes,
@@ -66,21 +68,28 @@ final class ConnectionSaver {
         this.attributes = attributes;
         this.writes = writes;
         this.tls = tls;
-        this.contexts = before == null ? new PipelineContexts(channel.pipeline()) : before.contexts;
+        this.contexts = contexts;
         if (before != null) {
-            ofBeginning.addAll(before.ofBeginning);
+            ofBeginning = before.ofBeginning;
         }
-        for (ChannelHandlerContext ctx : contexts.now()) {
+        for (ChannelHandlerContext ctx : contexts.seen()) {
             ChannelHandler handler = ctx.handler();
             if (ImmovableHandlers.isOfBeginning(handler) && !isTls(handler) && !ofBeginning.contains(handler)) {
+                ofBeginning = ofBeginning.isEmpty() ? new ArrayList<>() : ofBeginning;
                 ofBeginning.add(handler);
             }
         }
     }
 
-    /** Returns the contexts of the pipeline as they are now. */
-    List<ChannelHandlerContext> contexts() {
-        return contexts.now();
+    /** Looks at the pipeline as it is now: what is asked of the handlers is asked of those that are found here. */
+    ConnectionSaver look() {
+        contexts.look();
+        return this;
+    }
+
+    /** Returns the executors on which handlers run that do not run on the event loop. */
+    PipelineExecutors executors() {
+        return PipelineExecutors.of(channel, contexts.seen());
     }
 
     /** Returns why the connection can't be moved at all; {@code null} if it can. */
@@ -90,7 +99,7 @@ final class ConnectionSaver {
             return whyTls;
         }
         boolean atRest = gate == null || gate.isAtRest();
-        for (ChannelHandlerContext ctx : contexts.now()) {
+        for (ChannelHandlerContext ctx : contexts.seen()) {
             ChannelHandler handler = ctx.handler();
             String reason = handler instanceof Movable movable
                     ? movable.whyImmovable(ctx)
@@ -106,7 +115,8 @@ final class ConnectionSaver {
                 return reason;
             }
         }
-        for (ChannelHandler handler : ofBeginning) {
+        for (int i = 0; i < ofBeginning.size(); i++) {
+            ChannelHandler handler = ofBeginning.get(i);
             if (channel.pipeline().context(handler) == null && !immovable.isVouchedFor(handler)) {
                 return "a " + handler.getClass().getSimpleName()
                         + " has left the pipeline, and in the next process it would begin again";
@@ -140,7 +150,7 @@ final class ConnectionSaver {
         if (!onlyBytesWait()) {
             return "something other than bytes waits to be written";
         }
-        for (ChannelHandlerContext ctx : contexts.now()) {
+        for (ChannelHandlerContext ctx : contexts.seen()) {
             ChannelHandler handler = ctx.handler();
             String reason = HandlerInspector.OF_NETTY.whyBusy(handler);
             if (reason != null) {
@@ -169,7 +179,7 @@ final class ConnectionSaver {
         if (gate != null && gate.whyLostInCrash() == null) {
             saveProtocol(record);
         }
-        saveHandlers(record, contexts.now());
+        saveHandlers(record);
         return record.build();
     }
 
@@ -198,9 +208,8 @@ final class ConnectionSaver {
         if (gate != null) {
             saveProtocol(record);
         }
-        List<ChannelHandlerContext> handlers = contexts.now();
-        saveHandlers(record, handlers);
-        for (ChannelHandlerContext ctx : handlers) {
+        saveHandlers(record);
+        for (ChannelHandlerContext ctx : contexts.seen()) {
             ChannelHandler handler = ctx.handler();
             if (isDecoder(handler) && !isTls(handler) && (gate == null || !gate.feeds(handler))) {
                 takeCollected(ctx.name());
@@ -270,9 +279,9 @@ final class ConnectionSaver {
         record.put(ChannelRecord.PROTOCOL + gate.protocol(), gate.save());
     }
 
-    private void saveHandlers(ChannelRecord.Builder record, List<ChannelHandlerContext> handlers) {
+    private void saveHandlers(ChannelRecord.Builder record) {
         attributes.save(channel, record);
-        for (ChannelHandlerContext ctx : handlers) {
+        for (ChannelHandlerContext ctx : contexts.seen()) {
             if (ctx.handler() instanceof Movable movable) {
                 ByteBuf out = Unpooled.buffer();
                 movable.save(ctx, out);

@@ -2,57 +2,64 @@ package io.escrow.handover.connection;
 
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
- * Keeps the contexts of a pipeline, in their order. Netty looks for each from the head, and makes a map of all handlers for each
- * iteration over a pipeline: a handover asks every connection several times. Lives on the channel's event loop.
+ * Keeps the contexts of a pipeline, in their order. Netty makes a list of all names for each look at a pipeline, and looks for each context
+ * from the head: so one look serves all that is asked at the same moment. Lives on the channel's event loop.
  */
 final class PipelineContexts {
 
+    private static final ChannelHandlerContext[] NONE = {};
+
     private final ChannelPipeline pipeline;
-    private List<String> names = List.of();
-    private List<ChannelHandlerContext> known = List.of();
+    private ChannelHandlerContext[] seen = NONE;
 
     PipelineContexts(ChannelPipeline pipeline) {
         this.pipeline = pipeline;
     }
 
     /** Returns the contexts of a pipeline. */
-    static List<ChannelHandlerContext> of(ChannelPipeline pipeline) {
+    static ChannelHandlerContext[] of(ChannelPipeline pipeline) {
         return of(pipeline, pipeline.names());
     }
 
-    private static List<ChannelHandlerContext> of(ChannelPipeline pipeline, List<String> names) {
-        List<ChannelHandlerContext> found = new ArrayList<>(names.size());
-        for (int i = 0; i < names.size(); i++) {
+    private static ChannelHandlerContext[] of(ChannelPipeline pipeline, List<String> names) {
+        ChannelHandlerContext[] found = new ChannelHandlerContext[names.size()];
+        int count = 0;
+        for (int i = 0; i < found.length; i++) {
             // Of the tail there is none.
             ChannelHandlerContext context = pipeline.context(names.get(i));
             if (context != null) {
-                found.add(context);
+                found[count++] = context;
             }
         }
-        return found;
+        return Arrays.copyOf(found, count);
     }
 
-    /** Returns the contexts as they are now; the list does not change. */
-    List<ChannelHandlerContext> now() {
-        List<String> current = pipeline.names();
-        if (!isUnchanged(current)) {
-            names = current;
-            known = of(pipeline, current);
+    /** Looks at the pipeline, and returns the contexts as they are now; the array does not change. */
+    ChannelHandlerContext[] look() {
+        List<String> names = pipeline.names();
+        if (!isAsSeen(names)) {
+            seen = of(pipeline, names);
         }
-        return known;
+        return seen;
     }
 
-    private boolean isUnchanged(List<String> current) {
-        if (!current.equals(names)) {
+    /** Returns the contexts as they were at the last look; none before the first. */
+    ChannelHandlerContext[] seen() {
+        return seen;
+    }
+
+    private boolean isAsSeen(List<String> names) {
+        // The tail has a name, and no context.
+        if (names.size() != seen.length + 1) {
             return false;
         }
-        for (int i = 0; i < known.size(); i++) {
+        for (int i = 0; i < seen.length; i++) {
             // One may have been removed, and another one added under its name.
-            if (known.get(i).isRemoved()) {
+            if (!seen[i].name().equals(names.get(i)) || seen[i].isRemoved()) {
                 return false;
             }
         }

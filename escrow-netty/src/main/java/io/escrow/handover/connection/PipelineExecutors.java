@@ -7,7 +7,6 @@ import io.netty.util.concurrent.ImmediateEventExecutor;
 import io.netty.util.concurrent.OrderedEventExecutor;
 import java.util.Collection;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
 
 /**
@@ -25,7 +24,7 @@ public record PipelineExecutors(Set<EventExecutor> foreign, int hops) {
     private static final int MORE_TURNS = 2;
 
     /** Reads the executors of the handlers of a channel. Called on its event loop. */
-    static PipelineExecutors of(Channel channel, List<ChannelHandlerContext> contexts) {
+    static PipelineExecutors of(Channel channel, ChannelHandlerContext[] contexts) {
         Set<EventExecutor> foreign = null;
         EventExecutor before = channel.eventLoop();
         int hops = 0;

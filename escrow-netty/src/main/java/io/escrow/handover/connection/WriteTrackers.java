@@ -17,16 +17,21 @@ final class WriteTrackers {
     /** Watches none yet. */
     WriteTrackers() {}
 
-    /** Watches the handlers of a pipeline, before any of those that are not watched yet has got anything to write. */
-    void watch(Channel channel, ImmovableHandlers immovable) {
-        // A copy: trackers are put between them.
-        for (ChannelHandlerContext ctx : PipelineContexts.of(channel.pipeline())) {
+    /**
+     * Watches the handlers of a pipeline, before any of those that are not watched yet has got anything to write.
+     *
+     * @return whether trackers were put between the handlers
+     */
+    boolean watch(ChannelHandlerContext[] handlers, ImmovableHandlers immovable) {
+        int before = trackers.size();
+        for (ChannelHandlerContext ctx : handlers) {
             if (isToBeWatched(ctx.name(), ctx.handler(), immovable)
                     && !isWatched(ctx)
                     && PipelineExecutors.whyUnknown(ctx, immovable) == null) {
                 trackers.add(WriteTracker.install(ctx));
             }
         }
+        return trackers.size() > before;
     }
 
     private boolean isWatched(ChannelHandlerContext handler) {

@@ -112,10 +112,10 @@ class ImmovableHandlersTest {
             EmbeddedChannel channel = new EmbeddedChannel(codec);
             MessageGate gate = Gates.install(channel);
             assertNull(
-                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null, null, null).whyImmovable(DEFAULT));
+                    saver(channel, gate).whyImmovable(DEFAULT));
             assertEquals(
                     "ours (" + codec[0].getClass().getSimpleName() + ")",
-                    new ConnectionSaver(channel, gate, MovedAttributes.NONE, null, null, null)
+                    saver(channel, gate)
                             .whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
             assertFalse(channel.finish());
         }
@@ -124,14 +124,14 @@ class ImmovableHandlersTest {
     @Test
     void handlerThatHasLeftThePipelineKeepsItsConnection() {
         EmbeddedChannel channel = new EmbeddedChannel(new HAProxyMessageDecoder());
-        ConnectionSaver saver = new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null);
+        ConnectionSaver saver = saver(channel, null);
         assertFalse(channel.writeInbound(Unpooled.copiedBuffer("PROXY TCP4 192.0.2.1 192", US_ASCII)));
         assertNull(saver.whyImmovable(DEFAULT), "its bytes move");
         assertTrue(channel.writeInbound(Unpooled.copiedBuffer(".0.2.2 1 2\r\n", US_ASCII)));
         assertNull(channel.pipeline().get(HAProxyMessageDecoder.class));
         assertEquals(
                 "a HAProxyMessageDecoder has left the pipeline, and in the next process it would begin again",
-                saver.whyImmovable(DEFAULT));
+                saver.look().whyImmovable(DEFAULT));
         assertNull(saver.whyImmovable(DEFAULT.without(HAProxyMessageDecoder.class)));
         channel.finishAndReleaseAll();
     }
@@ -147,7 +147,7 @@ class ImmovableHandlersTest {
         });
         assertEquals(
                 "a decoder that keeps state inside a message (mine)",
-                new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null).whyImmovable(DEFAULT));
+                saver(channel, null).whyImmovable(DEFAULT));
         assertFalse(channel.finish());
     }
 
@@ -178,13 +178,19 @@ class ImmovableHandlersTest {
         assertEquals(NettyLine.is42() ? Set.of() : ONLY_IN_4_2, missing);
     }
 
+    private static ConnectionSaver saver(EmbeddedChannel channel, MessageGate gate) {
+        PipelineContexts contexts = new PipelineContexts(channel.pipeline());
+        contexts.look();
+        return new ConnectionSaver(channel, contexts, gate, MovedAttributes.NONE, null, null, null);
+    }
+
     private static String whyImmovable(ChannelHandler handler) {
         return whyImmovable(DEFAULT, handler);
     }
 
     private static String whyImmovable(ImmovableHandlers list, ChannelHandler handler) {
         EmbeddedChannel channel = new EmbeddedChannel(handler);
-        String reason = new ConnectionSaver(channel, null, MovedAttributes.NONE, null, null, null).whyImmovable(list);
+        String reason = saver(channel, null).whyImmovable(list);
         assertFalse(channel.finish());
         if (reason == null) {
             return null;

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class PipelineContextsTest {
@@ -23,13 +24,23 @@ class PipelineContextsTest {
     private final PipelineContexts contexts = new PipelineContexts(channel.pipeline());
 
     private List<ChannelHandler> handlers() {
-        return contexts.now().stream().map(ChannelHandlerContext::handler).toList();
+        return Stream.of(contexts.look()).map(ChannelHandlerContext::handler).toList();
     }
 
     @Test
     void contextsOfAPipelineThatHasNotChangedAreNotLookedForAgain() {
         assertEquals(List.of(first, second), handlers().subList(0, 2));
-        assertSame(contexts.now(), contexts.now());
+        assertSame(contexts.look(), contexts.look());
+        assertSame(contexts.look(), contexts.seen());
+        assertFalse(channel.finish());
+    }
+
+    @Test
+    void nothingIsSeenBeforeTheFirstLook() {
+        assertEquals(0, contexts.seen().length);
+        contexts.look();
+        channel.pipeline().addFirst(new Shared());
+        assertEquals(first, contexts.seen()[0].handler());
         assertFalse(channel.finish());
     }
 
@@ -48,12 +59,12 @@ class PipelineContextsTest {
 
     @Test
     void handlerThatIsAddedAgainHasAnotherContext() {
-        ChannelHandlerContext before = contexts.now().get(0);
+        ChannelHandlerContext before = contexts.look()[0];
         channel.pipeline().remove(first);
         channel.pipeline().addFirst(first);
-        assertEquals(first, contexts.now().get(0).handler());
+        assertEquals(first, contexts.look()[0].handler());
         assertTrue(before.isRemoved());
-        assertFalse(contexts.now().get(0).isRemoved());
+        assertFalse(contexts.look()[0].isRemoved());
         assertFalse(channel.finish());
     }
 }

@@ -64,7 +64,7 @@ class WriteTrackerTest {
 
     private static WriteTrackers install(EmbeddedChannel channel) {
         WriteTrackers trackers = new WriteTrackers();
-        trackers.watch(channel, ImmovableHandlers.DEFAULT);
+        trackers.watch(PipelineContexts.of(channel.pipeline()), ImmovableHandlers.DEFAULT);
         return trackers;
     }
 
