@@ -16,17 +16,18 @@ import io.netty.channel.Channel;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.io.Serial;
-import java.nio.channels.ClosedChannelException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Predicate;
 
 /** Makes live connections of stored ones. Used by the thread of the start. */
@@ -38,6 +39,11 @@ final class ConnectionAdopter {
      * @param fromSlot whether its slot has what it is restored from, and not the process before
      */
     record Held(AdoptedConnection connection, SlotKey slot, ChannelRecord record, boolean fromSlot) {
+
+        /** Returns the channel of a connection that is registered. */
+        Channel channel() {
+            return connection.channel();
+        }
 
         /** Returns whether another process could go on with the same keys, unless the slot is emptied first. */
         boolean hasKeysInSlot() {
@@ -77,6 +83,9 @@ final class ConnectionAdopter {
     private final FoundMarks marks;
     private final CrashedTls crashedTls;
     private final ConnectionSettler settler;
+    /** Slots of connections that were refused. */
+    private final Queue<CompletableFuture<Void>> freeing = new ConcurrentLinkedQueue<>();
+
     private final Set<SlotKey> left = ConcurrentHashMap.newKeySet();
     private final List<Duration> pauses = new ArrayList<>();
     private int adopted;
@@ -110,7 +119,12 @@ final class ConnectionAdopter {
     CompletableFuture<Held> assemble(Entry entry) {
         return server.table()
                 .read(entry)
-                .thenCompose(record -> assemble(entry, record, true))
+                .thenCompose(record -> {
+                    Held assembled = assemble(entry, record, true);
+                    return assembled == null
+                            ? CompletableFuture.completedFuture(assembled)
+                            : assembled.connection().held().thenApply(nothing -> assembled);
+                })
                 .exceptionally(failure -> {
                     entry.close();
                     leave(entry.key(), Futures.toEscrowException(failure).text());
@@ -118,12 +132,16 @@ final class ConnectionAdopter {
                 });
     }
 
-    /** Makes a held connection of an entry and what the process before says; of {@code null} when it is refused, or left. */
-    CompletableFuture<Held> assemble(Entry entry, ChannelRecord record) {
+    /**
+     * Makes a connection of an entry and what the process before says, which is held a little later.
+     *
+     * @return {@code null} when it is refused, or left
+     */
+    Held assemble(Entry entry, ChannelRecord record) {
         return assemble(entry, record, false);
     }
 
-    private CompletableFuture<Held> assemble(Entry entry, ChannelRecord stored, boolean fromSlot) {
+    private Held assemble(Entry entry, ChannelRecord stored, boolean fromSlot) {
         ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
@@ -133,7 +151,7 @@ final class ConnectionAdopter {
                 if (!server.names().isDiscarded(stored.listener())) {
                     entry.close();
                     leave(entry.key(), reason);
-                    return CompletableFuture.completedFuture(null);
+                    return null;
                 }
             } else {
                 FileDescriptor descriptor = entry.takeDescriptor();
@@ -146,7 +164,7 @@ final class ConnectionAdopter {
                 } catch (EscrowException sealed) {
                     descriptor.close();
                     leave(entry.key(), sealed.text());
-                    return CompletableFuture.completedFuture(null);
+                    return null;
                 } catch (RuntimeException e) {
                     descriptor.close();
                     throw e;
@@ -158,7 +176,7 @@ final class ConnectionAdopter {
                 if (channel.isActive()) {
                     connection.crashed(record.clean() ? null : marks.whyNotResumable(channel));
                     give(connection, channel, listener.channel());
-                    return connection.held().thenApply(nothing -> new Held(connection, entry.key(), record, fromSlot));
+                    return new Held(connection, entry.key(), record, fromSlot);
                 }
                 reason = "its peer has reset it";
             }
@@ -167,7 +185,8 @@ final class ConnectionAdopter {
         }
         entry.close();
         refuse(entry.key(), new IOException(reason));
-        return slot.free().handle((nothing, failure) -> null);
+        freeing.add(slot.free());
+        return null;
     }
 
     private ChannelRecord examined(ChannelRecord record, FileDescriptor descriptor) {
@@ -177,21 +196,21 @@ final class ConnectionAdopter {
 
     /** Gives a channel to its listener as if it had just been accepted. */
     private static void give(AdoptedConnection connection, Channel channel, Channel listener) {
-        EventLoops.call(listener.eventLoop(), () -> {
-                    if (!listener.isOpen()) {
-                        // A framework has closed it: there is nobody in its pipeline any more.
-                        throw new ClosedChannelException();
-                    }
+        try {
+            listener.eventLoop().execute(() -> {
+                // If a framework has closed it, there is nobody in its pipeline any more.
+                if (listener.isOpen()) {
                     listener.pipeline().fireChannelRead(channel);
                     listener.pipeline().fireChannelReadComplete();
-                    return null;
-                })
-                .whenComplete((nothing, failure) -> {
-                    if (failure != null) {
-                        channel.unsafe().closeForcibly();
-                    }
-                    connection.given(channel);
-                });
+                } else {
+                    channel.unsafe().closeForcibly();
+                }
+                connection.given(channel);
+            });
+        } catch (RejectedExecutionException ended) {
+            channel.unsafe().closeForcibly();
+            connection.given(channel);
+        }
     }
 
     /**
@@ -203,47 +222,46 @@ final class ConnectionAdopter {
      * @return whether they go on
      */
     boolean goOn(List<Held> connections, Predicate<Set<SlotKey>> commit) {
-        Map<AdoptedConnection, Held> held = new LinkedHashMap<>();
-        connections.forEach(connection -> held.put(connection.connection(), connection));
+        connections.forEach(each -> each.connection().held().join());
+        for (CompletableFuture<Void> refused = freeing.poll(); refused != null; refused = freeing.poll()) {
+            Futures.awaitEnd(refused);
+        }
         // Handlers that run elsewhere are told first that the channel is active, then their state, and then the rest.
-        settleExecutors(held.keySet());
+        settleExecutors(connections);
         Map<AdoptedConnection, UnwantedException> unwanted = new LinkedHashMap<>();
-        Map<AdoptedConnection, Throwable> failures = restore(held, unwanted);
+        Map<AdoptedConnection, Throwable> failures = restore(connections, unwanted);
+        List<Held> failed = only(connections, each -> failures.containsKey(each.connection()));
         Set<SlotKey> notRestored = new LinkedHashSet<>();
-        failures.keySet()
-                .forEach(connection -> notRestored.add(held.get(connection).slot()));
+        failed.forEach(each -> notRestored.add(each.slot()));
         boolean committed = commit.test(notRestored);
-        Set<AdoptedConnection> givenUp = committed ? failures.keySet() : held.keySet();
-        letGo(givenUp);
+        letGo(committed ? failed : connections);
         if (!committed) {
             return false;
         }
-        failures.forEach((connection, failure) ->
-                leave(held.get(connection).slot(), Futures.unwrap(failure).getMessage()));
-        held.keySet().removeAll(failures.keySet());
-        own(held.keySet());
-        settler.settle(held.keySet(), connection -> held.get(connection).hasKeysInSlot())
+        failed.forEach(each -> leave(
+                each.slot(), Futures.unwrap(failures.get(each.connection())).getMessage()));
+        List<Held> restored = only(connections, each -> !failures.containsKey(each.connection()));
+        own(restored);
+        settler.settle(restored)
                 .forEach(connection -> unwanted.putIfAbsent(
                         connection,
                         new UnwantedException("its TLS keys may still be in the escrow, for another process", true)));
-        settleExecutors(held.keySet());
-        EventLoops.forEach(
-                        held.keySet(),
-                        AdoptedConnection::channel,
-                        connection -> begin(connection, unwanted.get(connection)))
+        settleExecutors(restored);
+        EventLoops.forEach(restored, Held::channel, each -> begin(each.connection(), unwanted.get(each.connection())))
                 .join()
-                .forEach((connection, outcome) -> count(held.get(connection), outcome));
+                .forEach(this::count);
         return true;
     }
 
+    private static List<Held> only(List<Held> connections, Predicate<Held> condition) {
+        return connections.stream().filter(condition).toList();
+    }
+
     /** Waits until executors other than the event loops have done what they had to do for some connections. */
-    private static void settleExecutors(Collection<AdoptedConnection> connections) {
-        // One that its listener has not let in has no pipeline.
-        List<AdoptedConnection> registered =
-                connections.stream().filter(AdoptedConnection::isRegistered).toList();
+    private static void settleExecutors(List<Held> connections) {
         PipelineExecutors executors =
-                PipelineExecutors.all(EventLoops.forEach(registered, AdoptedConnection::channel, connection -> {
-                            PipelineExecutors some = connection.executors();
+                PipelineExecutors.all(EventLoops.forEach(registered(connections), Held::channel, each -> {
+                            PipelineExecutors some = each.connection().executors();
                             return some.isEmpty() ? null : some;
                         })
                         .join()
@@ -255,30 +273,31 @@ final class ConnectionAdopter {
         }
     }
 
+    /** Returns those that have a pipeline: one that its listener has not let in has none. */
+    private static List<Held> registered(List<Held> connections) {
+        return only(connections, each -> each.connection().isRegistered());
+    }
+
     /** Returns what went wrong with those connections that can't be restored, and adds those that are not wanted. */
     private Map<AdoptedConnection, Throwable> restore(
-            Map<AdoptedConnection, Held> held, Map<AdoptedConnection, UnwantedException> unwanted) {
+            List<Held> connections, Map<AdoptedConnection, UnwantedException> unwanted) {
         Map<AdoptedConnection, Throwable> failures = new LinkedHashMap<>();
-        List<AdoptedConnection> registered = new ArrayList<>();
-        for (AdoptedConnection connection : held.keySet()) {
-            if (connection.isRegistered()) {
-                registered.add(connection);
-            } else {
-                failures.put(connection, new IOException("the pipeline of its listener has closed the channel"));
+        for (Held each : connections) {
+            if (!each.connection().isRegistered()) {
+                failures.put(each.connection(), new IOException("the pipeline of its listener has closed the channel"));
             }
         }
         EventLoops.forEach(
-                        registered,
-                        AdoptedConnection::channel,
-                        connection -> restore(
-                                connection, held.get(connection).record().clean()))
+                        registered(connections),
+                        Held::channel,
+                        each -> restore(each.connection(), each.record().clean()))
                 .join()
-                .forEach((connection, restored) -> {
+                .forEach((each, restored) -> {
                     Throwable failure = restored.join();
                     if (failure instanceof UnwantedException reason) {
-                        unwanted.put(connection, reason);
+                        unwanted.put(each.connection(), reason);
                     } else if (failure != null) {
-                        failures.put(connection, failure);
+                        failures.put(each.connection(), failure);
                     }
                 });
         return failures;
@@ -333,12 +352,11 @@ final class ConnectionAdopter {
         }
     }
 
-    private void letGo(Set<AdoptedConnection> connections) {
-        server.connections().removeAll(connections);
-        ConnectionBatch.letGo(connections.stream()
-                        .filter(AdoptedConnection::isRegistered)
-                        .toList())
-                .join();
+    private void letGo(List<Held> connections) {
+        List<AdoptedConnection> registered =
+                registered(connections).stream().map(Held::connection).toList();
+        server.connections().removeAll(registered);
+        ConnectionBatch.letGo(registered).join();
     }
 
     private void count(Held connection, Outcome outcome) {
@@ -357,9 +375,9 @@ final class ConnectionAdopter {
     }
 
     /** Marks connections here from now on: before the escrow has them as this server's own. */
-    private void own(Collection<AdoptedConnection> connections) {
+    private void own(List<Held> connections) {
         if (server.configuration().crashSafe()) {
-            EventLoops.run(connections, AdoptedConnection::channel, AdoptedConnection::own)
+            EventLoops.run(connections, Held::channel, each -> each.connection().own())
                     .join();
         }
     }

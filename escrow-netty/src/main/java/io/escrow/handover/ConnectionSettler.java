@@ -7,7 +7,6 @@ import io.escrow.handover.connection.AdoptedConnection;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -16,13 +15,36 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Predicate;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Makes adopted connections this server's own in the escrow, so that no other process starts from what was saved. They go on when that is
  * sent: the escrow does it, whatever becomes of this process. Used by the thread of the start.
  */
 final class ConnectionSettler {
+
+    /** Waits until all of some requests are sent. */
+    private static final class Sending {
+        private final CompletableFuture<Void> all = new CompletableFuture<>();
+        private final AtomicInteger left;
+
+        Sending(int count) {
+            left = new AtomicInteger(count);
+            if (count == 0) {
+                all.complete(null);
+            }
+        }
+
+        /** Returns what is to be run when one of them is sent, once or several times. */
+        Runnable one() {
+            AtomicBoolean counted = new AtomicBoolean();
+            return () -> {
+                if (!counted.getAndSet(true) && left.decrementAndGet() == 0) {
+                    all.complete(null);
+                }
+            };
+        }
+    }
 
     private final HandoverContext server;
 
@@ -36,26 +58,24 @@ final class ConnectionSettler {
     /**
      * Settles connections. When this returns, all is sent that can be; of a connection whose keys are in its slot it is answered.
      *
-     * @param hasKeysInSlot whether another process could go on with the same keys, unless the slot is emptied first
      * @return the connections whose keys may still be in the escrow: they must not go on
      */
-    Set<AdoptedConnection> settle(Collection<AdoptedConnection> held, Predicate<AdoptedConnection> hasKeysInSlot) {
-        List<CompletableFuture<Void>> sent = new ArrayList<>(held.size());
+    Set<AdoptedConnection> settle(List<ConnectionAdopter.Held> held) {
+        Sending sending = new Sending(held.size());
         Map<AdoptedConnection, CompletableFuture<Void>> ofKeys = new LinkedHashMap<>();
         together(() -> {
-            for (AdoptedConnection connection : held) {
-                CompletableFuture<Void> isSent = new CompletableFuture<>();
-                CompletableFuture<Void> settled = settle(connection, () -> isSent.complete(null));
+            for (ConnectionAdopter.Held each : held) {
+                Runnable isSent = sending.one();
+                CompletableFuture<Void> settled = settle(each.connection(), isSent);
                 // There may be nothing to send, or no session.
-                settled.whenComplete((nothing, failure) -> isSent.complete(null));
-                sent.add(isSent);
+                settled.whenComplete((nothing, failure) -> isSent.run());
                 settling.add(settled);
-                if (hasKeysInSlot.test(connection)) {
-                    ofKeys.put(connection, settled);
+                if (each.hasKeysInSlot()) {
+                    ofKeys.put(each.connection(), settled);
                 }
             }
         });
-        CompletableFuture.allOf(sent.toArray(CompletableFuture[]::new)).join();
+        sending.all.join();
         settling.removeIf(settled -> settled.isDone() && !settled.isCompletedExceptionally());
         Set<AdoptedConnection> notSettled = new LinkedHashSet<>();
         ofKeys.forEach((connection, settled) -> {

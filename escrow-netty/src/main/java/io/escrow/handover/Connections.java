@@ -16,7 +16,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 
 /** Keeps the connections of a server, and their slots in the escrow. May be used by any thread. */
@@ -145,26 +144,31 @@ final class Connections implements Connection.Owner {
 
     /** Renews what the escrow knows about a connection. Called on its event loop. */
     static CompletableFuture<Void> storeForCrash(Connection connection) {
-        return store(connection, connection::crashRecord);
-    }
-
-    private static CompletableFuture<Void> store(Connection connection, Supplier<ChannelRecord> record) {
         if (!connection.channel().isOpen()) {
-            // The number of its descriptor may be another connection's by now.
             return connection.ended();
         }
-        return connection
-                .slot()
-                .store(EventLoops.descriptor(connection.channel()), record.get())
+        return put(connection, connection.crashRecord())
                 // When it ends meanwhile, its descriptor is not stored.
                 .exceptionallyCompose(failure ->
                         connection.channel().isOpen() ? CompletableFuture.failedFuture(failure) : connection.ended());
     }
 
+    /**
+     * Stores a connection. Called on its event loop.
+     *
+     * @return a future that fails if the connection ends meanwhile; that of its end if it has ended
+     */
+    static CompletableFuture<Void> put(Connection connection, ChannelRecord record) {
+        // The number of its descriptor may be another connection's by now.
+        return connection.channel().isOpen()
+                ? connection.slot().store(EventLoops.descriptor(connection.channel()), record)
+                : connection.ended();
+    }
+
     @Override
     public void store(Connection connection, ChannelRecord record) {
         if (configuration.crashSafe() && connection.channel().isActive()) {
-            store(connection, () -> record);
+            put(connection, record);
         }
     }
 

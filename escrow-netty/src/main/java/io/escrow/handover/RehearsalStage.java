@@ -266,19 +266,18 @@ final class RehearsalStage implements AutoCloseable {
     }
 
     private void send() {
-        records.forEach((index, record) -> old.write(ProcessLink.Kind.MOVED, index, record.encode()));
+        records.forEach(
+                (index, record) -> old.write(ProcessLink.Kind.MOVED, index, record.encodedLength(), record::encode));
         old.send(ProcessLink.Kind.WAVE);
     }
 
     private void take(Map<Integer, Entry> entries) throws IOException, UnreadableRecordException {
-        List<CompletableFuture<ConnectionAdopter.Held>> assembled = new ArrayList<>();
+        List<ConnectionAdopter.Held> held = new ArrayList<>();
         ProcessLink.Message message = receive(next);
         while (message.kind() == ProcessLink.Kind.MOVED) {
-            assembled.add(adopter.assemble(entries.get(message.index()), ChannelRecord.decode(message.content())));
+            held.add(adopter.assemble(entries.get(message.index()), ChannelRecord.decode(message.content())));
             message = receive(next);
         }
-        List<ConnectionAdopter.Held> held =
-                assembled.stream().map(CompletableFuture::join).toList();
         adopter.goOn(
                 held,
                 notRestored ->

@@ -12,15 +12,16 @@ import io.escrow.handover.store.ChannelSlot;
 import io.escrow.internal.EventLoops;
 import io.escrow.internal.Futures;
 import io.escrow.internal.OpenFiles;
+import io.escrow.internal.Results;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
@@ -40,9 +41,6 @@ final class WaveHandover {
 
     /** How many connections are looked at in one go: their event loops have others to serve. */
     private static final int SLICE = 64;
-
-    /** What becomes of a connection's slot; {@code failure} is what its handlers threw when they were asked. */
-    private record Escrowed(CompletableFuture<Void> stored, Throwable failure) {}
 
     private final HandoverContext server;
     private final Map<Connection, String> staying;
@@ -94,38 +92,46 @@ final class WaveHandover {
         Phase.Span phase = Phase.ESCROWING.begin();
         server.connections().setEscrowing(true);
         List<Connection> connections = List.copyOf(server.connections().all());
-        List<CompletableFuture<Void>> stored = new ArrayList<>();
-        Map<Connection, Throwable> failed = new LinkedHashMap<>();
+        List<Results<Connection, CompletableFuture<Void>>> stored = new ArrayList<>();
+        Map<Connection, Throwable> failed = new ConcurrentHashMap<>();
         for (int from = 0; from < connections.size(); from += SLICE) {
             List<Connection> slice = connections.subList(from, Math.min(from + SLICE, connections.size()));
-            deadline.await(EventLoops.forEach(slice, Connection::channel, WaveHandover::escrow))
-                    .forEach((connection, escrowed) -> {
-                        stored.add(escrowed.stored());
-                        if (escrowed.failure() != null) {
-                            failed.put(connection, escrowed.failure());
-                        }
-                    });
+            stored.add(deadline.await(
+                    EventLoops.forEach(slice, Connection::channel, connection -> escrow(connection, failed))));
         }
         if (2 * failed.size() > connections.size()) {
             throw Futures.toEscrowException(failed.values().iterator().next());
         }
         failed.forEach((connection, failure) -> stay(connection, ConnectionBatch.whyFailed(failure)));
-        deadline.await(CompletableFuture.allOf(stored.toArray(CompletableFuture[]::new)));
+        for (Results<Connection, CompletableFuture<Void>> some : stored) {
+            for (int i = 0; i < some.size(); i++) {
+                awaitStored(some.item(i), some.value(i));
+            }
+        }
         phase.end(connections.size());
     }
 
-    private static Escrowed escrow(Connection connection) {
+    private void awaitStored(Connection connection, CompletableFuture<Void> stored) throws EscrowException {
         try {
-            if (connection.whyImmovable() != null) {
-                return new Escrowed(connection.slot().remove(), null);
+            deadline.await(stored);
+        } catch (EscrowException e) {
+            if (connection.channel().isActive()) {
+                throw e;
             }
-            CompletableFuture<Void> stored = Connections.storeForCrash(connection);
-            return new Escrowed(
-                    stored.exceptionallyCompose(
-                            failure -> connection.channel().isActive() ? stored : connection.ended()),
-                    null);
+            // When it ends meanwhile, its descriptor is not stored.
+            deadline.await(connection.ended());
+        }
+    }
+
+    /** Asks for a connection to be stored; adds what its handlers threw when they were asked. Called on its event loop. */
+    private static CompletableFuture<Void> escrow(Connection connection, Map<Connection, Throwable> failed) {
+        try {
+            return connection.whyImmovable() == null
+                    ? Connections.put(connection, connection.crashRecord())
+                    : connection.slot().remove();
         } catch (Throwable e) {
-            return new Escrowed(connection.slot().remove(), e);
+            failed.put(connection, e);
+            return connection.slot().remove();
         }
     }
 

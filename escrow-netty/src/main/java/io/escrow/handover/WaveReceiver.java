@@ -3,6 +3,7 @@ package io.escrow.handover;
 import io.escrow.Entry;
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.SlotKey;
 import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
@@ -111,13 +112,16 @@ final class WaveReceiver implements AutoCloseable {
     boolean takeAll(HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         Map<Integer, ChannelRecord> wave = new LinkedHashMap<>();
         Set<Integer> unreadable = new LinkedHashSet<>();
+        String listener = "";
         before.send(ProcessLink.Kind.READY, 0, ProtocolVersion.OWN.encode());
         while (true) {
             ProcessLink.Message message = receive();
             switch (message.kind()) {
                 case MOVED -> {
                     try {
-                        wave.put(message.index(), ChannelRecord.decode(message.content()));
+                        ChannelRecord record = ChannelRecord.decode(message.content(), listener);
+                        listener = record.listener();
+                        wave.put(message.index(), record);
                     } catch (UnreadableRecordException e) {
                         unreadable.add(message.index());
                         notes.leave("connection " + server.table().connectionTag() + "/" + message.index() + ": "
@@ -183,27 +187,30 @@ final class WaveReceiver implements AutoCloseable {
             Set<Integer> unreadable) {
         Phase.Span phase = Phase.TAKING_WAVE.begin();
         Set<Integer> notTaken = new LinkedHashSet<>(unreadable);
-        Set<Integer> asked = new LinkedHashSet<>(unreadable);
-        asked.addAll(wave.keySet());
-        List<CompletableFuture<ConnectionAdopter.Held>> assembled = new ArrayList<>();
+        List<ConnectionAdopter.Held> held = new ArrayList<>(wave.size());
         wave.forEach((index, record) -> {
             Entry entry = entries.get(index);
             if (entry == null) {
                 notTaken.add(index);
             } else {
-                assembled.add(adopter.assemble(entry, record));
+                ConnectionAdopter.Held connection = adopter.assemble(entry, record);
+                if (connection != null) {
+                    held.add(connection);
+                }
             }
         });
-        List<ConnectionAdopter.Held> held = held(assembled);
-        adopter.left().forEach(slot -> notTaken.add(slot.index()));
-        notTaken.retainAll(asked);
+        for (SlotKey slot : adopter.left()) {
+            if (wave.containsKey(slot.index())) {
+                notTaken.add(slot.index());
+            }
+        }
         boolean taken = adopter.goOn(held, notRestored -> {
             notRestored.forEach(slot -> notTaken.add(slot.index()));
             return before.send(ProcessLink.Kind.TAKEN, 0, encode(notTaken))
                     .awaitUninterruptibly()
                     .isSuccess();
         });
-        for (int index : wave.keySet()) {
+        for (Integer index : wave.keySet()) {
             Entry entry = entries.remove(index);
             if (entry != null && (!taken || notTaken.contains(index))) {
                 // The process before has it, and reports that it stays, unless it dies before.
@@ -212,7 +219,8 @@ final class WaveReceiver implements AutoCloseable {
         }
         if (!taken) {
             // They may be offered again.
-            asked.forEach(adopter::gone);
+            unreadable.forEach(adopter::gone);
+            wave.keySet().forEach(adopter::gone);
         }
         phase.end(held.size());
     }

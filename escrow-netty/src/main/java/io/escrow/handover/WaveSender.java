@@ -205,8 +205,8 @@ final class WaveSender {
         wave.takeApart();
         wave.keepFailed(onStaying);
         wave.apart()
-                .forEach((connection, saved) ->
-                        next.write(ProcessLink.Kind.MOVED, connection.slot().index(), saved.encode()));
+                .forEach((connection, saved) -> next.write(
+                        ProcessLink.Kind.MOVED, connection.slot().index(), saved.encodedLength(), saved::encode));
         next.send(ProcessLink.Kind.WAVE);
         ProcessLink.Message answer = next.receive(wave.deadline().left());
         if (answer == null) {

@@ -56,27 +56,21 @@ public final class EventLoops {
      *
      * @return a future of the results, without those that are {@code null}
      */
-    public static <K, T> CompletableFuture<Map<K, T>> forEach(
+    public static <K, T> CompletableFuture<Results<K, T>> forEach(
             Collection<K> items, Function<K, Channel> channel, Function<K, T> action) {
-        CompletableFuture<Map<K, T>> all = CompletableFuture.completedFuture(new LinkedHashMap<>());
+        CompletableFuture<Results<K, T>> all = CompletableFuture.completedFuture(new Results<>());
         for (Map.Entry<EventExecutor, List<K>> e : byLoop(items, channel).entrySet()) {
-            CompletableFuture<Map<K, T>> some = call(e.getKey(), () -> {
-                Map<K, T> results = new LinkedHashMap<>();
+            CompletableFuture<Results<K, T>> some = call(e.getKey(), () -> {
+                Results<K, T> results = new Results<>();
                 for (K item : e.getValue()) {
                     T result = action.apply(item);
                     if (result != null) {
-                        results.put(item, result);
+                        results.add(item, result);
                     }
                 }
                 return results;
             });
-            all = all.thenCombine(some, (sum, results) -> {
-                if (sum.isEmpty()) {
-                    return results;
-                }
-                sum.putAll(results);
-                return sum;
-            });
+            all = all.thenCombine(some, Results::and);
         }
         return all;
     }

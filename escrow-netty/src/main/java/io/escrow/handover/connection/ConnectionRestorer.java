@@ -49,8 +49,11 @@ final class ConnectionRestorer {
             ((DuplexChannel) channel).shutdownOutput();
         }
         byte[] state = gate == null ? null : record.get(ChannelRecord.PROTOCOL + gate.protocol());
-        CompletableFuture<Void> rebuilt = state == null ? CompletableFuture.completedFuture(null) : gate.restore(state);
-        return rebuilt.thenCompose(nothing -> {
+        return state == null ? restoreKnown() : gate.restore(state).thenCompose(rebuilt -> restoreKnown());
+    }
+
+    private CompletableFuture<Void> restoreKnown() {
+        try {
             List<String> unknown = record.unknownRequired(this::isKnown);
             if (!unknown.isEmpty()) {
                 return CompletableFuture.failedFuture(new EscrowException(
@@ -60,7 +63,9 @@ final class ConnectionRestorer {
             }
             restoreHandlers();
             return CompletableFuture.completedFuture(null);
-        });
+        } catch (Throwable e) {
+            return CompletableFuture.failedFuture(e);
+        }
     }
 
     private boolean isKnown(String section) {

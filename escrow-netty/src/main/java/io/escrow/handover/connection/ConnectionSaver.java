@@ -19,7 +19,6 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageCodec;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -195,9 +194,7 @@ final class ConnectionSaver {
      */
     ChannelRecord takeApart(String listener, long restedMillis, DeferredEvents deferred, byte[] farewell) {
         ChannelRecord.Builder record = ChannelRecord.builder(listener, true);
-        record.put(
-                ChannelRecord.RESTED,
-                ByteBuffer.allocate(Long.BYTES).putLong(restedMillis).array());
+        record.rested(restedMillis);
         byte[] unsent = unsent();
         record.put(ChannelRecord.UNSENT, unsent);
         ChannelOutboundBuffer outbound = channel.unsafe().outboundBuffer();
@@ -215,7 +212,22 @@ final class ConnectionSaver {
                 takeCollected(ctx.name());
             }
         }
-        collected.forEach((name, bytes) -> record.put(ChannelRecord.COLLECTED + name, bytes));
+        if (!collected.isEmpty()) {
+            collected.forEach((name, bytes) -> record.put(ChannelRecord.COLLECTED + name, bytes));
+        }
+        if (gate != null || tls != null || deferred.hasKept()) {
+            saveReceived(record, deferred, unsent.length);
+        }
+        // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
+        boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
+        ChannelRecord takenApart =
+                record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
+        movedWrites = unsentWrites;
+        return takenApart;
+    }
+
+    /** Saves what was read, and not processed. */
+    private void saveReceived(ChannelRecord.Builder record, DeferredEvents deferred, int unsent) {
         ByteBuf held = Unpooled.buffer(0);
         if (gate != null) {
             held.writeBytes(gate.held());
@@ -225,15 +237,9 @@ final class ConnectionSaver {
         } else {
             ByteBuf undecrypted = Unpooled.buffer(0);
             deferred.copyKept(held, undecrypted);
-            tls.save(record, undecrypted, unsent.length);
+            tls.save(record, undecrypted, unsent);
         }
         record.put(ChannelRecord.GATE, ByteBufUtil.getBytes(held));
-        // A farewell in the middle of a message, or behind the end of the stream, would be wrong.
-        boolean mayBeTold = !record.has(ChannelRecord.UNSENT) && !record.has(ChannelRecord.OUTPUT_SHUT);
-        ChannelRecord takenApart =
-                record.farewell(mayBeTold ? farewell : Deposit.NO_BYTES).build();
-        movedWrites = unsentWrites;
-        return takenApart;
     }
 
     /** Gives decoders back what was taken out of them, if the connection was taken apart, or partly. */
@@ -258,7 +264,10 @@ final class ConnectionSaver {
 
     /** Feeds each decoder the bytes that the decoder of the same name had collected. */
     static void feedDecoders(ChannelPipeline pipeline, ChannelRecord record) {
-        record.withPrefix(ChannelRecord.COLLECTED).forEach((name, bytes) -> feed(pipeline.context(name), bytes));
+        Map<String, byte[]> saved = record.withPrefix(ChannelRecord.COLLECTED);
+        if (!saved.isEmpty()) {
+            saved.forEach((name, bytes) -> feed(pipeline.context(name), bytes));
+        }
     }
 
     private static void feed(ChannelHandlerContext decoder, byte[] bytes) {

@@ -114,7 +114,10 @@ final class HandlerInspector {
      *     asked
      */
     String whyUnknown(Class<?> type, boolean behindGate) {
-        for (Probe probe : probes.get(type)) {
+        List<Probe> asked = probes.get(type);
+        // Without an iterator, here and below: every handler of every connection is asked.
+        for (int i = 0; i < asked.size(); i++) {
+            Probe probe = asked.get(i);
             if (probe.field() == null && !(behindGate && probe.question().ofMessages())) {
                 return probe.whyUnknown();
             }
@@ -124,7 +127,9 @@ final class HandlerInspector {
 
     /** Returns what a handler is in the middle of; {@code null} if nothing is known. */
     String whyBusy(ChannelHandler handler) {
-        for (Probe probe : probes.get(handler.getClass())) {
+        List<Probe> asked = probes.get(handler.getClass());
+        for (int i = 0; i < asked.size(); i++) {
+            Probe probe = asked.get(i);
             Object value = probe.field() == null ? null : read(probe.field(), handler);
             if (value instanceof ChannelHandler inner) {
                 String busy = whyBusy(inner);

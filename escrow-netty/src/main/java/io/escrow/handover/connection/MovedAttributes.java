@@ -78,6 +78,9 @@ public final class MovedAttributes {
 
     /** Gives a fresh channel the values of a record. Called on its event loop. */
     void restore(Channel channel, ChannelRecord record) {
+        if (moved.isEmpty()) {
+            return;
+        }
         record.withPrefix(ChannelRecord.ATTRIBUTE).forEach((name, saved) -> {
             Moved<?> attribute = moved.get(name);
             if (attribute != null) {

@@ -66,7 +66,8 @@ public final class ProtocolRegistry {
      * @return the gate; {@code null} if no protocol does
      */
     public MessageGate install(ProtocolContext context) {
-        for (Protocol protocol : protocols) {
+        for (int i = 0; i < protocols.size(); i++) {
+            Protocol protocol = protocols.get(i);
             ProtocolConnection connection = protocol.recognise(context);
             if (connection != null) {
                 return MessageGate.install(context.pipeline(), protocol.name(), connection);

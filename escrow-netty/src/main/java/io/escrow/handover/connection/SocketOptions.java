@@ -7,7 +7,6 @@ import io.netty.channel.unix.IntegerUnixChannelOption;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * Keeps those options of an adopted connection as they were that its socket has in the kernel. The options of the bootstrap
@@ -16,7 +15,10 @@ import java.util.Objects;
  */
 final class SocketOptions {
 
-    private final Map<ChannelOption<?>, Object> before = new LinkedHashMap<>();
+    private final Boolean noDelay;
+
+    /** Those that the bootstrap sets. */
+    private final Map<ChannelOption<?>, Object> before = new LinkedHashMap<>(0);
 
     /**
      * Notes how the options of a socket are.
@@ -26,13 +28,13 @@ final class SocketOptions {
      * @param changed the options that the bootstrap is going to set
      */
     SocketOptions(Channel channel, Boolean noDelay, Collection<ChannelOption<?>> changed) {
+        this.noDelay = noDelay;
         for (ChannelOption<?> option : changed) {
-            if (isOfSocket(option)) {
-                before.put(option, channel.config().getOption(option));
+            Object value = isOfSocket(option) ? channel.config().getOption(option) : null;
+            if (value != null && !option.equals(ChannelOption.TCP_NODELAY)) {
+                before.put(option, value);
             }
         }
-        before.put(ChannelOption.TCP_NODELAY, noDelay);
-        before.values().removeIf(Objects::isNull);
     }
 
     /** Netty names the options of sockets as setsockopt(2) does. */
@@ -46,11 +48,16 @@ final class SocketOptions {
 
     /** Sets the options of a channel again that are not as they were. */
     void restore(Channel channel) {
-        before.forEach((option, value) -> {
-            if (!value.equals(channel.config().getOption(option))) {
-                set(channel, option, value);
-            }
-        });
+        before.forEach((option, value) -> restore(channel, option, value));
+        if (noDelay != null) {
+            restore(channel, ChannelOption.TCP_NODELAY, noDelay);
+        }
+    }
+
+    private static void restore(Channel channel, ChannelOption<?> option, Object value) {
+        if (!value.equals(channel.config().getOption(option))) {
+            set(channel, option, value);
+        }
     }
 
     @SuppressWarnings("unchecked") // it was read from this option

@@ -1,6 +1,5 @@
 package io.escrow.handover.connection;
 
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import java.util.ArrayList;
@@ -62,7 +61,8 @@ final class WriteTrackers {
 
     /** Returns which handler keeps writes back; {@code null} if none does. */
     String whyBusy() {
-        for (WriteTracker tracker : trackers) {
+        for (int i = 0; i < trackers.size(); i++) {
+            WriteTracker tracker = trackers.get(i);
             int kept = tracker.kept();
             if (kept > 0) {
                 return "handler " + tracker.handler().getClass().getName() + " keeps back " + kept

@@ -4,7 +4,6 @@ import io.escrow.handover.protocol.Protocol;
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.escrow.handover.protocol.ProtocolContext;
 import io.netty.channel.ChannelHandler;
-import java.util.List;
 
 /**
  * Moves connections of the binary protocol of memcache.
@@ -13,9 +12,10 @@ import java.util.List;
  */
 public final class MemcacheProtocol implements Protocol {
 
-    private static final List<String> DECODERS = List.of(
-            "io.netty.handler.codec.memcache.binary.BinaryMemcacheServerCodec",
-            "io.netty.handler.codec.memcache.binary.BinaryMemcacheRequestDecoder");
+    private static final String[] DECODERS = {
+        "io.netty.handler.codec.memcache.binary.BinaryMemcacheServerCodec",
+        "io.netty.handler.codec.memcache.binary.BinaryMemcacheRequestDecoder"
+    };
 
     /** Makes the protocol; it has no settings. */
     public MemcacheProtocol() {}

@@ -3,7 +3,6 @@ package io.escrow.handover.http;
 import io.escrow.handover.protocol.Protocol;
 import io.escrow.handover.protocol.ProtocolConnection;
 import io.escrow.handover.protocol.ProtocolContext;
-import java.util.Set;
 
 /**
  * Moves connections of HTTP/1.1, and the WebSockets that they become.
@@ -13,8 +12,9 @@ import java.util.Set;
 public final class HttpProtocol implements Protocol {
 
     /** By name, so that this class can be loaded without the module that these classes are in. */
-    private static final Set<String> DECODERS =
-            Set.of("io.netty.handler.codec.http.HttpServerCodec", "io.netty.handler.codec.http.HttpRequestDecoder");
+    private static final String[] DECODERS = {
+        "io.netty.handler.codec.http.HttpServerCodec", "io.netty.handler.codec.http.HttpRequestDecoder"
+    };
 
     /** Makes the protocol; it has no settings. */
     public HttpProtocol() {}

@@ -12,10 +12,10 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.Socket;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
-import io.netty.handler.codec.LengthFieldPrepender;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * Carries the messages of two processes while connections move from one to the other in waves, as RECORDS.md specifies
@@ -75,33 +75,73 @@ public final class ProcessLink implements AutoCloseable {
 
     private static final int LENGTH_BYTES = 4;
 
+    /** So many bytes of messages at least are given to Netty in one piece, unless they are sent before. */
+    private static final int PIECE = 1 << 16;
+
     private final BlockingQueue<Message> received = new LinkedBlockingQueue<>();
     private final EpollDomainSocketChannel channel;
+
+    /** The messages that were written, and not given to Netty yet; {@code null} if there are none. */
+    private ByteBuf written;
 
     /** Uses a connected socket, which the link owns. */
     public ProcessLink(EventLoop loop, int socket) {
         channel = EventLoops.levelTriggered(new EpollDomainSocketChannel(socket));
-        // Not by an initializer: what is written before that has run would go past the encoder.
         channel.pipeline()
                 .addLast(new LengthFieldBasedFrameDecoder(MAX_LENGTH, 0, LENGTH_BYTES, 0, LENGTH_BYTES))
-                .addLast(new LengthFieldPrepender(LENGTH_BYTES))
                 .addLast(new Receiver());
+        channel.closeFuture().addListener(closed -> releaseWritten());
         loop.register(channel);
         EventLoops.closeWithLoop(channel);
     }
 
-    /** Writes a message; it is sent when {@link #flush} is called. */
-    public ChannelFuture write(Kind kind, int index, byte[] bytes) {
-        ByteBuf out = channel.alloc().buffer(Byte.BYTES + Integer.BYTES + bytes.length);
-        out.writeByte(kind.code).writeInt(index).writeBytes(bytes);
-        return channel.write(out);
+    /** Writes a message; it is sent with those behind it, when {@link #flush} is called at the latest. */
+    public void write(Kind kind, int index, byte[] bytes) {
+        write(kind, index, bytes.length, out -> out.writeBytes(bytes));
+    }
+
+    /**
+     * Writes a message as {@link #write(Kind, int, byte[])} does.
+     *
+     * @param length how many bytes the content has
+     * @param content writes the content
+     */
+    public synchronized void write(Kind kind, int index, int length, Consumer<ByteBuf> content) {
+        if (!channel.isOpen()) {
+            return;
+        }
+        if (written == null) {
+            written = channel.alloc().buffer();
+        }
+        int before = written.writerIndex();
+        try {
+            written.writeInt(Byte.BYTES + Integer.BYTES + length);
+            written.writeByte(kind.code).writeInt(index);
+            content.accept(written);
+        } catch (RuntimeException e) {
+            // No half of a message goes out.
+            written.writerIndex(before);
+            throw e;
+        }
+        if (written.readableBytes() >= PIECE) {
+            channel.write(takeWritten());
+        }
     }
 
     /** Sends a message at once. */
-    public ChannelFuture send(Kind kind, int index, byte[] bytes) {
-        ChannelFuture sent = write(kind, index, bytes);
-        flush();
-        return sent;
+    public synchronized ChannelFuture send(Kind kind, int index, byte[] bytes) {
+        write(kind, index, bytes);
+        return channel.writeAndFlush(takeWritten());
+    }
+
+    private ByteBuf takeWritten() {
+        ByteBuf taken = written == null ? Unpooled.EMPTY_BUFFER : written;
+        written = null;
+        return taken;
+    }
+
+    private synchronized void releaseWritten() {
+        takeWritten().release();
     }
 
     /** Sends a message without an index or a content at once. */
@@ -110,8 +150,8 @@ public final class ProcessLink implements AutoCloseable {
     }
 
     /** Sends what was written. */
-    public void flush() {
-        channel.flush();
+    public synchronized void flush() {
+        channel.writeAndFlush(takeWritten());
     }
 
     /** Waits for the next message; returns {@code null} if none comes in time. None comes after {@link Kind#END}. */

@@ -97,9 +97,6 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
             Set.of(RESTED, OUTPUT_SHUT, INHERITED, IMMOVABLE, UNSENT, GATE);
     private static final int MAX_TEXT = 0xFFFF;
 
-    /** As many sections most records have at most. */
-    private static final int FEW = 3;
-
     /** What comes before the name of the listener, and before each section. */
     private static final int HEADER_LENGTH = 3 * Byte.BYTES + 2 * Short.BYTES;
 
@@ -111,8 +108,18 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     }
 
     private static Map<String, Section> copyOf(Map<String, Section> sections) {
-        // Most have one section or none; of several, the order counts.
+        // Most have one section or none, which need no table; of several, the order counts.
         return sections.size() <= 1 ? Map.copyOf(sections) : Collections.unmodifiableMap(new LinkedHashMap<>(sections));
+    }
+
+    /** Returns the map to go on with when one more is in it. The given one is empty, or was returned here: then it may be changed. */
+    static <V> Map<String, V> with(Map<String, V> sections, String name, V value) {
+        if (sections.isEmpty()) {
+            return Map.of(name, value);
+        }
+        Map<String, V> more = sections.size() == 1 ? new LinkedHashMap<>(sections) : sections;
+        more.put(name, value);
+        return more;
     }
 
     /** Describes a channel without a farewell. */
@@ -125,7 +132,7 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
 
         private final String listener;
         private final boolean clean;
-        private final Map<String, Section> sections = new LinkedHashMap<>(FEW);
+        private Map<String, Section> sections = Map.of();
         private byte[] farewell = Deposit.NO_BYTES;
 
         private Builder(String listener, boolean clean) {
@@ -157,20 +164,29 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
          * @param required whether a process that does not move the attribute must not adopt the channel
          */
         public Builder putAttribute(String key, byte[] bytes, boolean required) {
-            sections.put(ATTRIBUTE + key, new Section(bytes, required));
+            sections = with(sections, ATTRIBUTE + key, new Section(bytes, required));
             return this;
         }
 
         private Builder put(String name, byte[] bytes, boolean required) {
             if (bytes.length > 0) {
-                sections.put(name, new Section(bytes, required));
+                sections = with(sections, name, new Section(bytes, required));
             }
             return this;
         }
 
+        /** Adds when the channel came to rest, in milliseconds since 1970. */
+        public Builder rested(long millis) {
+            byte[] bytes = new byte[Long.BYTES];
+            for (int i = 0; i < bytes.length; i++) {
+                bytes[i] = (byte) (millis >> (Long.SIZE - (i + 1) * Byte.SIZE));
+            }
+            return put(RESTED, bytes);
+        }
+
         /** Adds a section that has no bytes, and means something by being there. */
         public Builder mark(String name) {
-            sections.put(name, new Section(Deposit.NO_BYTES, isRequired(name)));
+            sections = with(sections, name, new Section(Deposit.NO_BYTES, isRequired(name)));
             return this;
         }
 
@@ -281,11 +297,15 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
     /** Returns how long it has been at rest; {@code null} if that is not known. */
     public Duration restedFor(long nowMillis) {
         byte[] rested = get(RESTED);
-        return rested == null || rested.length != Long.BYTES
-                ? null
-                // The clock may have been set back.
-                : Duration.ofMillis(
-                        Math.max(0, nowMillis - ByteBuffer.wrap(rested).getLong()));
+        if (rested == null || rested.length != Long.BYTES) {
+            return null;
+        }
+        long millis = 0;
+        for (byte b : rested) {
+            millis = millis << Byte.SIZE | Byte.toUnsignedLong(b);
+        }
+        // The clock may have been set back.
+        return Duration.ofMillis(Math.max(0, nowMillis - millis));
     }
 
     /** Returns a copy that says that no other process can go on with the connection, and why. */
@@ -384,30 +404,54 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
      * @throws IllegalArgumentException if a name is too long, or there are too many sections
      */
     public byte[] encode() {
+        ByteBuf out = Unpooled.buffer(encodedLength());
+        encode(out);
+        return out.array();
+    }
+
+    /** Returns how many bytes {@link #encode(ByteBuf)} writes. */
+    public int encodedLength() {
+        int length = HEADER_LENGTH + ByteBufUtil.utf8Bytes(listener);
+        if (isOfRestOnly()) {
+            return sections.isEmpty() ? length : length + encodedLength(RESTED, sections.get(RESTED));
+        }
+        for (Map.Entry<String, Section> section : sections.entrySet()) {
+            length += encodedLength(section.getKey(), section.getValue());
+        }
+        return length;
+    }
+
+    private static int encodedLength(String name, Section section) {
+        return SECTION_HEADER_LENGTH + ByteBufUtil.utf8Bytes(name) + section.bytes().length;
+    }
+
+    /**
+     * Encodes all but the farewell, as {@link #encode()} does.
+     *
+     * @throws IllegalArgumentException if a name is too long, or there are too many sections
+     */
+    public void encode(ByteBuf out) {
         if (sections.size() > MAX_TEXT) {
             throw new IllegalArgumentException(
                     "sections of a record: " + sections.size() + " (expected: at most " + MAX_TEXT + ")");
         }
-        int length = HEADER_LENGTH + ByteBufUtil.utf8Bytes(listener);
-        for (Map.Entry<String, Section> section : sections.entrySet()) {
-            length += SECTION_HEADER_LENGTH
-                    + ByteBufUtil.utf8Bytes(section.getKey())
-                    + section.getValue().bytes().length;
-        }
-        byte[] encoded = new byte[length];
-        ByteBuf out = Unpooled.wrappedBuffer(encoded).clear();
         out.writeByte(LOWEST);
         out.writeByte(VERSION);
         out.writeByte(clean ? CLEAN : 0);
         writeText(out, listener);
         out.writeShort(sections.size());
-        sections.forEach((name, section) -> {
-            writeText(out, name);
-            out.writeByte(section.required() ? REQUIRED : 0);
-            out.writeInt(section.bytes().length);
-            out.writeBytes(section.bytes());
-        });
-        return encoded;
+        if (!isOfRestOnly()) {
+            sections.forEach((name, section) -> write(out, name, section));
+        } else if (!sections.isEmpty()) {
+            write(out, RESTED, sections.get(RESTED));
+        }
+    }
+
+    private static void write(ByteBuf out, String name, Section section) {
+        writeText(out, name);
+        out.writeByte(section.required() ? REQUIRED : 0);
+        out.writeInt(section.bytes().length);
+        out.writeBytes(section.bytes());
     }
 
     private static void writeText(ByteBuf out, String text) {
@@ -427,14 +471,34 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
      * @throws UnreadableRecordException if this version can't read it
      */
     public static ChannelRecord decode(ByteBuf in) throws UnreadableRecordException {
+        return decode(in, "");
+    }
+
+    /**
+     * Reads what this version or another one wrote.
+     *
+     * @param in the record and nothing else; is not changed
+     * @param listener the name that the listener most likely has: then that is the name of this record, and no copy of it
+     * @throws UnreadableRecordException if this version can't read it
+     */
+    public static ChannelRecord decode(ByteBuf in, String listener) throws UnreadableRecordException {
         ByteBuffer bytes = in.nioBuffer();
-        RecordParser.Parsed parsed = RecordParser.parse(bytes, 0);
-        Map<String, Section> sections = new LinkedHashMap<>(FEW);
-        parsed.sections().forEach((name, span) -> {
-            byte[] copy = new byte[span.length()];
-            bytes.get(span.start(), copy);
-            sections.put(name, new Section(copy, span.required()));
-        });
+        RecordParser.Parsed parsed = RecordParser.parse(bytes, 0, listener);
+        RecordParser.Span rested = parsed.sections().get(RESTED);
+        Map<String, Section> sections = Map.of();
+        if (rested != null && parsed.sections().size() == 1) {
+            sections = Map.of(RESTED, section(bytes, rested));
+        } else {
+            for (Map.Entry<String, RecordParser.Span> each : parsed.sections().entrySet()) {
+                sections = with(sections, each.getKey(), section(bytes, each.getValue()));
+            }
+        }
         return new ChannelRecord(parsed.listener(), parsed.clean(), sections);
+    }
+
+    private static Section section(ByteBuffer bytes, RecordParser.Span span) {
+        byte[] copy = new byte[span.length()];
+        bytes.get(span.start(), copy);
+        return new Section(copy, span.required());
     }
 }

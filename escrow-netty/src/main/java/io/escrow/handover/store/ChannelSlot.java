@@ -15,8 +15,11 @@ public final class ChannelSlot {
     private final EscrowTable table;
     private final int tag;
     private final int index;
-    /** Where the channel is when everything that was asked for is done; of {@code null} when it is nowhere. */
+    /** Where the channel is when everything that was asked for is done; of {@code null} when it is nowhere. Never fails. */
     private CompletableFuture<EscrowTable.Place> place;
+
+    /** The removal that was asked for last: what {@link #place} is then. {@code null} if something else was. */
+    private CompletableFuture<Void> removed;
 
     /** Whether the last thing that was asked for is to empty the slot. */
     private boolean emptied;
@@ -27,6 +30,15 @@ public final class ChannelSlot {
         this.tag = tag;
         this.index = index;
         this.place = CompletableFuture.completedFuture(place);
+    }
+
+    /** Returns {@link #place} behind a removal, which makes no future of its own unless it is asked for. */
+    private CompletableFuture<EscrowTable.Place> place() {
+        if (removed != null) {
+            place = removed.handle((nothing, failure) -> null);
+            removed = null;
+        }
+        return place;
     }
 
     /**
@@ -49,7 +61,14 @@ public final class ChannelSlot {
     public synchronized CompletableFuture<Void> store(
             FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         emptied = emptied && descriptor == null;
-        CompletableFuture<EscrowTable.Place> before = place;
+        CompletableFuture<EscrowTable.Place> before = place();
+        if (descriptor != null && before.isDone() && before.join() == null) {
+            // As most do: what follows is for those that are renewed.
+            EscrowTable.Stored first = table.put(tag, index, descriptor, channel, onSent);
+            place = first.done()
+                    .handle((nothing, failure) -> failure == null ? first.place() : table.unsure(tag, index, failure));
+            return first.done();
+        }
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
                 return table.update(old, channel, onSent)
@@ -71,7 +90,7 @@ public final class ChannelSlot {
      */
     public synchronized CompletableFuture<Void> store(ChannelRecord record) {
         emptied = false;
-        CompletableFuture<EscrowTable.Place> before = place;
+        CompletableFuture<EscrowTable.Place> before = place();
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> old != null && table.has(old)
                 ? table.update(old, record, null)
                         .exceptionallyCompose(failure -> isEmpty(failure)
@@ -96,7 +115,8 @@ public final class ChannelSlot {
     /** Puts a channel in; that may be there already, from an earlier session. */
     private CompletableFuture<EscrowTable.Place> put(
             EscrowTable.Place old, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
-        CompletableFuture<EscrowTable.Place> put = table.put(tag, index, descriptor, channel, onSent);
+        CompletableFuture<EscrowTable.Place> put =
+                table.put(tag, index, descriptor, channel, onSent).whenPlaced();
         return old == null || old.chunks() == 0
                 ? put
                 : put.thenCompose(now -> table.freeChunks(old).handle((nothing, failure) -> now));
@@ -124,23 +144,26 @@ public final class ChannelSlot {
 
     private synchronized CompletableFuture<Void> remove(boolean forGood, Runnable onSent) {
         emptied = true;
-        CompletableFuture<Void> removed = place.thenCompose(old -> {
-            if (old != null) {
-                return table.remove(old, forGood, onSent);
-            }
-            if (forGood) {
-                table.release(tag, index);
-            }
-            return CompletableFuture.<Void>completedFuture(null);
-        });
-        place = removed.handle((nothing, failure) -> null);
-        table.removing(removed);
+        CompletableFuture<EscrowTable.Place> before = place();
+        removed = before.isDone()
+                ? remove(before.join(), forGood, onSent)
+                : table.removing(before.thenCompose(old -> remove(old, forGood, onSent)));
         return removed;
+    }
+
+    private CompletableFuture<Void> remove(EscrowTable.Place old, boolean forGood, Runnable onSent) {
+        if (old != null) {
+            return table.remove(old, forGood, onSent);
+        }
+        if (forGood) {
+            table.release(tag, index);
+        }
+        return CompletableFuture.completedFuture(null);
     }
 
     /** Returns whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
     public synchronized boolean mayBeFilled() {
-        return !place.isDone() || place.join() != null;
+        return removed == null ? !place.isDone() || place.join() != null : !removed.isDone();
     }
 
     /** Returns whether the slot is being emptied, or has been, so that nothing is to be renewed in it. */

@@ -11,10 +11,9 @@ import io.escrow.internal.Futures;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -34,6 +33,20 @@ public final class EscrowTable {
     /** Addresses a stored channel; what was stored in an earlier session need not be there any more. */
     record Place(int tag, int index, int firstChunk, int chunks, int session) {}
 
+    /**
+     * Holds what a request to store a channel leads to.
+     *
+     * @param place where the channel is then
+     * @param done fails if it is not stored
+     */
+    record Stored(Place place, CompletableFuture<Void> done) {
+
+        /** Returns a future of the place when the channel is there. */
+        CompletableFuture<Place> whenPlaced() {
+            return done.thenApply(nothing -> place);
+        }
+    }
+
     /** Asks for a slot to be emptied; {@code forGood} if nobody fills it again through the same {@link ChannelSlot}. */
     private record Removal(Place place, boolean forGood) {}
 
@@ -48,7 +61,7 @@ public final class EscrowTable {
     private final SlotNumbers chunkNumbers = new SlotNumbers();
     private final Queue<Removal> notFreed = new ConcurrentLinkedQueue<>();
     private final Queue<Place> strayChunks = new ConcurrentLinkedQueue<>();
-    private final Map<Object, CompletableFuture<Void>> removals = new ConcurrentHashMap<>();
+    private final Set<CompletableFuture<Void>> removals = ConcurrentHashMap.newKeySet();
     private volatile EscrowClient client;
     private final AtomicInteger session = new AtomicInteger();
 
@@ -156,7 +169,7 @@ public final class EscrowTable {
 
     /** Returns the slot of an entry that can be read. */
     public ChannelSlot slot(Entry entry) {
-        Place place = place(entry, Unpooled.wrappedBuffer(entry.payload()));
+        Place place = place(entry);
         numbers(entry.tag()).reserve(entry.index(), 1);
         if (place.chunks() > 0) {
             chunkNumbers.reserve(place.firstChunk(), place.chunks());
@@ -169,8 +182,7 @@ public final class EscrowTable {
      *
      * @param onSent called when it is sent; {@code null} for nothing
      */
-    CompletableFuture<Place> put(
-            int tag, int index, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
+    Stored put(int tag, int index, FileDescriptor descriptor, ChannelRecord channel, Runnable onSent) {
         return store(
                 tag,
                 index,
@@ -193,6 +205,7 @@ public final class EscrowTable {
                         old.index(),
                         channel,
                         payload -> update(old, payload, client.maxFarewell() == 0 ? null : channel.farewell(), onSent))
+                .whenPlaced()
                 .thenCompose(updated -> freeChunks(old).handle((nothing, failure) -> updated));
     }
 
@@ -205,32 +218,30 @@ public final class EscrowTable {
                 : client.update(place.tag(), place.index(), payload, farewell);
     }
 
-    private CompletableFuture<Place> store(
-            int tag, int index, ChannelRecord channel, Function<byte[], CompletableFuture<Void>> last) {
-        byte[] record = channel.encode();
+    private Stored store(int tag, int index, ChannelRecord channel, Function<byte[], CompletableFuture<Void>> last) {
+        int length = channel.encodedLength();
         int room = client.maxPayload();
-        int inSlot = Math.min(record.length, room - HEADER_LENGTH);
-        int chunks = (record.length - inSlot + room - 1) / room;
+        int inSlot = Math.min(length, room - HEADER_LENGTH);
+        int chunks = (length - inSlot + room - 1) / room;
         Place place =
                 new Place(tag, index, chunks == 0 ? 0 : take(chunkTag(), chunkNumbers, chunks), chunks, session.get());
-        byte[] bytes = ByteBuffer.allocate(HEADER_LENGTH + inSlot)
-                .putInt(chunks)
-                .putInt(place.firstChunk())
-                .put(record, 0, inSlot)
-                .array();
+        ByteBuf out = Unpooled.buffer(HEADER_LENGTH + length);
+        out.writeInt(chunks).writeInt(place.firstChunk());
+        channel.encode(out);
+        byte[] whole = out.array();
         if (chunks == 0) {
-            return last.apply(bytes).thenApply(nothing -> place);
+            return new Stored(place, last.apply(whole));
         }
-        return RecordReader.all(chunks, i -> {
-                    int from = inSlot + i * room;
-                    byte[] chunk = Arrays.copyOfRange(record, from, Math.min(from + room, record.length));
+        CompletableFuture<Void> done = RecordReader.all(chunks, i -> {
+                    int from = HEADER_LENGTH + inSlot + i * room;
+                    byte[] chunk = Arrays.copyOfRange(whole, from, Math.min(from + room, whole.length));
                     return client.add(chunkTag(), place.firstChunk() + i, chunk);
                 })
-                .thenCompose(nothing -> last.apply(bytes))
-                .thenApply(nothing -> place)
+                .thenCompose(nothing -> last.apply(Arrays.copyOf(whole, HEADER_LENGTH + inSlot)))
                 .exceptionallyCompose(failure -> freeChunks(place)
                         .handle((nothing, ignored) -> null)
                         .thenCompose(nothing -> CompletableFuture.failedFuture(failure)));
+        return new Stored(place, done);
     }
 
     /**
@@ -240,16 +251,23 @@ public final class EscrowTable {
      * @param onSent called when that is sent; {@code null} for nothing
      */
     CompletableFuture<Void> remove(Place place, boolean forGood, Runnable onSent) {
-        return delete(place, forGood, onSent)
-                .handle((nothing, failure) -> {
-                    if (isLoss(failure)) {
-                        notFreed.add(new Removal(place, forGood));
-                        return CompletableFuture.<Void>failedFuture(failure);
-                    }
-                    if (forGood) {
-                        release(place.tag(), place.index());
-                    }
-                    CompletableFuture<Void> chunks = freeChunks(place);
+        CompletableFuture<Void> deleted = delete(place, forGood, onSent);
+        removals.add(deleted);
+        CompletableFuture<Void> removed = deleted.whenComplete((nothing, failure) -> {
+            removals.remove(deleted);
+            if (isLoss(failure)) {
+                notFreed.add(new Removal(place, forGood));
+            } else if (forGood) {
+                release(place.tag(), place.index());
+            }
+        });
+        return place.chunks() == 0 ? removed : removing(freeChunksAfter(removed, place));
+    }
+
+    private CompletableFuture<Void> freeChunksAfter(CompletableFuture<Void> removed, Place place) {
+        return removed.handle((nothing, failure) -> {
+                    CompletableFuture<Void> chunks =
+                            isLoss(failure) ? CompletableFuture.completedFuture(null) : freeChunks(place);
                     return failure == null ? chunks : CompletableFuture.<Void>failedFuture(failure);
                 })
                 .thenCompose(freed -> freed);
@@ -263,18 +281,16 @@ public final class EscrowTable {
         return forGood ? client.deleteSoon(place.tag(), place.index()) : client.delete(place.tag(), place.index());
     }
 
-    /** Notes that something is being removed. */
-    void removing(CompletableFuture<Void> removed) {
-        if (!removed.isDone()) {
-            Object removal = new Object();
-            removals.put(removal, removed);
-            removed.whenComplete((nothing, failure) -> removals.remove(removal));
-        }
+    /** Notes that something is being removed, and returns the future of that. */
+    CompletableFuture<Void> removing(CompletableFuture<Void> removed) {
+        removals.add(removed);
+        removed.whenComplete((nothing, failure) -> removals.remove(removed));
+        return removed;
     }
 
     /** Returns a future that is done when all removals are that were asked for, whether or not they succeed. */
     public CompletableFuture<Void> removed() {
-        return CompletableFuture.allOf(removals.values().stream()
+        return CompletableFuture.allOf(removals.stream()
                 .map(removal -> removal.handle((nothing, failure) -> null))
                 .toArray(CompletableFuture[]::new));
     }
@@ -312,13 +328,17 @@ public final class EscrowTable {
 
     /** Frees a slot, whatever it holds, and the chunks that it refers to. */
     public CompletableFuture<Void> discard(Entry entry) {
-        return RecordReader.isHeader(Unpooled.wrappedBuffer(entry.payload()))
-                ? remove(place(entry, Unpooled.wrappedBuffer(entry.payload())), true, null)
-                : discard(entry.key());
+        return RecordReader.isHeader(entry.payload()) ? remove(place(entry), true, null) : discard(entry.key());
     }
 
-    private Place place(Entry entry, ByteBuf header) {
-        return new Place(entry.tag(), entry.index(), header.getInt(4), header.getInt(0), session.get());
+    private Place place(Entry entry) {
+        byte[] payload = entry.payload();
+        return new Place(
+                entry.tag(),
+                entry.index(),
+                RecordReader.firstChunk(payload),
+                RecordReader.chunks(payload),
+                session.get());
     }
 
     /**

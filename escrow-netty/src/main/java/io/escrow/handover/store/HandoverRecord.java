@@ -87,7 +87,7 @@ public record HandoverRecord(
             return Optional.empty();
         }
         try {
-            RecordParser.Parsed parsed = RecordParser.parse(in, (long) chunks * payload.length);
+            RecordParser.Parsed parsed = RecordParser.parse(in, (long) chunks * payload.length, "");
             return isName(parsed.listener())
                             && parsed.sections().keySet().stream().allMatch(HandoverRecord::isPrintable)
                     ? Optional.of(of(parsed, chunks))
@@ -114,7 +114,7 @@ public record HandoverRecord(
         }
         byte[] shown = payload;
         try {
-            RecordParser.Parsed parsed = RecordParser.parse(in, in.getInt(0) == 0 ? 0 : Integer.MAX_VALUE);
+            RecordParser.Parsed parsed = RecordParser.parse(in, in.getInt(0) == 0 ? 0 : Integer.MAX_VALUE, "");
             for (Map.Entry<String, RecordParser.Span> section :
                     parsed.sections().entrySet()) {
                 if (ChannelRecord.isSecret(section.getKey())) {

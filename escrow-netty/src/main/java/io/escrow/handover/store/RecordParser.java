@@ -6,7 +6,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** Reads the layouts of a record without copying its sections: see "The record" in RECORDS.md. One use. */
@@ -23,12 +22,9 @@ final class RecordParser {
     /** What a section of the first layout is called since. */
     private static final Map<String, String> RENAMED = Map.of("upgrade", ChannelRecord.PROTOCOL + "http");
 
-    /** As many sections most records have at most. */
-    private static final int FEW = 3;
-
     private final ByteBuffer in;
     private final long elsewhere;
-    private final Map<String, Span> sections = new LinkedHashMap<>(FEW);
+    private Map<String, Span> sections = Map.of();
 
     private RecordParser(ByteBuffer in, long elsewhere) {
         this.in = in;
@@ -41,12 +37,13 @@ final class RecordParser {
      * @param in the bytes, from the position to the limit; the position is changed
      * @param elsewhere how many bytes may follow that are not here; 0 if this is the whole record. Of a beginning, the
      *     sections are those whose length is here
+     * @param listener the name that the listener most likely has
      * @throws UnreadableRecordException if this version can't read it
      */
-    static Parsed parse(ByteBuffer in, long elsewhere) throws UnreadableRecordException {
+    static Parsed parse(ByteBuffer in, long elsewhere, String listener) throws UnreadableRecordException {
         int length = in.remaining();
         try {
-            return new RecordParser(in, elsewhere).parse();
+            return new RecordParser(in, elsewhere).parse(listener);
         } catch (BufferUnderflowException e) {
             throw notARecord("it is cut off after " + length + " bytes");
         } catch (CharacterCodingException e) {
@@ -58,7 +55,7 @@ final class RecordParser {
         return UnreadableRecordException.notARecord("not the record of a channel: " + reason);
     }
 
-    private Parsed parse() throws UnreadableRecordException, CharacterCodingException {
+    private Parsed parse(String likely) throws UnreadableRecordException, CharacterCodingException {
         int lowest = unsignedByte();
         int version = lowest == FIRST_LAYOUT ? FIRST_LAYOUT : unsignedByte();
         if (lowest == 0 || version < lowest) {
@@ -71,7 +68,7 @@ final class RecordParser {
         if (lowest == FIRST_LAYOUT && flags > ChannelRecord.CLEAN) {
             throw notARecord("byte 1 is " + flags + " (expected: 0 or 1)");
         }
-        String listener = text();
+        String listener = text(likely);
         parseSections(lowest, Short.toUnsignedInt(in.getShort()));
         return new Parsed(lowest, version, (flags & ChannelRecord.CLEAN) != 0, listener, sections);
     }
@@ -82,7 +79,7 @@ final class RecordParser {
             boolean required;
             int length;
             try {
-                String stored = text();
+                String stored = text(ChannelRecord.RESTED);
                 name = lowest == FIRST_LAYOUT ? RENAMED.getOrDefault(stored, stored) : stored;
                 required = lowest == FIRST_LAYOUT
                         ? ChannelRecord.isRequired(name)
@@ -98,9 +95,10 @@ final class RecordParser {
             if (length < 0 || length > room) {
                 throw notARecord("section " + i + " has " + length + " bytes (expected: 0 to " + room + ")");
             }
-            if (sections.put(name, new Span(required, in.position(), length)) != null) {
+            if (sections.containsKey(name)) {
                 throw notARecord("section " + i + " has the name of an earlier one");
             }
+            sections = ChannelRecord.with(sections, name, new Span(required, in.position(), length));
             if (length > in.remaining()) {
                 return;
             }
@@ -115,16 +113,31 @@ final class RecordParser {
         return Byte.toUnsignedInt(in.get());
     }
 
-    private String text() throws CharacterCodingException {
+    /** Reads a text, which most likely is that one. */
+    private String text(String likely) throws CharacterCodingException {
         int length = Short.toUnsignedInt(in.getShort());
         if (length > in.remaining()) {
             throw new BufferUnderflowException();
+        }
+        if (length == likely.length() && startsWith(likely)) {
+            in.position(in.position() + length);
+            return likely;
         }
         byte[] bytes = new byte[length];
         in.get(bytes);
         return isAscii(bytes)
                 ? new String(bytes, US_ASCII)
                 : UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    }
+
+    private boolean startsWith(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            // What is no ASCII is negative here.
+            if (in.get(in.position() + i) != text.charAt(i)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static boolean isAscii(byte[] bytes) {

@@ -24,7 +24,7 @@ final class RecordReader {
     /** Reads the record of an entry; see {@link EscrowTable#read}. */
     CompletableFuture<ChannelRecord> read(Entry entry) {
         ByteBuf payload = Unpooled.wrappedBuffer(entry.payload());
-        if (!isHeader(payload)) {
+        if (!isHeader(entry.payload())) {
             return CompletableFuture.failedFuture(
                     UnreadableRecordException.notARecord("slot " + entry.tag() + "/" + entry.index()
                             + " holds no channel: its payload of " + payload.readableBytes()
@@ -73,8 +73,26 @@ final class RecordReader {
     }
 
     /** Returns whether a payload begins with what comes before a record. */
-    static boolean isHeader(ByteBuf payload) {
-        return payload.readableBytes() >= EscrowTable.HEADER_LENGTH && isHeader(payload.getInt(0), payload.getInt(4));
+    static boolean isHeader(byte[] payload) {
+        return payload.length >= EscrowTable.HEADER_LENGTH && isHeader(chunks(payload), firstChunk(payload));
+    }
+
+    /** Returns in how many chunks a record goes on whose payload begins as one does. */
+    static int chunks(byte[] payload) {
+        return intAt(payload, 0);
+    }
+
+    /** Returns the index of the first chunk of a record whose payload begins as one does. */
+    static int firstChunk(byte[] payload) {
+        return intAt(payload, Integer.BYTES);
+    }
+
+    private static int intAt(byte[] bytes, int index) {
+        int value = 0;
+        for (int i = index; i < index + Integer.BYTES; i++) {
+            value = value << Byte.SIZE | Byte.toUnsignedInt(bytes[i]);
+        }
+        return value;
     }
 
     /** Returns whether these numbers may come before a record. */

@@ -56,13 +56,14 @@ final class SlotNumbers {
 
     /** Notes that a run is in use, as far as that is not known yet. */
     synchronized void reserve(int first, int count) {
-        Map.Entry<Integer, Integer> last = used.floorEntry(first);
-        if (last == null || (long) last.getKey() + last.getValue() < (long) first + count) {
+        Integer key = first;
+        Integer last = used.floorKey(key);
+        if (last == null || (long) last + used.get(last) < (long) first + count) {
             if (count > 1) {
-                used.subMap(first, true, (int) Math.min((long) first + count - 1, Integer.MAX_VALUE), true)
+                used.subMap(key, true, (int) Math.min((long) first + count - 1, Integer.MAX_VALUE), true)
                         .clear();
             }
-            used.put(first, count);
+            used.put(key, count);
         }
     }
 

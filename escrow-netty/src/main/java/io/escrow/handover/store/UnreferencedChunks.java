@@ -4,8 +4,6 @@ import io.escrow.BulkResult;
 import io.escrow.Entry;
 import io.escrow.SlotInfo;
 import io.escrow.SlotKey;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
@@ -56,14 +54,14 @@ public final class UnreferencedChunks {
 
     /** Keeps what a slot of a listener or a connection refers to, whether or not its record can be read. */
     private synchronized void keep(Entry entry) {
-        ByteBuf header = Unpooled.wrappedBuffer(entry.payload());
-        if (!RecordReader.isHeader(header)) {
+        byte[] payload = entry.payload();
+        if (!RecordReader.isHeader(payload)) {
             // It may be of a version that refers to chunks in another way.
             keepAll();
             return;
         }
-        long first = header.getInt(4);
-        long end = first + header.getInt(0);
+        long first = RecordReader.firstChunk(payload);
+        long end = first + RecordReader.chunks(payload);
         if (end > first && !chunks.isEmpty()) {
             chunks.removeIf(index -> index >= first && index < end);
         }

@@ -111,12 +111,10 @@ class ImmovableHandlersTest {
                 }) {
             EmbeddedChannel channel = new EmbeddedChannel(codec);
             MessageGate gate = Gates.install(channel);
-            assertNull(
-                    saver(channel, gate).whyImmovable(DEFAULT));
+            assertNull(saver(channel, gate).whyImmovable(DEFAULT));
             assertEquals(
                     "ours (" + codec[0].getClass().getSimpleName() + ")",
-                    saver(channel, gate)
-                            .whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
+                    saver(channel, gate).whyImmovable(DEFAULT.with(codec[0].getClass(), "ours")));
             assertFalse(channel.finish());
         }
     }
