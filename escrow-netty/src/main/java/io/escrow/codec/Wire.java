@@ -55,7 +55,8 @@ public final class Wire {
         Wire wire = new Wire(channel, daemon, limits, closer);
         channel.config().setWriteSpinCount(WRITES_PER_TURN);
         ChannelPipeline pipeline = channel.pipeline();
-        pipeline.addLast(wire.packetDecoder, wire.packetEncoder, wire.frameCodec);
+        // The encoder first of those that send: what goes on from there is packets, which are fewer than frames.
+        pipeline.addLast(wire.packetDecoder, wire.frameCodec, wire.packetEncoder);
         return wire;
     }
 

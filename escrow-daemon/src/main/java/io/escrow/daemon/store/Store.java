@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
@@ -23,7 +22,7 @@ public final class Store implements AutoCloseable {
 
     /** The used slots of a tag. */
     private static final class TagSlots {
-        final TreeMap<Integer, StoredSlot> slots = new TreeMap<>();
+        final SlotTable slots = new SlotTable();
         int descriptors;
         long bytes;
     }
@@ -135,10 +134,7 @@ public final class Store implements AutoCloseable {
     public TagInfo info(int tag) throws EscrowException {
         check(tag, 0);
         TagSlots used = tags[tag];
-        if (used == null || used.slots.isEmpty()) {
-            return new TagInfo(0, 0, 0);
-        }
-        return new TagInfo(used.slots.size(), used.slots.lastKey() + 1L, used.bytes);
+        return used == null ? new TagInfo(0, 0, 0) : new TagInfo(used.slots.size(), used.slots.last() + 1L, used.bytes);
     }
 
     /**
@@ -165,14 +161,7 @@ public final class Store implements AutoCloseable {
     public void visit(int tag, int from, int most, BiConsumer<Integer, StoredSlot> visitor) throws EscrowException {
         check(tag, from);
         if (tags[tag] != null) {
-            int left = most;
-            for (Map.Entry<Integer, StoredSlot> e :
-                    tags[tag].slots.tailMap(from).entrySet()) {
-                if (left-- == 0) {
-                    break;
-                }
-                visitor.accept(e.getKey(), e.getValue());
-            }
+            tags[tag].slots.visit(from, most, visitor);
         }
     }
 
@@ -241,7 +230,7 @@ public final class Store implements AutoCloseable {
     void clear(Consumer<StoredSlot> before) {
         for (TagSlots used : tags) {
             if (used != null) {
-                used.slots.values().forEach(slot -> {
+                used.slots.visit(0, Integer.MAX_VALUE, (index, slot) -> {
                     before.accept(slot);
                     close(slot);
                 });
