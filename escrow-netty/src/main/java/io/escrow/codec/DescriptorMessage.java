@@ -2,6 +2,7 @@ package io.escrow.codec;
 
 import io.escrow.OwnedDescriptor;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -10,7 +11,7 @@ import java.util.concurrent.Executor;
 
 /**
  * The memory of one sendmsg(2) or recvmsg(2): bytes, and descriptors that travel with them. Its layout is that of a 64-bit
- * machine: struct msghdr, struct iovec, the control message, the bytes.
+ * machine: struct msghdr, struct iovec, the control message. The bytes are in a buffer, which those who decode them get as it is.
  */
 final class DescriptorMessage {
 
@@ -32,13 +33,12 @@ final class DescriptorMessage {
     private static final int CONTROL = 72;
     private static final int CONTROL_HEADER = 16;
     private static final int CONTROL_DATA = CONTROL + CONTROL_HEADER;
-    private static final int BYTES = CONTROL_DATA + Integer.BYTES * (MOST_DESCRIPTORS + 1);
-    private static final int SIZE = BYTES + MOST_BYTES;
+    private static final int SIZE = CONTROL_DATA + Integer.BYTES * (MOST_DESCRIPTORS + 1);
 
     private final ByteBuffer memory = ByteBuffer.allocateDirect(SIZE).order(ByteOrder.nativeOrder());
-    private final ByteBuffer bytes = memory.slice(BYTES, MOST_BYTES);
     private final long address = Buffer.memoryAddress(memory);
     private final Executor closer;
+    private ByteBuf bytes = Unpooled.EMPTY_BUFFER;
     private int result;
 
     /**
@@ -48,6 +48,15 @@ final class DescriptorMessage {
      */
     DescriptorMessage(Executor closer) {
         this.closer = closer;
+        memory.putLong(IOVEC_POINTER, address + IOVEC).putLong(IOVEC_COUNT, 1);
+        memory.putLong(CONTROL_POINTER, address + CONTROL);
+        renewBytes();
+    }
+
+    private void renewBytes() {
+        bytes.release();
+        bytes = Unpooled.directBuffer(MOST_BYTES, MOST_BYTES);
+        memory.putLong(IOVEC, Buffer.memoryAddress(bytes.internalNioBuffer(0, MOST_BYTES)));
     }
 
     /** Returns where the kernel finds the message. */
@@ -94,16 +103,16 @@ final class DescriptorMessage {
         }
     }
 
-    /** Copies the bytes that were received. */
-    void takeBytes(ByteBuf to) {
-        to.writeBytes(bytes.clear().limit(result));
+    /** Returns the bytes that were received, which the caller releases. */
+    ByteBuf takeBytes() {
+        return bytes.setIndex(0, result).retain();
     }
 
     /** Prepares for sending. */
     void fill(ByteBuf from, List<DescriptorRegion> descriptors) {
         int controlLength = CONTROL_HEADER + Integer.BYTES * descriptors.size();
         describe(from.readableBytes(), controlLength);
-        from.getBytes(from.readerIndex(), bytes.clear().limit(from.readableBytes()));
+        bytes.setBytes(0, from, from.readerIndex(), from.readableBytes());
         memory.putLong(CONTROL, controlLength).putInt(CONTROL + 8, SOL_SOCKET).putInt(CONTROL + 12, SCM_RIGHTS);
         int at = CONTROL_DATA;
         for (DescriptorRegion descriptor : descriptors) {
@@ -113,9 +122,14 @@ final class DescriptorMessage {
     }
 
     private void describe(int length, int controlLength) {
-        memory.putLong(IOVEC_POINTER, address + IOVEC).putLong(IOVEC_COUNT, 1);
-        memory.putLong(CONTROL_POINTER, address + CONTROL).putLong(CONTROL_LENGTH, controlLength);
-        memory.putInt(FLAGS, 0);
-        memory.putLong(IOVEC, address + BYTES).putLong(IOVEC + 8, length);
+        if (bytes.refCnt() > 1) {
+            renewBytes(); // What came before is not decoded yet.
+        }
+        memory.putLong(CONTROL_LENGTH, controlLength).putInt(FLAGS, 0).putLong(IOVEC + 8, length);
+    }
+
+    /** Gives up the memory. */
+    void release() {
+        bytes.release();
     }
 }

@@ -64,6 +64,8 @@ final class DescriptorRing implements AutoCloseable {
             registration = handler.register(new Receiver());
         } catch (Exception e) {
             handler.destroy();
+            first.release();
+            second.release();
             throw new IllegalStateException(e);
         }
     }
@@ -187,6 +189,8 @@ final class DescriptorRing implements AutoCloseable {
     public void close() {
         handler.prepareToDestroy();
         handler.destroy();
+        first.release();
+        second.release();
     }
 
     private final class Receiver implements IoUringIoHandle {

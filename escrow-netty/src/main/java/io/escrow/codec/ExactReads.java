@@ -126,7 +126,7 @@ final class ExactReads implements RecvByteBufAllocator {
                 if (!channel.isOpen()) {
                     throw NotYet.INSTANCE; // What has come has broken the protocol; the ring is closed.
                 }
-                if (!(packets.batchMayCome() ? receiveBatch(alloc) : receiveDescriptor())) {
+                if (!(packets.batchMayCome() ? receiveBatch() : receiveDescriptor())) {
                     // The end of the stream, in place of a descriptor: let the read find it.
                     return alloc.ioBuffer(1, 1);
                 }
@@ -153,7 +153,7 @@ final class ExactReads implements RecvByteBufAllocator {
          * Passes the first bytes of a packet on, with the descriptors that have come with them; returns {@code false} at the
          * end of the stream.
          */
-        private boolean receiveBatch(ByteBufAllocator alloc) {
+        private boolean receiveBatch() {
             int socket = channel.fd().intValue();
             int together = packets.bytesTogether();
             int apart = packets.bytesDue() - together;
@@ -162,13 +162,13 @@ final class ExactReads implements RecvByteBufAllocator {
             DescriptorMessage second = apart > 0 && ring.second().result() > 0 ? ring.second() : null;
             int result = message.result();
             if (result > 0) {
-                passOn(message, alloc);
+                passOn(message);
             } else if (second == null) {
                 checkEnd(result);
                 return false;
             }
             if (second != null) {
-                passOn(second, alloc);
+                passOn(second);
             } else if (apart > 0) {
                 throw NotYet.INSTANCE; // The rest has not come yet: a read would be in vain.
             }
@@ -185,7 +185,7 @@ final class ExactReads implements RecvByteBufAllocator {
             }
         }
 
-        private void passOn(DescriptorMessage message, ByteBufAllocator alloc) {
+        private void passOn(DescriptorMessage message) {
             if (!channel.isOpen()) {
                 message.releaseDescriptors(); // What came before has broken the protocol.
                 return;
@@ -195,11 +195,11 @@ final class ExactReads implements RecvByteBufAllocator {
             if (message.isTruncated()) {
                 packets.truncated();
             }
+            // Before the descriptors, which may break the protocol: then the ring gives up its memory.
+            ByteBuf bytes = message.takeBytes();
             for (int i = 0, count = message.received(); i < count; i++) {
                 pipeline.fireChannelRead(message.descriptor(i));
             }
-            ByteBuf bytes = alloc.ioBuffer(message.result(), message.result());
-            message.takeBytes(bytes);
             pipeline.fireChannelRead(bytes);
         }
 

@@ -26,6 +26,7 @@ import java.util.function.Predicate;
 final class PacketEncoder extends ChannelOutboundHandlerAdapter {
 
     private static final int FIRST_CAPACITY = 16 * 1024;
+    private static final int LARGEST_KEPT = 64 * 1024;
 
     /** The most frequent frame of a daemon. */
     private static final byte[] OK = ok();
@@ -35,9 +36,12 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private Limits limits;
     /** Room for the prelude, then the frames. */
     private ByteBuf frames;
+    /** The buffer of most packets: for one that is asked alone, a new one would take a good part of the time. */
+    private ByteBuf kept;
 
     private int lastFrame;
     private boolean keepFlags;
+    /** {@code null} while nobody wants to know when the packet is sent. */
     private ChannelPromise packetPromise;
     /** Sends batches; {@code null} while the other side does not receive them. */
     private DescriptorRing ring;
@@ -106,6 +110,12 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     }
 
     @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        kept = Unpooled.directBuffer(FIRST_CAPACITY);
+        ctx.channel().closeFuture().addListener(closed -> kept.release());
+    }
+
+    @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
         if (msg instanceof Frame frame) {
             addFrame(ctx, frame);
@@ -124,6 +134,7 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             return;
         }
         if (!promise.isVoid()) {
+            packetPromise = packetPromise == null ? ctx.newPromise() : packetPromise;
             packetPromise.addListener(new PromiseNotifier<>(false, promise));
         }
     }
@@ -195,9 +206,19 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
     private void begin(ChannelHandlerContext ctx) {
         if (frames == null) {
             // Direct, so that the channel sends this very buffer: a descriptor that can't be sent is marked in it.
-            frames = ctx.alloc().directBuffer(FIRST_CAPACITY).writeZero(PacketDecoder.PRELUDE_LENGTH);
-            packetPromise = ctx.newPromise();
+            frames = emptyBuffer(ctx).writeZero(PacketDecoder.PRELUDE_LENGTH);
         }
+    }
+
+    private ByteBuf emptyBuffer(ChannelHandlerContext ctx) {
+        if (kept.refCnt() != 1) {
+            return ctx.alloc()
+                    .directBuffer(FIRST_CAPACITY); // An earlier packet is not sent yet, or the channel is closed.
+        }
+        if (kept.capacity() > LARGEST_KEPT) {
+            kept.capacity(FIRST_CAPACITY);
+        }
+        return kept.clear().retain();
     }
 
     @Override
@@ -225,7 +246,8 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
             writeDescriptors(ctx, packet);
         }
         mayBlock = false;
-        ctx.write(packet, packetPromise);
+        ctx.write(packet, packetPromise == null ? ctx.channel().unsafe().voidPromise() : packetPromise);
+        packetPromise = null;
     }
 
     private static boolean isHello(ByteBuf packet) {
@@ -263,7 +285,10 @@ final class PacketEncoder extends ChannelOutboundHandlerAdapter {
         if (frames != null) {
             frames.release();
             frames = null;
+        }
+        if (packetPromise != null) {
             packetPromise.tryFailure(new ClosedChannelException());
+            packetPromise = null;
         }
     }
 }

@@ -96,8 +96,7 @@ class DescriptorBatchTest {
         DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 8));
         assertEquals(8, message.result());
         assertEquals(together, take(message));
-        ByteBuf prelude = Unpooled.buffer();
-        message.takeBytes(prelude);
+        ByteBuf prelude = bytes(message);
         assertEquals(20 * count, prelude.readInt());
         assertEquals(count | 1 << 31 | (together == 0 ? 0 : 1 << 30), prelude.readInt());
         for (int i = 0; i < single; i++) {
@@ -177,8 +176,7 @@ class DescriptorBatchTest {
         DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 512));
         assertEquals(together, message.result());
         assertEquals(3, take(message));
-        ByteBuf head = Unpooled.buffer();
-        message.takeBytes(head);
+        ByteBuf head = bytes(message);
         assertEquals(3 * 20, head.readInt());
         assertEquals(3 | 3 << 30, head.readInt());
         if (together == 8) {
@@ -195,8 +193,7 @@ class DescriptorBatchTest {
         DescriptorMessage message = call(() -> ring.receiveBatch(peer.intValue(), 512));
         assertEquals(512, message.result());
         assertEquals(0, take(message));
-        ByteBuf head = Unpooled.buffer();
-        message.takeBytes(head);
+        ByteBuf head = bytes(message);
         assertEquals(3 * 20, head.readInt());
         assertEquals(3 | 1 << 31, head.readInt());
         for (int i = 0; i < 3; i++) {
@@ -313,6 +310,15 @@ class DescriptorBatchTest {
                 one.close();
                 return null;
             });
+        }
+    }
+
+    private static ByteBuf bytes(DescriptorMessage message) {
+        ByteBuf taken = message.takeBytes();
+        try {
+            return Unpooled.copiedBuffer(taken);
+        } finally {
+            taken.release();
         }
     }
 
