@@ -2,8 +2,8 @@ package io.escrow.handover;
 
 import io.escrow.Entry;
 import io.escrow.EscrowException;
-import io.escrow.Status;
 import io.escrow.SlotKey;
+import io.escrow.Status;
 import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
