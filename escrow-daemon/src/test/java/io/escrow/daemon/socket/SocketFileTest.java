@@ -171,6 +171,7 @@ class SocketFileTest {
 
     /** The kernel releases the locks of a process that is killed before it closes its sockets. */
     @Test
+    @SuppressWarnings("try") // closed early
     void waitsForTheEndOfADaemonThatHasOnlyLostItsClaim() throws Exception {
         SocketFile.claim(path, false, Duration.ZERO).close();
         try (ServerSocketChannel ending = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {

@@ -137,6 +137,7 @@ class SocketPublicationTest {
 
     /** A daemon that was killed may have lost its claim already, and not yet its sockets. */
     @Test
+    @SuppressWarnings("try") // closed early
     void waitsForTheOtherSocketsOfADaemonThatIsEnding() throws Exception {
         start().close();
         InetAddress loopback = InetAddress.getLoopbackAddress();

@@ -12,8 +12,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.unix.FileDescriptor;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -61,7 +61,7 @@ public final class EscrowTable {
     private final SlotNumbers chunkNumbers = new SlotNumbers();
     private final Queue<Removal> notFreed = new ConcurrentLinkedQueue<>();
     private final Queue<Place> strayChunks = new ConcurrentLinkedQueue<>();
-    private final Set<CompletableFuture<Void>> removals = ConcurrentHashMap.newKeySet();
+    private final Map<Object, CompletableFuture<Void>> removals = new ConcurrentHashMap<>();
     private volatile EscrowClient client;
     private final AtomicInteger session = new AtomicInteger();
 
@@ -252,9 +252,10 @@ public final class EscrowTable {
      */
     CompletableFuture<Void> remove(Place place, boolean forGood, Runnable onSent) {
         CompletableFuture<Void> deleted = delete(place, forGood, onSent);
-        removals.add(deleted);
+        Object removal = new Object();
+        removals.put(removal, deleted);
         CompletableFuture<Void> removed = deleted.whenComplete((nothing, failure) -> {
-            removals.remove(deleted);
+            removals.remove(removal);
             if (isLoss(failure)) {
                 notFreed.add(new Removal(place, forGood));
             } else if (forGood) {
@@ -283,14 +284,15 @@ public final class EscrowTable {
 
     /** Notes that something is being removed, and returns the future of that. */
     CompletableFuture<Void> removing(CompletableFuture<Void> removed) {
-        removals.add(removed);
-        removed.whenComplete((nothing, failure) -> removals.remove(removed));
+        Object removal = new Object();
+        removals.put(removal, removed);
+        removed.whenComplete((nothing, failure) -> removals.remove(removal));
         return removed;
     }
 
     /** Returns a future that is done when all removals are that were asked for, whether or not they succeed. */
     public CompletableFuture<Void> removed() {
-        return CompletableFuture.allOf(removals.stream()
+        return CompletableFuture.allOf(removals.values().stream()
                 .map(removal -> removal.handle((nothing, failure) -> null))
                 .toArray(CompletableFuture[]::new));
     }
