@@ -33,24 +33,6 @@ import java.util.function.Predicate;
 /** Makes live connections of stored ones. Used by the thread of the start. */
 final class ConnectionAdopter {
 
-    /**
-     * A connection that is put together, and held.
-     *
-     * @param fromSlot whether its slot has what it is restored from, and not the process before
-     */
-    record Held(AdoptedConnection connection, SlotKey slot, ChannelRecord record, boolean fromSlot) {
-
-        /** Returns the channel of a connection that is registered. */
-        Channel channel() {
-            return connection.channel();
-        }
-
-        /** Returns whether another process could go on with the same keys, unless the slot is emptied first. */
-        boolean hasKeysInSlot() {
-            return fromSlot && record.hasKeys();
-        }
-    }
-
     /** What became of a connection: why it is closed, or when it went on. */
     private record Outcome(Throwable failure, long millis) {}
 
@@ -116,11 +98,11 @@ final class ConnectionAdopter {
     }
 
     /** Makes a held connection of an entry, as it was stored; of {@code null} when there is none to go on with. */
-    CompletableFuture<Held> assemble(Entry entry) {
+    CompletableFuture<HeldConnection> assemble(Entry entry) {
         return server.table()
                 .read(entry)
                 .thenCompose(record -> {
-                    Held assembled = assemble(entry, record, true);
+                    HeldConnection assembled = assemble(entry, record, true);
                     return assembled == null
                             ? CompletableFuture.completedFuture(assembled)
                             : assembled.connection().held().thenApply(nothing -> assembled);
@@ -137,11 +119,11 @@ final class ConnectionAdopter {
      *
      * @return {@code null} when it is refused, or left
      */
-    Held assemble(Entry entry, ChannelRecord record) {
+    HeldConnection assemble(Entry entry, ChannelRecord record) {
         return assemble(entry, record, false);
     }
 
-    private Held assemble(Entry entry, ChannelRecord stored, boolean fromSlot) {
+    private HeldConnection assemble(Entry entry, ChannelRecord stored, boolean fromSlot) {
         ChannelSlot slot = server.table().slot(entry);
         String reason;
         try {
@@ -176,7 +158,7 @@ final class ConnectionAdopter {
                 if (channel.isActive()) {
                     connection.crashed(record.clean() ? null : marks.whyNotResumable(channel));
                     give(connection, channel, listener.channel());
-                    return new Held(connection, entry.key(), record, fromSlot);
+                    return new HeldConnection(connection, entry.key(), record, fromSlot);
                 }
                 reason = "its peer has reset it";
             }
@@ -221,7 +203,7 @@ final class ConnectionAdopter {
      *     may go on. If not, they are another process's
      * @return whether they go on
      */
-    boolean goOn(List<Held> connections, Predicate<Set<SlotKey>> commit) {
+    boolean goOn(List<HeldConnection> connections, Predicate<Set<SlotKey>> commit) {
         connections.forEach(each -> each.connection().held().join());
         for (CompletableFuture<Void> refused = freeing.poll(); refused != null; refused = freeing.poll()) {
             Futures.awaitEnd(refused);
@@ -230,7 +212,7 @@ final class ConnectionAdopter {
         settleExecutors(connections);
         Map<AdoptedConnection, UnwantedException> unwanted = new LinkedHashMap<>();
         Map<AdoptedConnection, Throwable> failures = restore(connections, unwanted);
-        List<Held> failed = only(connections, each -> failures.containsKey(each.connection()));
+        List<HeldConnection> failed = only(connections, each -> failures.containsKey(each.connection()));
         Set<SlotKey> notRestored = new LinkedHashSet<>();
         failed.forEach(each -> notRestored.add(each.slot()));
         boolean committed = commit.test(notRestored);
@@ -240,27 +222,30 @@ final class ConnectionAdopter {
         }
         failed.forEach(each -> leave(
                 each.slot(), Futures.unwrap(failures.get(each.connection())).getMessage()));
-        List<Held> restored = only(connections, each -> !failures.containsKey(each.connection()));
+        List<HeldConnection> restored = only(connections, each -> !failures.containsKey(each.connection()));
         own(restored);
         settler.settle(restored)
                 .forEach(connection -> unwanted.putIfAbsent(
                         connection,
                         new UnwantedException("its TLS keys may still be in the escrow, for another process", true)));
         settleExecutors(restored);
-        EventLoops.forEach(restored, Held::channel, each -> begin(each.connection(), unwanted.get(each.connection())))
+        EventLoops.forEach(
+                        restored,
+                        HeldConnection::channel,
+                        each -> begin(each.connection(), unwanted.get(each.connection())))
                 .join()
                 .forEach(this::count);
         return true;
     }
 
-    private static List<Held> only(List<Held> connections, Predicate<Held> condition) {
+    private static List<HeldConnection> only(List<HeldConnection> connections, Predicate<HeldConnection> condition) {
         return connections.stream().filter(condition).toList();
     }
 
     /** Waits until executors other than the event loops have done what they had to do for some connections. */
-    private static void settleExecutors(List<Held> connections) {
+    private static void settleExecutors(List<HeldConnection> connections) {
         PipelineExecutors executors =
-                PipelineExecutors.all(EventLoops.forEach(registered(connections), Held::channel, each -> {
+                PipelineExecutors.all(EventLoops.forEach(registered(connections), HeldConnection::channel, each -> {
                             PipelineExecutors some = each.connection().executors();
                             return some.isEmpty() ? null : some;
                         })
@@ -274,22 +259,22 @@ final class ConnectionAdopter {
     }
 
     /** Returns those that have a pipeline: one that its listener has not let in has none. */
-    private static List<Held> registered(List<Held> connections) {
+    private static List<HeldConnection> registered(List<HeldConnection> connections) {
         return only(connections, each -> each.connection().isRegistered());
     }
 
     /** Returns what went wrong with those connections that can't be restored, and adds those that are not wanted. */
     private Map<AdoptedConnection, Throwable> restore(
-            List<Held> connections, Map<AdoptedConnection, UnwantedException> unwanted) {
+            List<HeldConnection> connections, Map<AdoptedConnection, UnwantedException> unwanted) {
         Map<AdoptedConnection, Throwable> failures = new LinkedHashMap<>();
-        for (Held each : connections) {
+        for (HeldConnection each : connections) {
             if (!each.connection().isRegistered()) {
                 failures.put(each.connection(), new IOException("the pipeline of its listener has closed the channel"));
             }
         }
         EventLoops.forEach(
                         registered(connections),
-                        Held::channel,
+                        HeldConnection::channel,
                         each -> restore(each.connection(), each.record().clean()))
                 .join()
                 .forEach((each, restored) -> {
@@ -352,14 +337,14 @@ final class ConnectionAdopter {
         }
     }
 
-    private void letGo(List<Held> connections) {
+    private void letGo(List<HeldConnection> connections) {
         List<AdoptedConnection> registered =
-                registered(connections).stream().map(Held::connection).toList();
+                registered(connections).stream().map(HeldConnection::connection).toList();
         server.connections().removeAll(registered);
         ConnectionBatch.letGo(registered).join();
     }
 
-    private void count(Held connection, Outcome outcome) {
+    private void count(HeldConnection connection, Outcome outcome) {
         if (outcome.failure() != null) {
             refuse(connection.slot(), outcome.failure());
         } else if (connection.record().clean()) {
@@ -375,9 +360,12 @@ final class ConnectionAdopter {
     }
 
     /** Marks connections here from now on: before the escrow has them as this server's own. */
-    private void own(List<Held> connections) {
+    private void own(List<HeldConnection> connections) {
         if (server.configuration().crashSafe()) {
-            EventLoops.run(connections, Held::channel, each -> each.connection().own())
+            EventLoops.run(
+                            connections,
+                            HeldConnection::channel,
+                            each -> each.connection().own())
                     .join();
         }
     }

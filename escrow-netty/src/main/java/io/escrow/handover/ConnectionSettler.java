@@ -60,11 +60,11 @@ final class ConnectionSettler {
      *
      * @return the connections whose keys may still be in the escrow: they must not go on
      */
-    Set<AdoptedConnection> settle(List<ConnectionAdopter.Held> held) {
+    Set<AdoptedConnection> settle(List<HeldConnection> held) {
         Sending sending = new Sending(held.size());
         Map<AdoptedConnection, CompletableFuture<Void>> ofKeys = new LinkedHashMap<>();
         together(() -> {
-            for (ConnectionAdopter.Held each : held) {
+            for (HeldConnection each : held) {
                 Runnable isSent = sending.one();
                 CompletableFuture<Void> settled = settle(each.connection(), isSent);
                 // There may be nothing to send, or no session.

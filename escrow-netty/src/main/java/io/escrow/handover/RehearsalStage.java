@@ -249,7 +249,7 @@ final class RehearsalStage implements AutoCloseable {
     }
 
     private void takeStored(Collection<Entry> entries) {
-        List<CompletableFuture<ConnectionAdopter.Held>> assembled =
+        List<CompletableFuture<HeldConnection>> assembled =
                 entries.stream().map(adopter::assemble).toList();
         adopter.goOn(assembled.stream().map(CompletableFuture::join).toList(), notRestored -> true);
         adopter.awaitSettled();
@@ -272,7 +272,7 @@ final class RehearsalStage implements AutoCloseable {
     }
 
     private void take(Map<Integer, Entry> entries) throws IOException, UnreadableRecordException {
-        List<ConnectionAdopter.Held> held = new ArrayList<>();
+        List<HeldConnection> held = new ArrayList<>();
         ProcessLink.Message message = receive(next);
         while (message.kind() == ProcessLink.Kind.MOVED) {
             held.add(adopter.assemble(entries.get(message.index()), ChannelRecord.decode(message.content())));

@@ -261,14 +261,14 @@ final class StartTask {
     /** Adopts all connections before the first goes on: what one says may be meant for another. */
     private void adoptConnections() {
         Phase.Span adopting = Phase.ADOPTING.begin();
-        List<CompletableFuture<ConnectionAdopter.Held>> all = new ArrayList<>();
+        List<CompletableFuture<HeldConnection>> all = new ArrayList<>();
         fetch(entry -> all.add(adopter.assemble(entry)));
-        List<ConnectionAdopter.Held> held = new ArrayList<>();
+        List<HeldConnection> held = new ArrayList<>();
         ProgressTicker ticker = ProgressTicker.follow(
                 server.client().eventLoop(), configuration.onProgress(), Progress.Step.ADOPTING, all);
         try {
-            for (CompletableFuture<ConnectionAdopter.Held> assembled : all) {
-                ConnectionAdopter.Held connection = assembled.join();
+            for (CompletableFuture<HeldConnection> assembled : all) {
+                HeldConnection connection = assembled.join();
                 if (connection != null) {
                     held.add(connection);
                 }

@@ -187,13 +187,13 @@ final class WaveReceiver implements AutoCloseable {
             Set<Integer> unreadable) {
         Phase.Span phase = Phase.TAKING_WAVE.begin();
         Set<Integer> notTaken = new LinkedHashSet<>(unreadable);
-        List<ConnectionAdopter.Held> held = new ArrayList<>(wave.size());
+        List<HeldConnection> held = new ArrayList<>(wave.size());
         wave.forEach((index, record) -> {
             Entry entry = entries.get(index);
             if (entry == null) {
                 notTaken.add(index);
             } else {
-                ConnectionAdopter.Held connection = adopter.assemble(entry, record);
+                HeldConnection connection = adopter.assemble(entry, record);
                 if (connection != null) {
                     held.add(connection);
                 }
@@ -236,7 +236,7 @@ final class WaveReceiver implements AutoCloseable {
             HandoverContext server, ConnectionAdopter adopter, StartNotes notes, Map<Integer, Entry> entries) {
         Phase.Span phase = Phase.ADOPTING.begin();
         fetchAgain(server, adopter, notes, entries);
-        List<ConnectionAdopter.Held> held =
+        List<HeldConnection> held =
                 held(entries.values().stream().map(adopter::assemble).toList());
         adopter.goOn(held, notRestored -> true);
         phase.end(held.size());
@@ -259,7 +259,7 @@ final class WaveReceiver implements AutoCloseable {
         }
     }
 
-    private static List<ConnectionAdopter.Held> held(List<CompletableFuture<ConnectionAdopter.Held>> assembled) {
+    private static List<HeldConnection> held(List<CompletableFuture<HeldConnection>> assembled) {
         return assembled.stream()
                 .map(CompletableFuture::join)
                 .filter(connection -> connection != null)
