@@ -204,10 +204,10 @@ class StandbyIT {
             }
             pair.killPrimary();
             changeAll(pair);
-            await().atMost(TestDaemon.TIMEOUT).until(() -> pair.status().session() == null);
-            // Another thread of the daemon closes them.
-            await().atMost(TestDaemon.TIMEOUT).until(() -> !pair.primary().hasOpen(files.directory()));
-            long open = TestDaemon.steadyDescriptors(pair.primary());
+            await().atMost(TestDaemon.TIMEOUT)
+                    .pollDelay(500, MILLISECONDS)
+                    .until(() -> pair.status().session() == null);
+            long open = pair.primary().descriptors();
             pair.startStandby(stopAt("snapshot"));
             changeAll(pair);
             pair.standby().kill();
