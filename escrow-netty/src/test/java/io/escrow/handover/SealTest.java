@@ -2,6 +2,7 @@ package io.escrow.handover;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -120,6 +121,7 @@ class SealTest extends HandoverHarness {
         Peer peer = connect();
         assertRemembers(peer, PASSWORD, "");
         peer.sendRaw(HALF, 0, HALF.length - 1);
+        await().until(() -> unread(onlyConnection(server)) == 0);
         handOver(server);
 
         Entry entry = stored().get(0);

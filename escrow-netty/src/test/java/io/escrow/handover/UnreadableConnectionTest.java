@@ -1,5 +1,6 @@
 package io.escrow.handover;
 
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -225,6 +226,7 @@ class UnreadableConnectionTest extends HandoverHarness {
         Peer peer = connect();
         awaitConnections(server, 1);
         peer.sendRaw(FRAMED, 0, HALF);
+        await().until(() -> unread(onlyConnection(server)) == 0);
         handOver(server);
 
         ServerHandover next = start(part.after(this));
@@ -249,6 +251,7 @@ class UnreadableConnectionTest extends HandoverHarness {
         Peer peer = connect();
         awaitConnections(server, 1);
         peer.sendRaw(FRAMED, 0, HALF);
+        await().until(() -> unread(onlyConnection(server)) == 0);
         CompletableFuture<ServerHandover> starting = startNext(part.after(this).waves(Duration.ofMillis(20)));
         HandoverReport report = handOver(server);
         assertEquals(0, report.connections(), report::toString);
