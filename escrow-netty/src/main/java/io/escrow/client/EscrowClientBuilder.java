@@ -228,7 +228,8 @@ public final class EscrowClientBuilder {
      *
      * @return a future of the client, which the caller closes. Fails with an {@link EscrowException} when no process
      *     listens, the daemon can't be started, or the client's turn did not come in time; at once when the path or the
-     *     platform is not usable, or, with {@code EMFILE}, when no more files can be opened. Cancelling the future ends the attempt; a daemon that was started goes on
+     *     platform is not usable, or, with {@code EMFILE}, when no more files can be opened. Cancelling the future ends
+     *     the attempt; a daemon that was started goes on
      * @throws IllegalStateException if the event loops were shut down
      */
     public CompletableFuture<EscrowClient> connect() {

@@ -55,10 +55,11 @@ final class DescriptorRing implements AutoCloseable {
      * @throws IllegalStateException if that fails
      */
     DescriptorRing(Executor closer) {
-        first = new DescriptorMessage(closer);
-        second = new DescriptorMessage(closer);
+        // First, because this fails if no more files can be opened: then there are no messages to release.
         handler = IoUringIoHandler.newFactory(new IoUringIoHandlerConfig().setRingSize(ENTRIES))
                 .newHandler(new OwnThread(Thread.currentThread()));
+        first = new DescriptorMessage(closer);
+        second = new DescriptorMessage(closer);
         try {
             handler.initialize();
             registration = handler.register(new Receiver());

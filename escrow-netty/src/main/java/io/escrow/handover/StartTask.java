@@ -164,12 +164,7 @@ final class StartTask {
         server.session().begin(client).join();
         chunks = UnreferencedChunks.find(server.table()).join();
         Entry meetingPoint = listeners.fetch(chunks);
-        try (WaveReceiver before = meetingPoint == null
-                ? null
-                : WaveReceiver.meet(
-                        client.eventLoop(),
-                        meetingPoint.takeDescriptor().intValue(),
-                        configuration.escrow().connectTimeout())) {
+        try (WaveReceiver before = meet(client, meetingPoint)) {
             if (before != null && !before.isWelcome()) {
                 listeners.close();
                 return null;
@@ -209,6 +204,22 @@ final class StartTask {
                 Pauses.of(adopter.pauses()));
         server.observer().started(report);
         return report;
+    }
+
+    /** Returns the process before, if it is there and hands over in waves; {@code null} if not. */
+    private WaveReceiver meet(EscrowClient client, Entry meetingPoint) throws EscrowException {
+        if (meetingPoint == null) {
+            return null;
+        }
+        try {
+            return WaveReceiver.meet(
+                    client.eventLoop(),
+                    meetingPoint.takeDescriptor().intValue(),
+                    configuration.escrow().connectTimeout());
+        } catch (EscrowException e) {
+            listeners.close(); // They are served by that process.
+            throw e;
+        }
     }
 
     private void accept() {

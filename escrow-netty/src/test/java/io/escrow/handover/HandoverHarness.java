@@ -352,7 +352,7 @@ public abstract class HandoverHarness {
         return ":%04X".formatted(((InetSocketAddress) address).getPort());
     }
 
-    private static long openSockets() throws IOException {
+    static long openSockets() throws IOException {
         long count = 0;
         try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : all) {

@@ -4,12 +4,16 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.escrow.EscrowException;
 import io.escrow.Status;
+import io.escrow.client.EscrowClient;
+import io.escrow.handover.link.HandoverEndpoint;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.link.ProtocolVersion;
 import io.escrow.handover.protocol.Movable;
+import io.escrow.handover.store.EscrowTable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import java.nio.ByteBuffer;
@@ -17,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -147,6 +152,34 @@ class WavesTest extends HandoverHarness {
         }
         dying.close();
         assertEquals(MANY, handover.join().connections());
+        assertEquals(MANY, start(waves()).startReport().adopted());
+        assertUnharmed(peers);
+    }
+
+    /** The process before lives, and loses each link: it can open no more files, for example. */
+    @Test
+    void aStartThatCanNotMeetTheProcessBeforeKeepsNothing() throws Exception {
+        ServerHandover server = start();
+        List<Peer> peers = busyPeers();
+        awaitConnections(server, MANY);
+        handOver(server);
+        EscrowClient before = escrow().connect().join();
+        EscrowTable table = new EscrowTable(0);
+        table.begin(before).join();
+        HandoverEndpoint endpoint = HandoverEndpoint.open(group.next(), table.newListenerSlot(), ProcessLink::close)
+                .join();
+        before.close();
+        before.closed().toCompletableFuture().join();
+        long sockets = openSockets();
+        ServerHandoverBuilder next = echoServer(escrow().connectTimeout(Duration.ofSeconds(1)));
+        CompletionException failed =
+                assertThrows(CompletionException.class, () -> next.start().join());
+        EscrowException failure = (EscrowException) failed.getCause();
+        assertEquals(Status.ETIMEDOUT, failure.status());
+        assertTrue(failure.text().startsWith("the process before lives"), failure::text);
+        await().until(() -> openSockets() <= sockets);
+
+        endpoint.close();
         assertEquals(MANY, start(waves()).startReport().adopted());
         assertUnharmed(peers);
     }
