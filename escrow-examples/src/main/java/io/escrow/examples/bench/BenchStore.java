@@ -13,6 +13,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Measures how fast slots are filled, fetched and emptied, and the memory that waiting requests take. */
 @Command(
@@ -28,6 +32,16 @@ final class BenchStore implements Callable<Integer> {
     @Mixin
     private final SlotOptions options = new SlotOptions(64, 5);
 
+    @Option(
+            names = "--waiting",
+            paramLabel = "N",
+            description =
+                    "requests that wait when memory is measured, at most, and at least 300; default: ${DEFAULT-VALUE}")
+    private int waiting = 300_000;
+
+    @Spec
+    private CommandSpec spec;
+
     /** The rates of all passes, in slots a second. */
     private final Map<StoreLoad.Way, Map<StoreLoad.Operation, List<Double>>> rates = new EnumMap<>(StoreLoad.Way.class);
 
@@ -36,6 +50,9 @@ final class BenchStore implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException, ExecutionException {
+        if (waiting < 300) {
+            throw new ParameterException(spec.commandLine(), "--waiting=" + waiting + " is below 300: use 300 or more");
+        }
         try (ChildProcesses children = ChildProcesses.open()) {
             ChildProcess daemon = children.startEscrowd(children.socket());
             try (EscrowClient client = EscrowClient.builder()
@@ -45,7 +62,7 @@ final class BenchStore implements Callable<Integer> {
                     StoreLoad load = StoreLoad.open(client, options)) {
                 measureRates(children, load);
                 printRates();
-                new StoreMemory(client, load, daemon.pid()).print();
+                new StoreMemory(client, load, daemon.pid(), waiting).print();
             }
         }
         return 0;

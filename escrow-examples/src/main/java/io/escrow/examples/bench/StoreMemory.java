@@ -15,17 +15,19 @@ import java.util.stream.IntStream;
 /** Measures the memory of the client and of the daemon while requests are waiting. */
 final class StoreMemory {
 
-    private static final int[] WAITING = {1_000, 30_000, 300_000};
     private static final int UNITS_PER_MB = 1024;
 
     private final EscrowClient client;
     private final StoreLoad load;
     private final long daemon;
+    private final int[] numbers;
 
-    StoreMemory(EscrowClient client, StoreLoad load, long daemon) {
+    /** Measures with up to a number of waiting requests, with a tenth of them, and with a three-hundredth. */
+    StoreMemory(EscrowClient client, StoreLoad load, long daemon, int most) {
         this.client = client;
         this.load = load;
         this.daemon = daemon;
+        numbers = new int[] {most / 300, most / 10, most};
     }
 
     /** Fills the slots, measures, and prints a table. */
@@ -34,10 +36,10 @@ final class StoreMemory {
         System.out.printf("%n%-32s %14s %14s %14s%n", "", "client", "client", "daemon");
         System.out.printf("%-32s %14s %14s %14s%n", "waiting requests", "direct buffers", "heap after GC", "memory");
         row("none", new Measured(this));
-        for (int waiting : WAITING) {
+        for (int waiting : numbers) {
             row(String.format("%,d gets of one bulk call", waiting), whileBulkWaits(waiting));
         }
-        for (int waiting : WAITING) {
+        for (int waiting : numbers) {
             row(String.format("%,d gets, one call each", waiting), whileSinglesWait(waiting));
         }
     }
