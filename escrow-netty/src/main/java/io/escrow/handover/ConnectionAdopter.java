@@ -239,7 +239,13 @@ final class ConnectionAdopter {
     }
 
     private static List<HeldConnection> only(List<HeldConnection> connections, Predicate<HeldConnection> condition) {
-        return connections.stream().filter(condition).toList();
+        List<HeldConnection> found = new ArrayList<>(connections.size());
+        for (HeldConnection each : connections) {
+            if (condition.test(each)) {
+                found.add(each);
+            }
+        }
+        return found;
     }
 
     /** Waits until executors other than the event loops have done what they had to do for some connections. */

@@ -16,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 
 /**
  * Makes adopted connections this server's own in the escrow, so that no other process starts from what was saved. They go on when that is
@@ -35,14 +36,22 @@ final class ConnectionSettler {
             }
         }
 
-        /** Returns what is to be run when one of them is sent, once or several times. */
-        Runnable one() {
-            AtomicBoolean counted = new AtomicBoolean();
-            return () -> {
-                if (!counted.getAndSet(true) && left.decrementAndGet() == 0) {
+        /** Is run when one of them is sent, and when it is done: there may be nothing to send, or no session. */
+        private final class One implements Runnable, BiConsumer<Void, Throwable> {
+            private boolean counted;
+
+            @Override
+            public synchronized void run() {
+                if (!counted && left.decrementAndGet() == 0) {
                     all.complete(null);
                 }
-            };
+                counted = true;
+            }
+
+            @Override
+            public void accept(Void done, Throwable failure) {
+                run();
+            }
         }
     }
 
@@ -65,10 +74,9 @@ final class ConnectionSettler {
         Map<AdoptedConnection, CompletableFuture<Void>> ofKeys = new LinkedHashMap<>();
         together(() -> {
             for (HeldConnection each : held) {
-                Runnable isSent = sending.one();
-                CompletableFuture<Void> settled = settle(each.connection(), isSent);
-                // There may be nothing to send, or no session.
-                settled.whenComplete((nothing, failure) -> isSent.run());
+                Sending.One one = sending.new One();
+                CompletableFuture<Void> settled = settle(each.connection(), one);
+                settled.whenComplete(one);
                 settling.add(settled);
                 if (each.hasKeysInSlot()) {
                     ofKeys.put(each.connection(), settled);

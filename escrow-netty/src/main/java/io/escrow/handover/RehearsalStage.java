@@ -275,7 +275,7 @@ final class RehearsalStage implements AutoCloseable {
         List<HeldConnection> held = new ArrayList<>();
         ProcessLink.Message message = receive(next);
         while (message.kind() == ProcessLink.Kind.MOVED) {
-            held.add(adopter.assemble(entries.get(message.index()), ChannelRecord.decode(message.content())));
+            held.add(adopter.assemble(entries.get(message.index()), ChannelRecord.decode(message.content(), "")));
             message = receive(next);
         }
         adopter.goOn(

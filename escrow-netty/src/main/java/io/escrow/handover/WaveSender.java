@@ -5,7 +5,7 @@ import io.escrow.handover.connection.Connection;
 import io.escrow.handover.link.ProcessLink;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.internal.EventLoops;
-import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -238,7 +238,7 @@ final class WaveSender {
 
     /** Returns whether the next process has taken the wave. What is no list of indices is no message: the link ends. */
     private static boolean isTaken(ProcessLink.Message answer) {
-        return answer.kind() == ProcessLink.Kind.TAKEN && answer.content().readableBytes() % Integer.BYTES == 0;
+        return answer.kind() == ProcessLink.Kind.TAKEN && answer.content().remaining() % Integer.BYTES == 0;
     }
 
     /** Makes sure that the next process takes nothing more, and returns the last message that it sent before that. */
@@ -252,10 +252,10 @@ final class WaveSender {
     }
 
     private static Set<Integer> notTaken(ProcessLink.Message taken) {
-        ByteBuf in = taken.content();
+        ByteBuffer in = taken.content();
         Set<Integer> indices = new HashSet<>();
-        while (in.isReadable()) {
-            indices.add(in.readInt());
+        while (in.hasRemaining()) {
+            indices.add(in.getInt());
         }
         return indices;
     }

@@ -137,7 +137,7 @@ class WaveVersionsTest extends HandoverHarness {
             before.link.send(ProcessLink.Kind.WAVE);
             ProcessLink.Message taken = before.link.receive();
             assertEquals(ProcessLink.Kind.TAKEN, taken.kind());
-            assertEquals(0, taken.content().readableBytes());
+            assertEquals(0, taken.content().remaining());
             before.link.send(ProcessLink.Kind.DONE);
             ServerHandover next = add(starting.join());
             assertEquals(COUNT, next.startReport().adopted());
@@ -190,7 +190,7 @@ class WaveVersionsTest extends HandoverHarness {
         while (true) {
             ProcessLink.Message message = link.receive();
             switch (message.kind()) {
-                case MOVED -> moved.put(message.index(), ByteBufUtil.getBytes(message.content()));
+                case MOVED -> moved.put(message.index(), message.content().array());
                 case WAVE -> link.send(ProcessLink.Kind.TAKEN);
                 default -> {
                     assertEquals(ProcessLink.Kind.DONE, message.kind());
@@ -225,8 +225,8 @@ class WaveVersionsTest extends HandoverHarness {
             ProcessLink.Message taken = before.link.receive();
             assertEquals(ProcessLink.Kind.TAKEN, taken.kind());
             Set<Integer> notTaken = new HashSet<>();
-            while (taken.content().isReadable()) {
-                notTaken.add(taken.content().readInt());
+            while (taken.content().hasRemaining()) {
+                notTaken.add(taken.content().getInt());
             }
             assertEquals(tooNew, notTaken);
             // They end in the process before.

@@ -239,7 +239,7 @@ public final class AdoptedConnection extends Connection {
                 // From the moment at which the escrow has them no more.
                 mark().set();
             }
-            restorer = new ConnectionRestorer(context(), gate(), tls(), attributes, record);
+            restorer = new ConnectionRestorer(context(), parts().contexts(), gate(), tls(), attributes, record);
             restored = restorer.restore().thenRun(() -> settled = records().adopted(settled));
         }
         return restored;

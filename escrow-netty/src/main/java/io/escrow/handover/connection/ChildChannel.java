@@ -7,6 +7,9 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.channel.unix.Socket;
 import io.netty.channel.unix.UnixChannel;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.lang.reflect.Constructor;
 import java.net.InetSocketAddress;
 import org.slf4j.Logger;
@@ -26,7 +29,12 @@ final class ChildChannel {
 
     private static final Constructor<EpollSocketChannel> TCP =
             constructor(EpollSocketChannel.class, InetSocketAddress.class);
-    private static final Constructor<?> TCP_SOCKET = TCP == null ? null : socketConstructor();
+    /** Makes a socket of a descriptor, as {@link #MAKE_TCP} makes a channel of that: without arrays of arguments, as most are adopted. */
+    private static final MethodHandle MAKE_SOCKET =
+            TCP == null ? null : handle(socketConstructor(), MethodType.methodType(Socket.class, int.class));
+
+    private static final MethodHandle MAKE_TCP =
+            handle(TCP, MethodType.methodType(Channel.class, Channel.class, Socket.class, InetSocketAddress.class));
     private static final Constructor<EpollDomainSocketChannel> UNIX = constructor(EpollDomainSocketChannel.class);
 
     private ChildChannel() {}
@@ -65,6 +73,16 @@ final class ChildChannel {
         }
     }
 
+    private static MethodHandle handle(Constructor<?> constructor, MethodType type) {
+        try {
+            return constructor == null
+                    ? null
+                    : MethodHandles.lookup().unreflectConstructor(constructor).asType(type);
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException("it was made accessible: " + constructor, e);
+        }
+    }
+
     /**
      * Makes a channel.
      *
@@ -75,22 +93,22 @@ final class ChildChannel {
         if (isUnix(listener)) {
             return child(UNIX, listener, new EpollDomainSocketChannel(descriptor));
         }
-        Channel child = TCP_SOCKET == null ? null : tcpChild(listener, descriptor);
+        Channel child = MAKE_SOCKET == null ? null : tcpChild(listener, descriptor);
         return child == null ? child(TCP, listener, new EpollSocketChannel(descriptor)) : child;
     }
 
     /** Makes a child without a channel in between; returns {@code null} if the socket has no peer any more. */
     private static Channel tcpChild(Channel listener, int descriptor) {
         try {
-            Socket socket = (Socket) TCP_SOCKET.newInstance(descriptor);
+            Socket socket = (Socket) MAKE_SOCKET.invokeExact(descriptor);
             InetSocketAddress peer = socket.remoteAddress();
-            return peer == null ? null : TCP.newInstance(listener, socket, peer);
-        } catch (ReflectiveOperationException e) {
+            return peer == null ? null : (Channel) MAKE_TCP.invokeExact(listener, socket, peer);
+        } catch (Throwable e) {
             throw notMade(e);
         }
     }
 
-    private static IllegalStateException notMade(ReflectiveOperationException e) {
+    private static IllegalStateException notMade(Throwable e) {
         return new IllegalStateException("Netty can't make a channel of a descriptor: " + e, e);
     }
 

@@ -149,6 +149,11 @@ final class ConnectionParts {
         return ctx;
     }
 
+    /** Returns what looks at the pipeline. */
+    PipelineContexts contexts() {
+        return contexts;
+    }
+
     /** Returns the gate before the decoders; {@code null} if there is none. */
     MessageGate gate() {
         return gate;

@@ -18,6 +18,7 @@ final class ConnectionRestorer {
 
     private final ChannelHandlerContext ctx;
     private final Channel channel;
+    private final PipelineContexts contexts;
     private final MessageGate gate;
     private final TlsLayer tls;
     private final MovedAttributes attributes;
@@ -26,11 +27,13 @@ final class ConnectionRestorer {
     /** Restores what a record says, from a context at the head of the pipeline; gate and TLS may be {@code null}. */
     ConnectionRestorer(
             ChannelHandlerContext ctx,
+            PipelineContexts contexts,
             MessageGate gate,
             TlsLayer tls,
             MovedAttributes attributes,
             ChannelRecord record) {
         this.ctx = ctx;
+        this.contexts = contexts;
         this.channel = ctx.channel();
         this.gate = gate;
         this.tls = tls;
@@ -74,7 +77,7 @@ final class ConnectionRestorer {
             return decoder != null && ConnectionSaver.isDecoder(decoder);
         }
         if (section.startsWith(ChannelRecord.HANDLER)) {
-            for (ChannelHandlerContext handler : PipelineContexts.of(channel.pipeline())) {
+            for (ChannelHandlerContext handler : contexts.look()) {
                 if (handler.handler() instanceof Movable movable
                         && section.equals(ChannelRecord.HANDLER + movable.section())) {
                     return true;
@@ -89,7 +92,7 @@ final class ConnectionRestorer {
     }
 
     private void restoreHandlers() {
-        for (ChannelHandlerContext handler : PipelineContexts.of(channel.pipeline())) {
+        for (ChannelHandlerContext handler : contexts.look()) {
             if (handler.handler() instanceof Movable movable) {
                 byte[] state = record.get(ChannelRecord.HANDLER + movable.section());
                 if (state != null) {

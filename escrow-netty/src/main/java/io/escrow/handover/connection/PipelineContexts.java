@@ -26,16 +26,16 @@ final class PipelineContexts {
     }
 
     private static ChannelHandlerContext[] of(ChannelPipeline pipeline, List<String> names) {
-        ChannelHandlerContext[] found = new ChannelHandlerContext[names.size()];
+        // The tail has a name, and no context.
+        ChannelHandlerContext[] found = new ChannelHandlerContext[names.size() - 1];
         int count = 0;
         for (int i = 0; i < found.length; i++) {
-            // Of the tail there is none.
             ChannelHandlerContext context = pipeline.context(names.get(i));
             if (context != null) {
                 found[count++] = context;
             }
         }
-        return Arrays.copyOf(found, count);
+        return count == found.length ? found : Arrays.copyOf(found, count);
     }
 
     /** Looks at the pipeline, and returns the contexts as they are now; the array does not change. */
@@ -53,7 +53,6 @@ final class PipelineContexts {
     }
 
     private boolean isAsSeen(List<String> names) {
-        // The tail has a name, and no context.
         if (names.size() != seen.length + 1) {
             return false;
         }

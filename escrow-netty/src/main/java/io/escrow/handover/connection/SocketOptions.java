@@ -18,7 +18,7 @@ final class SocketOptions {
     private final Boolean noDelay;
 
     /** Those that the bootstrap sets. */
-    private final Map<ChannelOption<?>, Object> before = new LinkedHashMap<>(0);
+    private Map<ChannelOption<?>, Object> before = Map.of();
 
     /**
      * Notes how the options of a socket are.
@@ -32,6 +32,7 @@ final class SocketOptions {
         for (ChannelOption<?> option : changed) {
             Object value = isOfSocket(option) ? channel.config().getOption(option) : null;
             if (value != null && !option.equals(ChannelOption.TCP_NODELAY)) {
+                before = before.isEmpty() ? new LinkedHashMap<>() : before;
                 before.put(option, value);
             }
         }
@@ -48,7 +49,9 @@ final class SocketOptions {
 
     /** Sets the options of a channel again that are not as they were. */
     void restore(Channel channel) {
-        before.forEach((option, value) -> restore(channel, option, value));
+        if (!before.isEmpty()) {
+            before.forEach((option, value) -> restore(channel, option, value));
+        }
         if (noDelay != null) {
             restore(channel, ChannelOption.TCP_NODELAY, noDelay);
         }

@@ -3,6 +3,7 @@ package io.escrow.handover.link;
 import io.escrow.Deposit;
 import io.escrow.internal.EventLoops;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -12,6 +13,7 @@ import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.Socket;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
+import java.nio.ByteBuffer;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -66,9 +68,9 @@ public final class ProcessLink implements AutoCloseable {
      * Holds one message.
      *
      * @param index the index of the connection's slot, where there is one
-     * @param content more about it, which needs no release; empty where there is no more
+     * @param content more about it, from its position on; empty where there is no more
      */
-    public record Message(Kind kind, int index, ByteBuf content) {}
+    public record Message(Kind kind, int index, ByteBuffer content) {}
 
     /** The longest message: the record of a connection with what its peer has not taken yet. */
     private static final int MAX_LENGTH = 1 << 30;
@@ -208,12 +210,14 @@ public final class ProcessLink implements AutoCloseable {
             if (failed) {
                 return;
             }
-            received.add(new Message(Kind.of(in.readByte()), in.readInt(), Unpooled.copiedBuffer(in)));
+            Kind kind = Kind.of(in.readByte());
+            int index = in.readInt();
+            received.add(new Message(kind, index, ByteBuffer.wrap(ByteBufUtil.getBytes(in))));
         }
 
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
-            received.add(new Message(Kind.END, 0, Unpooled.EMPTY_BUFFER));
+            received.add(new Message(Kind.END, 0, ByteBuffer.allocate(0)));
         }
 
         @Override

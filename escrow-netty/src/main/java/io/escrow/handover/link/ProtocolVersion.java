@@ -1,6 +1,5 @@
 package io.escrow.handover.link;
 
-import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 
 /**
@@ -22,10 +21,11 @@ public record ProtocolVersion(int lowest, int version, long features) {
     private static final int LENGTH = 2 * Byte.BYTES + Long.BYTES;
 
     /** Reads what {@link #encode} wrote; what a later version may have added is ignored. */
-    public static ProtocolVersion decode(ByteBuf content) {
-        return content.readableBytes() < LENGTH
+    public static ProtocolVersion decode(ByteBuffer content) {
+        return content.remaining() < LENGTH
                 ? UNSENT
-                : new ProtocolVersion(content.readUnsignedByte(), content.readUnsignedByte(), content.readLong());
+                : new ProtocolVersion(
+                        Byte.toUnsignedInt(content.get()), Byte.toUnsignedInt(content.get()), content.getLong());
     }
 
     /** Returns the bytes of this version. */

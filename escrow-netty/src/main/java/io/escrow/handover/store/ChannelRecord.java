@@ -471,18 +471,17 @@ public record ChannelRecord(String listener, boolean clean, Map<String, Section>
      * @throws UnreadableRecordException if this version can't read it
      */
     public static ChannelRecord decode(ByteBuf in) throws UnreadableRecordException {
-        return decode(in, "");
+        return decode(in.nioBuffer(), "");
     }
 
     /**
      * Reads what this version or another one wrote.
      *
-     * @param in the record and nothing else; is not changed
+     * @param bytes the record and nothing else, from the position on, which may change
      * @param listener the name that the listener most likely has: then that is the name of this record, and no copy of it
      * @throws UnreadableRecordException if this version can't read it
      */
-    public static ChannelRecord decode(ByteBuf in, String listener) throws UnreadableRecordException {
-        ByteBuffer bytes = in.nioBuffer();
+    public static ChannelRecord decode(ByteBuffer bytes, String listener) throws UnreadableRecordException {
         RecordParser.Parsed parsed = RecordParser.parse(bytes, 0, listener);
         RecordParser.Span rested = parsed.sections().get(RESTED);
         Map<String, Section> sections = Map.of();

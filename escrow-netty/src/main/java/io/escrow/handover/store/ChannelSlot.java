@@ -15,11 +15,17 @@ public final class ChannelSlot {
     private final EscrowTable table;
     private final int tag;
     private final int index;
-    /** Where the channel is when everything that was asked for is done; of {@code null} when it is nowhere. Never fails. */
+    /**
+     * Where the channel is when everything that was asked for is done, but for {@link #last}; of {@code null} when it is nowhere. Never
+     * fails.
+     */
     private CompletableFuture<EscrowTable.Place> place;
 
-    /** The removal that was asked for last: what {@link #place} is then. {@code null} if something else was. */
-    private CompletableFuture<Void> removed;
+    /** The first store or the removal that was asked for last; {@code null} if something else was, or nothing. */
+    private CompletableFuture<Void> last;
+
+    /** Where that stores the channel; {@code null} if it removes it. */
+    private EscrowTable.Place lastPlace;
 
     /** Whether the last thing that was asked for is to empty the slot. */
     private boolean emptied;
@@ -32,11 +38,14 @@ public final class ChannelSlot {
         this.place = CompletableFuture.completedFuture(place);
     }
 
-    /** Returns {@link #place} behind a removal, which makes no future of its own unless it is asked for. */
+    /** Returns {@link #place} behind what was asked for last, which makes no future of its own unless something follows. */
     private CompletableFuture<EscrowTable.Place> place() {
-        if (removed != null) {
-            place = removed.handle((nothing, failure) -> null);
-            removed = null;
+        if (last != null) {
+            EscrowTable.Place stored = lastPlace;
+            place = last.handle((nothing, failure) ->
+                    failure == null || stored == null ? stored : table.unsure(tag, index, failure));
+            last = null;
+            lastPlace = null;
         }
         return place;
     }
@@ -65,9 +74,9 @@ public final class ChannelSlot {
         if (descriptor != null && before.isDone() && before.join() == null) {
             // As most do: what follows is for those that are renewed.
             EscrowTable.Stored first = table.put(tag, index, descriptor, channel, onSent);
-            place = first.done()
-                    .handle((nothing, failure) -> failure == null ? first.place() : table.unsure(tag, index, failure));
-            return first.done();
+            last = first.done();
+            lastPlace = first.place();
+            return last;
         }
         CompletableFuture<EscrowTable.Place> stored = before.thenCompose(old -> {
             if (old != null && table.has(old)) {
@@ -145,10 +154,10 @@ public final class ChannelSlot {
     private synchronized CompletableFuture<Void> remove(boolean forGood, Runnable onSent) {
         emptied = true;
         CompletableFuture<EscrowTable.Place> before = place();
-        removed = before.isDone()
+        last = before.isDone()
                 ? remove(before.join(), forGood, onSent)
                 : table.removing(before.thenCompose(old -> remove(old, forGood, onSent)));
-        return removed;
+        return last;
     }
 
     private CompletableFuture<Void> remove(EscrowTable.Place old, boolean forGood, Runnable onSent) {
@@ -163,7 +172,11 @@ public final class ChannelSlot {
 
     /** Returns whether the escrow has a duplicate of the channel's descriptor, or may get one any moment. */
     public synchronized boolean mayBeFilled() {
-        return removed == null ? !place.isDone() || place.join() != null : !removed.isDone();
+        if (last != null && lastPlace == null) {
+            return !last.isDone();
+        }
+        CompletableFuture<EscrowTable.Place> now = place();
+        return !now.isDone() || now.join() != null;
     }
 
     /** Returns whether the slot is being emptied, or has been, so that nothing is to be renewed in it. */
