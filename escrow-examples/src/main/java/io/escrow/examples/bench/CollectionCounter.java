@@ -1,39 +1,50 @@
 package io.escrow.examples.bench;
 
+import com.sun.management.GarbageCollectionNotificationInfo;
+import com.sun.management.GcInfo;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
+import javax.management.Notification;
+import javax.management.NotificationEmitter;
+import javax.management.openmbean.CompositeData;
 
 /** Counts the garbage collections of this process, for the benchmark that reads what it prints. */
 final class CollectionCounter {
 
-    private long before;
-    private long millisBefore;
+    private final List<GcInfo> collections = new CopyOnWriteArrayList<>();
 
-    /** Begins anew. */
-    void begin() {
-        before = count();
-        millisBefore = millis();
+    /** Counts from now on. */
+    CollectionCounter() {
+        for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
+            ((NotificationEmitter) collector)
+                    .addNotificationListener((notification, handback) -> add(notification), null, null);
+        }
     }
 
-    private static long count() {
-        return ManagementFactory.getGarbageCollectorMXBeans().stream()
-                .mapToLong(GarbageCollectorMXBean::getCollectionCount)
-                .sum();
+    private void add(Notification notification) {
+        if (notification.getType().equals(GarbageCollectionNotificationInfo.GARBAGE_COLLECTION_NOTIFICATION)) {
+            collections.add(GarbageCollectionNotificationInfo.from((CompositeData) notification.getUserData())
+                    .getGcInfo());
+        }
     }
 
-    private static long millis() {
-        return ManagementFactory.getGarbageCollectorMXBeans().stream()
-                .mapToLong(GarbageCollectorMXBean::getCollectionTime)
-                .sum();
-    }
-
-    /** Returns the collections since the beginning, the time that they took together, and what collects. */
-    @Override
-    public String toString() {
+    /** Describes the collections that have ended in the time up to now: the time that they took together, and what collects. */
+    String within(Duration time) {
+        // Both count from when Java began.
+        long since = ManagementFactory.getRuntimeMXBean().getUptime() - time.toMillis();
+        List<Long> millis = collections.stream()
+                .filter(collection -> collection.getEndTime() >= since)
+                .map(GcInfo::getDuration)
+                .toList();
         String collectors = ManagementFactory.getGarbageCollectorMXBeans().stream()
                 .map(GarbageCollectorMXBean::getName)
                 .collect(Collectors.joining(", "));
-        return (count() - before) + " collections in " + (millis() - millisBefore) + " ms by " + collectors;
+        return millis.size() + " collections in "
+                + millis.stream().mapToLong(each -> each).sum() + " ms, the longest in "
+                + millis.stream().mapToLong(each -> each).max().orElse(0) + " ms, by " + collectors;
     }
 }

@@ -112,10 +112,7 @@ final class HandoverEcho {
         ServerHandoverBuilder builder = ServerHandover.with(EscrowClient.builder()
                         .path(escrow)
                         .connectTimeout(Duration.ofHours(1))
-                        .onWaiting(waiting -> {
-                            collections.begin();
-                            System.out.println(WAITING);
-                        }))
+                        .onWaiting(waiting -> System.out.println(WAITING)))
                 .listen("echo", bootstrap, address)
                 .crashSafe(modes.contains(CRASH_SAFE));
         for (String mode : modes) {
@@ -126,7 +123,6 @@ final class HandoverEcho {
         if (tls != null) {
             builder.tls(MovableTls.of(tls));
         }
-        collections.begin();
         ServerHandover server = builder.start().join();
         StartReport start = server.startReport();
         address = (InetSocketAddress) server.listeners().get(0).localAddress();
@@ -139,12 +135,12 @@ final class HandoverEcho {
                 start.took().toNanos() / 1000,
                 start.pauses().median().toMillis(),
                 start.pauses().max().toMillis(),
-                collections);
+                collections.within(start.took()));
         return server;
     }
 
     private void handOver(ServerHandover server) {
-        collections.begin();
+        long begun = System.nanoTime();
         HandoverReport report = server.handOver(DEADLINE).join();
         System.out.printf(
                 "%s %d, resting %d us, storing %d us, %s%n",
@@ -152,7 +148,7 @@ final class HandoverEcho {
                 report.connections(),
                 report.resting().toNanos() / 1000,
                 report.storing().toNanos() / 1000,
-                collections);
+                collections.within(Duration.ofNanos(System.nanoTime() - begun)));
     }
 
     @Sharable

@@ -37,10 +37,10 @@ record HandoverRounds(
         Processors processors) {
 
     private static final Pattern HANDED_OVER =
-            Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us, (\\d+) collections in (\\d+) ms by .*");
+            Pattern.compile(".* (\\d+), resting (\\d+) us, storing (\\d+) us, (\\d+) collections in (\\d+) ms,.*");
     private static final Pattern SERVING =
             Pattern.compile(".* port (\\d+), (\\d+) adopted, (\\d+) refused, in (\\d+) us, pauses (\\d+) and (\\d+) ms,"
-                    + " (\\d+) collections in (\\d+) ms by .*");
+                    + " (\\d+) collections in (\\d+) ms,.*");
 
     /**
      * What one handover was like; times in microseconds.
