@@ -97,11 +97,25 @@ final class RehearsalPeer {
         };
     }
 
-    /** Sends messages, and waits for the answers: then the connection is at rest. */
-    void ask(Duration patience) throws IOException {
+    /** Builds pipelines of the server that have no protocol, and echo what comes. */
+    static ChannelHandler bytesPipeline() {
+        return new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel child) {
+                child.pipeline().addLast(Echo.INSTANCE);
+            }
+        };
+    }
+
+    /** Sends messages. */
+    void ask() {
         for (int i = 0; i < messages; i++) {
             channel.writeAndFlush(Unpooled.wrappedBuffer(HAS_HTTP ? REQUEST : FRAME));
         }
+    }
+
+    /** Waits for the answers to what it has sent: then the connection is at rest. */
+    void awaitAnswers(Duration patience) throws IOException {
         try {
             if (!answers.tryAcquire(messages, patience.toMillis(), TimeUnit.MILLISECONDS)) {
                 throw new IOException("no answer came in " + patience.toSeconds() + " s");

@@ -20,7 +20,6 @@ import io.escrow.handover.seal.RecordSeal;
 import io.escrow.handover.store.ChannelRecord;
 import io.escrow.handover.store.ChannelSlot;
 import io.escrow.handover.store.UnreadableRecordException;
-import io.escrow.handover.store.UnreferencedChunks;
 import io.escrow.handover.tls.source.RehearsalTls;
 import io.escrow.handover.tls.source.TlsSources;
 import io.escrow.internal.EpollLoops;
@@ -47,7 +46,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -64,12 +62,14 @@ final class RehearsalStage implements AutoCloseable {
     /** How many of them have no TLS, if others have. */
     static final int PLAIN = 5;
 
+    /** How many of those without TLS have no protocol either. */
+    private static final int BYTES = 2;
+
     static final String NAME = "escrow-rehearsal";
 
     private static final String TLS_NAME = "escrow-rehearsal-tls";
 
-    /** How many slots are asked for at once. */
-    private static final int MANY = 3_000;
+    private static final String BYTES_NAME = "escrow-rehearsal-bytes";
 
     /** How long a step may take before the rehearsal is given up. */
     private static final Duration PATIENCE = Duration.ofSeconds(10);
@@ -106,9 +106,10 @@ final class RehearsalStage implements AutoCloseable {
         group = isOf41 ? EpollLoops.newLoopOf41(threads) : EpollLoops.newLoop(threads);
         try {
             List<ListenerConfiguration> listeners = new ArrayList<>();
-            listeners.add(listening(NAME, null));
+            listeners.add(listening(NAME, RehearsalPeer.serverPipeline(null)));
+            listeners.add(listening(BYTES_NAME, RehearsalPeer.bytesPipeline()));
             if (kind.tls()) {
-                listeners.add(listening(TLS_NAME, RehearsalTls::fresh));
+                listeners.add(listening(TLS_NAME, RehearsalPeer.serverPipeline(RehearsalTls::fresh)));
             }
             server = HandoverContext.of(configuration(listeners, kind.tls()));
             adopter = new ConnectionAdopter(server, new StartNotes(), new FoundMarks());
@@ -118,9 +119,8 @@ final class RehearsalStage implements AutoCloseable {
         }
     }
 
-    private ListenerConfiguration listening(String name, Supplier<ChannelHandler> encryption) {
-        ServerBootstrap bootstrap =
-                new ServerBootstrap().group(group).childHandler(RehearsalPeer.serverPipeline(encryption));
+    private ListenerConfiguration listening(String name, ChannelHandler pipeline) {
+        ServerBootstrap bootstrap = new ServerBootstrap().group(group).childHandler(pipeline);
         SocketAddress address =
                 kind.tcp() ? new InetSocketAddress(InetAddress.getLoopbackAddress(), 0) : new DomainSocketAddress(name);
         return ListenerConfiguration.of(name, bootstrap, address);
@@ -153,21 +153,14 @@ final class RehearsalStage implements AutoCloseable {
         SocketPair session = SocketPair.open();
         escrow = new RehearsalClient(others.next(), session.one(), session.other());
         await(server.table().begin(escrow.client()));
-        storeMany();
+        RehearsalCrowd.tables();
+        RehearsalCrowd.classes();
+        RehearsalCrowd.queue(group.next());
+        RehearsalCrowd.queue(others.next());
+        RehearsalCrowd.slots(server, new Deadline(PATIENCE));
         for (int i = 0; i < WAVE; i++) {
             connect(i);
         }
-    }
-
-    /** Has the escrow keep many slots, as those of a server at once, but without descriptors. */
-    private void storeMany() throws EscrowException {
-        ChannelRecord record = ChannelRecord.builder(NAME, true).build();
-        List<ChannelSlot> slots =
-                Stream.generate(server.table()::newConnectionSlot).limit(MANY).toList();
-        await(all(slots.stream().map(slot -> slot.store(record))));
-        await(await(UnreferencedChunks.find(server.table()))
-                .getAll(server.table().connectionTag(), Entry::close));
-        await(all(slots.stream().map(ChannelSlot::free)));
     }
 
     private static CompletableFuture<Void> all(Stream<CompletableFuture<Void>> futures) {
@@ -177,7 +170,8 @@ final class RehearsalStage implements AutoCloseable {
     /** Puts a connection into the escrow, as if it were served. */
     private void connect(int index) throws EscrowException, IOException {
         RehearsalTls keys = kind.tls() && index >= PLAIN ? new RehearsalTls(index) : null;
-        ChannelRecord.Builder record = ChannelRecord.builder(keys == null ? NAME : TLS_NAME, true);
+        String plain = index < BYTES ? BYTES_NAME : NAME;
+        ChannelRecord.Builder record = ChannelRecord.builder(keys == null ? plain : TLS_NAME, true);
         if (keys != null) {
             record.put(ChannelRecord.TLS, keys.server());
         }
@@ -197,7 +191,7 @@ final class RehearsalStage implements AutoCloseable {
         return new HandoverConfiguration(
                 EscrowClient.builder(),
                 listeners,
-                Map.of(NAME, Deposit.NO_BYTES, TLS_NAME, Deposit.NO_BYTES),
+                Map.of(NAME, Deposit.NO_BYTES, TLS_NAME, Deposit.NO_BYTES, BYTES_NAME, Deposit.NO_BYTES),
                 Set.of(),
                 new InheritedSockets(Map.of()),
                 false,
@@ -242,8 +236,9 @@ final class RehearsalStage implements AutoCloseable {
         } finally {
             entries.values().forEach(Entry::close);
         }
+        peers.forEach(RehearsalPeer::ask);
         for (RehearsalPeer peer : peers) {
-            peer.ask(PATIENCE);
+            peer.awaitAnswers(PATIENCE);
         }
         return give(toEscrow);
     }
