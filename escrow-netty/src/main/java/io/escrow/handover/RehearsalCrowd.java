@@ -62,9 +62,7 @@ final class RehearsalCrowd {
             numbered.put(i * MANY, VALUE);
         }
         shared.keySet().forEach(shared::remove);
-        for (int i = 0; i < MANY; i++) {
-            numbered.remove(i * MANY);
-        }
+        List.copyOf(numbered.keySet()).forEach(numbered::remove);
     }
 
     /** Asks for what is kept of classes, some of which nothing is kept of. */
