@@ -59,7 +59,7 @@ class BenchIT {
                 "--connections=20",
                 "--talking=10",
                 "--svg=" + picture);
-        for (String row : List.of("1", "median", "tls 1", "tls 2", "tls median")) {
+        for (String row : List.of("first", "1", "median", "tls 1", "tls 2", "tls median")) {
             assertTrue(output.stream().anyMatch(line -> line.matches(row + "( +[\\d,]+){11}")), row + output);
         }
         assertTrue(

@@ -41,11 +41,16 @@ final class ConnectionSettler {
             private boolean counted;
 
             @Override
-            public synchronized void run() {
-                if (!counted && left.decrementAndGet() == 0) {
+            public void run() {
+                if (isFirst() && left.decrementAndGet() == 0) {
                     all.complete(null);
                 }
+            }
+
+            private synchronized boolean isFirst() {
+                boolean first = !counted;
                 counted = true;
+                return first;
             }
 
             @Override

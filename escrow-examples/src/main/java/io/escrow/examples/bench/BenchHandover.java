@@ -195,10 +195,15 @@ final class BenchHandover implements Callable<Integer> {
                 handovers,
                 javaOptions,
                 processors);
-        lost += measured.run(rounds, result -> {
-            results.add(result);
-            rows.add(row(result));
-            printRow(kind + rows.size(), rows.get(rows.size() - 1));
+        lost += measured.run(rounds, (result, round) -> {
+            long[] row = row(result);
+            if (round == 0) {
+                printRow(kind + "first", row);
+            } else {
+                results.add(result);
+                rows.add(row);
+                printRow(kind + round, row);
+            }
         });
         long[] median = median(rows);
         printRow(kind + "median", median);

@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
+import java.util.function.ObjIntConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.HdrHistogram.Histogram;
@@ -52,8 +52,13 @@ record HandoverRounds(
      */
     record Result(Histogram waits, List<Pause> pauses, long took, List<Long> figures) {}
 
-    /** Measures; returns how many connections were lost. */
-    int run(int rounds, Consumer<Result> results)
+    /**
+     * Measures; returns how many connections were lost.
+     *
+     * @param results gets the result and the number of each handover, from 1 on. If each one is to a new process, there is one before
+     *     them, with the number 0: of a server that has taken over nothing, with a daemon that has held nothing
+     */
+    int run(int rounds, ObjIntConsumer<Result> results)
             throws IOException, InterruptedException, ExecutionException, TimeoutException {
         try (ChildProcesses children = ChildProcesses.open();
                 PauseClients clients = new PauseClients(encrypted ? BenchTls.client() : null, closedLoop)) {
@@ -66,15 +71,15 @@ record HandoverRounds(
             clients.connect(port, connections);
             clients.startSending(talking, interval);
             ChildProcess next = null;
-            for (int round = 1 - before; round <= rounds; round++) {
+            for (int round = Math.min(0, 1 - before); round <= rounds; round++) {
                 if (next == null) {
                     next = startServer(children, HandoverEcho.WAITING, port, modes);
                 }
                 next.takeLine(HandoverEcho.WAITING);
                 Thread.sleep(waiting);
                 Result result = handOver(clients, server, next);
-                if (round > 0) {
-                    results.accept(result);
+                if (round > 0 || before == 0) {
+                    results.accept(result, round);
                 }
                 ChildProcess old = server;
                 server = next;
