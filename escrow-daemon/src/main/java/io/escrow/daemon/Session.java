@@ -224,7 +224,8 @@ final class Session extends ChannelInboundHandlerAdapter {
                     add.keepFlags(),
                     descriptor,
                     sessionRecord.peer(),
-                    System.currentTimeMillis());
+                    System.currentTimeMillis(),
+                    store.nextFilling());
             store.add(add.tag(), add.index(), slot);
         } catch (EscrowException e) {
             ReferenceCountUtil.release(descriptor);

@@ -20,7 +20,13 @@ final class DaemonLauncher {
     private static final String NETTY_4_2 = "io.netty.channel.IoHandler";
 
     /** For a small process that starts quickly. The daemon's launch script has the same options. */
-    static final List<String> SMALL = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
+    static final List<String> SMALL = List.of(
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xms8m",
+            "-XX:NewSize=3m",
+            "-XX:MaxNewSize=6m",
+            "-XX:MinHeapFreeRatio=20");
 
     /**
      * Has Java use its archives of classes where they were made for. By default it moves them to a random place, which makes

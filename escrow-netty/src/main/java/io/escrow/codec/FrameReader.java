@@ -131,13 +131,16 @@ final class FrameReader {
     private Frame readAdd(Object descriptor) {
         Frame.Invalid problem;
         try {
-            SlotBody body = SlotBody.read(in, Opcode.ADD, flags, length, limits);
+            SlotBody.check(in, Opcode.ADD, flags, length, limits);
             problem = checkDescriptor(descriptor);
             if (problem == null) {
-                byte[] farewell = body.farewell() == null ? Deposit.NO_BYTES : body.farewell();
+                byte[] farewell = SlotBody.readFarewell(in, flags);
+                int number = SlotBody.readNumber(in);
+                byte[] payload = SlotBody.readPayload(in);
                 boolean keepFlags = (flags & FrameCodec.KEEP_FLAGS) != 0;
                 OwnedDescriptor owned = (OwnedDescriptor) descriptor;
-                return new Frame.Add(tag, index, body.number(), body.payload(), farewell, keepFlags, owned);
+                return new Frame.Add(
+                        tag, index, number, payload, farewell == null ? Deposit.NO_BYTES : farewell, keepFlags, owned);
             }
         } catch (EscrowException e) {
             problem = new Frame.Invalid(e.status(), e.text());
@@ -171,8 +174,9 @@ final class FrameReader {
 
     private Frame readUpdate() {
         try {
-            SlotBody body = SlotBody.read(in, Opcode.UPD, flags, length, limits);
-            return new Frame.Update(tag, index, body.payload(), body.farewell());
+            SlotBody.check(in, Opcode.UPD, flags, length, limits);
+            byte[] farewell = SlotBody.readFarewell(in, flags);
+            return new Frame.Update(tag, index, SlotBody.readPayload(in), farewell);
         } catch (EscrowException e) {
             return new Frame.Invalid(e.status(), e.text());
         }

@@ -1,40 +1,37 @@
 package io.escrow.codec;
 
+import io.escrow.Deposit;
 import io.escrow.EscrowException;
 import io.escrow.Limits;
 import io.escrow.Status;
 import io.netty.buffer.ByteBuf;
 
 /**
- * The body of a frame that fills a slot (PROTOCOL.md, "ADD" and "UPD").
- *
- * @param farewell the farewell; {@code null} when the frame has none
- * @param number the number of the descriptor in its owner; -1 in an UPD, which has none
- * @param payload the payload, possibly empty
+ * The body of a frame that fills a slot (PROTOCOL.md, "ADD" and "UPD"). It is checked as a whole before anything is read, and then
+ * its parts are read in the order of these methods. It is no object: escrowd would make one for each slot that is filled.
  */
-@SuppressWarnings("ArrayRecordComponent") // bodies are not compared
-record SlotBody(byte[] farewell, int number, byte[] payload) {
+final class SlotBody {
 
     private static final int FIELD = 4;
 
+    private SlotBody() {}
+
     /**
-     * Reads a body.
+     * Checks a body, and reads nothing.
      *
      * @param length the length of the body, all of which is there
-     * @throws EscrowException if a field is wrong; how much was read is undefined then
+     * @throws EscrowException if a field is wrong
      */
-    static SlotBody read(ByteBuf in, Opcode opcode, int flags, int length, Limits limits) throws EscrowException {
+    static void check(ByteBuf in, Opcode opcode, int flags, int length, Limits limits) throws EscrowException {
         int fixed = opcode == Opcode.ADD ? 2 * FIELD : FIELD;
-        boolean hasFarewell = (flags & FrameCodec.FAREWELL) != 0;
-        int least = fixed + (hasFarewell ? FIELD : 0);
+        int least = fixed + (hasFarewell(flags) ? FIELD : 0);
         if (length < least) {
             throw new EscrowException(
                     Status.EINVAL, "length of " + opcode + ": " + length + " (expected: >= " + least + ")");
         }
         int rest = length;
-        byte[] farewell = null;
-        if (hasFarewell) {
-            int farewellLength = in.readInt();
+        if (hasFarewell(flags)) {
+            int farewellLength = in.getInt(in.readerIndex());
             checkLength("farewell", farewellLength, limits.farewell());
             rest -= FIELD + farewellLength;
             if (rest < fixed) {
@@ -43,17 +40,33 @@ record SlotBody(byte[] farewell, int number, byte[] payload) {
                         "farewell length: " + farewellLength + " (expected: <= " + (length - least)
                                 + ", as the frame has)");
             }
-            farewell = readBytes(in, farewellLength);
         }
-        int number = opcode == Opcode.ADD ? in.readInt() : -1;
-        int payloadLength = in.readInt();
+        int payloadLength = in.getInt(in.readerIndex() + length - rest + fixed - FIELD);
         checkLength("payload", payloadLength, limits.payload());
         if (payloadLength != rest - fixed) {
             throw new EscrowException(
                     Status.EINVAL,
                     "payload length: " + payloadLength + " (expected: " + (rest - fixed) + ", as the frame has)");
         }
-        return new SlotBody(farewell, number, readBytes(in, payloadLength));
+    }
+
+    /** Reads the farewell; returns {@code null} when the frame has none. */
+    static byte[] readFarewell(ByteBuf in, int flags) {
+        return hasFarewell(flags) ? readBytes(in) : null;
+    }
+
+    /** Reads the number of the descriptor in its owner, which an UPD does not have. */
+    static int readNumber(ByteBuf in) {
+        return in.readInt();
+    }
+
+    /** Reads the payload, possibly empty. */
+    static byte[] readPayload(ByteBuf in) {
+        return readBytes(in);
+    }
+
+    private static boolean hasFarewell(int flags) {
+        return (flags & FrameCodec.FAREWELL) != 0;
     }
 
     private static void checkLength(String what, int length, int limit) throws EscrowException {
@@ -65,7 +78,11 @@ record SlotBody(byte[] farewell, int number, byte[] payload) {
         }
     }
 
-    private static byte[] readBytes(ByteBuf in, int length) {
+    private static byte[] readBytes(ByteBuf in) {
+        int length = in.readInt();
+        if (length == 0) {
+            return Deposit.NO_BYTES;
+        }
         byte[] bytes = new byte[length];
         in.readBytes(bytes);
         return bytes;

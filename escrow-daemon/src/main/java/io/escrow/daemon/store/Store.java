@@ -42,12 +42,17 @@ public final class Store implements AutoCloseable {
 
     /**
      * Fills a slot and closes its previous descriptor. The store owns the descriptor of the new slot from then on,
-     * unless this method throws.
+     * unless this method throws. A slot without a number of its filling gets the next one.
      *
      * @throws EscrowException if tag or index are out of range or a limit is reached; then nothing changes
      */
     public void add(int tag, int index, StoredSlot slot) throws EscrowException {
-        put(tag, index, slot.filled(fillings + 1));
+        put(tag, index, slot.filling() == 0 ? slot.filled(nextFilling()) : slot);
+    }
+
+    /** Returns the number of the next filling. Who makes a slot with it spares the store a copy of the slot. */
+    public long nextFilling() {
+        return fillings + 1;
     }
 
     /**

@@ -50,6 +50,19 @@ class StoreTest {
     }
 
     @Test
+    void takesASlotAsItIsThatHasTheNumberOfTheNextFilling() throws IOException {
+        store.add(0, 0, payload(1));
+        StoredSlot numbered = payload(1).filled(store.nextFilling());
+        store.add(0, 1, numbered);
+        store.add(0, 2, payload(1));
+
+        assertEquals(1, store.get(0, 0).filling());
+        assertSame(numbered, store.get(0, 1));
+        assertEquals(2, numbered.filling());
+        assertEquals(3, store.get(0, 2).filling());
+    }
+
+    @Test
     void returnsWhatWasAddedAndKeepsIt() throws IOException {
         StoredSlot slot = new StoredSlot(5, new byte[] {1, 2}, file.openOwned());
         store.add(3, LAST, slot);

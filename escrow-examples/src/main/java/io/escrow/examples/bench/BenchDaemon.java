@@ -38,14 +38,17 @@ final class BenchDaemon implements Callable<Integer> {
     @Mixin
     private final SlotOptions options = new SlotOptions(1024, 10);
 
+    private static final List<String> WITHOUT_QUICK = ChildProcesses.DAEMON_OPTIONS.stream()
+            .filter(option -> !option.startsWith("-XX:TieredStopAtLevel"))
+            .toList();
+
     private static final List<Setup> SETUPS = List.of(
             new Setup("no options", false, List.of()),
             new Setup("-XX:+UseSerialGC", false, ChildProcesses.DAEMON_OPTIONS.subList(0, 1)),
             new Setup("  and -XX:TieredStopAtLevel=1", false, ChildProcesses.DAEMON_OPTIONS.subList(0, 2)),
-            new Setup("    and -Xms8m -Xmn3m", false, ChildProcesses.DAEMON_OPTIONS),
+            new Setup("    and a small heap", false, ChildProcesses.DAEMON_OPTIONS),
             new Setup("      and an archive: the launcher's", true, ChildProcesses.DAEMON_OPTIONS),
-            new Setup(
-                    "        without -XX:TieredStopAtLevel=1", true, List.of("-XX:+UseSerialGC", "-Xms8m", "-Xmn3m")));
+            new Setup("        without -XX:TieredStopAtLevel=1", true, WITHOUT_QUICK));
 
     /** A set of options to start the daemon with. */
     private record Setup(String text, boolean archive, List<String> options) {}

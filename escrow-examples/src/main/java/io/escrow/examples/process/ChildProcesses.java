@@ -20,8 +20,13 @@ import java.util.List;
 public final class ChildProcesses implements AutoCloseable {
 
     /** The options of Java with which the launcher starts escrowd, except for the archive of classes. */
-    public static final List<String> DAEMON_OPTIONS =
-            List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms8m", "-Xmn3m");
+    public static final List<String> DAEMON_OPTIONS = List.of(
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xms8m",
+            "-XX:NewSize=3m",
+            "-XX:MaxNewSize=6m",
+            "-XX:MinHeapFreeRatio=20");
 
     /** How the line begins that escrowd prints when it is ready. */
     public static final String DAEMON_READY = "Listening on";
