@@ -148,6 +148,7 @@ class PackagesIT {
         List<String> version = run(Map.of(), 0, program("bin/escrowd"), "--version");
         assertEquals(1, version.size(), version::toString);
         Files.delete(archive);
+        Files.deleteIfExists(archive.resolveSibling("escrowd-base.jsa"));
     }
 
     @Test

@@ -15,8 +15,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.function.ToDoubleFunction;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -38,28 +36,28 @@ final class BenchDaemon implements Callable<Integer> {
     @Mixin
     private final SlotOptions options = new SlotOptions(1024, 10);
 
-    private static final List<String> WITHOUT_QUICK = ChildProcesses.DAEMON_OPTIONS.stream()
-            .filter(option -> !option.startsWith("-XX:TieredStopAtLevel"))
-            .toList();
+    @Option(
+            names = "--scripts",
+            paramLabel = "DIR",
+            description = "directory of the launcher's scripts; default: ${DEFAULT-VALUE}")
+    private Path scripts = Path.of("escrow-daemon/src/main/dist/lib");
+
+    private static final List<String> ALL = ChildProcesses.DAEMON_OPTIONS;
 
     private static final List<Setup> SETUPS = List.of(
             new Setup("no options", false, List.of()),
-            new Setup("-XX:+UseSerialGC", false, ChildProcesses.DAEMON_OPTIONS.subList(0, 1)),
-            new Setup("  and -XX:TieredStopAtLevel=1", false, ChildProcesses.DAEMON_OPTIONS.subList(0, 2)),
-            new Setup("    and a small heap", false, ChildProcesses.DAEMON_OPTIONS),
-            new Setup("      and an archive: the launcher's", true, ChildProcesses.DAEMON_OPTIONS),
-            new Setup("        without -XX:TieredStopAtLevel=1", true, WITHOUT_QUICK));
+            new Setup("-XX:+UseSerialGC", false, ALL.subList(0, 1)),
+            new Setup("  and -XX:TieredStopAtLevel=1", false, ALL.subList(0, 2)),
+            new Setup("    and a small heap", false, ALL),
+            new Setup("      and an archive: the launcher's", true, List.of()),
+            new Setup("        without -XX:TieredStopAtLevel=1", true, List.of("-XX:TieredStopAtLevel=4")));
 
-    /** A set of options to start the daemon with. */
-    private record Setup(String text, boolean archive, List<String> options) {}
-
-    /** As the launcher has it: an option that later versions of Java may not know. */
-    private static final List<String> IN_PLACE = Runtime.version().feature() <= 25
-            ? List.of("-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0")
-            : List.of();
-
-    /** How Java logs a class that does not come from an archive. */
-    private static final Pattern FROM_JAR = Pattern.compile("(\\S+) source: (?!shared objects file).*\\.jar");
+    /**
+     * A set of options to start the daemon with.
+     *
+     * @param launcher whether the launcher starts it, with its own options and the archive of classes before these
+     */
+    private record Setup(String text, boolean launcher, List<String> options) {}
 
     /** The figures of one start: milliseconds until it is ready, sizes in units of 1,024 bytes, and slots a second. */
     private record Start(double ready, long empty, long stored, long fetched, Map<StoreLoad.Operation, Double> rates) {
@@ -88,64 +86,50 @@ final class BenchDaemon implements Callable<Integer> {
         return 0;
     }
 
-    /** Makes an archive of classes, as lib/make-archive does. */
+    /** Lays out jar and scripts as they are where escrowd is installed, and makes the archive. */
     private void makeArchive(ChildProcesses children) throws IOException, InterruptedException {
-        String classes = children.file("classes").toString();
-        List<String> record = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
-        record.addAll(List.of("-Xshare:off", "-XX:DumpLoadedClassList=" + classes));
-        startAndEnd(children, record);
-        List<String> dump = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
-        dump.addAll(List.of("-Xshare:dump", "-XX:SharedClassListFile=" + classes, archive(children)));
-        int exitCode = new ProcessBuilder(java(dump, children.socket()))
+        Files.copy(jar, children.file("escrowd.jar"));
+        for (String script : List.of("launch", "make-archive")) {
+            Files.copy(scripts.resolve(script), children.file(script));
+        }
+        int exitCode = new ProcessBuilder(script(children, "make-archive"))
                 .redirectErrorStream(true)
                 .redirectOutput(Redirect.DISCARD)
                 .start()
                 .waitFor();
         if (exitCode != 0) {
-            throw new IOException("Java cannot make an archive of classes: exit status " + exitCode);
+            throw new IOException("make-archive cannot make an archive of classes: exit status " + exitCode);
         }
-        Path loaded = children.file("loaded");
-        List<String> log = new ArrayList<>(ChildProcesses.DAEMON_OPTIONS);
-        log.addAll(List.of(archive(children), "-Xlog:class+load:file=" + loaded + ":none"));
-        startAndEnd(children, log);
-        List<String> outside = Files.readAllLines(loaded).stream()
-                .map(FROM_JAR::matcher)
-                .filter(Matcher::matches)
-                .map(line -> line.group(1))
-                .toList();
-        Files.write(Path.of(children.file("archive.jsa") + ".outside"), outside);
     }
 
-    private void startAndEnd(ChildProcesses children, List<String> options) throws IOException, InterruptedException {
-        ChildProcess daemon = start(children, options, children.socket());
-        daemon.terminate();
-        daemon.awaitEnd();
+    private static List<String> script(ChildProcesses children, String script) {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        return List.of(
+                "env",
+                "ESCROW_JAVA=" + java,
+                "ESCROW_JAVA_OPTS=",
+                "sh",
+                children.file(script).toString());
     }
 
-    private static String archive(ChildProcesses children) {
-        return "-XX:SharedArchiveFile=" + children.file("archive.jsa");
-    }
-
-    private ChildProcess start(ChildProcesses children, List<String> options, String socket)
-            throws IOException, InterruptedException {
-        return children.start(ChildProcesses.DAEMON_READY, java(options, socket));
-    }
-
-    private List<String> java(List<String> options, String socket) {
-        return ChildProcesses.java(options, List.of("-jar", jar.toString()), List.of(socket));
+    private static List<String> command(ChildProcesses children, Setup setup, String socket) {
+        List<String> program = List.of("-jar", children.file("escrowd.jar").toString());
+        if (!setup.launcher) {
+            return ChildProcesses.java(setup.options, program, List.of(socket));
+        }
+        List<String> command = new ArrayList<>(script(children, "launch"));
+        command.addAll(setup.options);
+        command.addAll(program);
+        command.add(socket);
+        return command;
     }
 
     private Start measure(ChildProcesses children, Setup setup)
             throws IOException, InterruptedException, ExecutionException {
         String socket = children.socket() + "-" + SETUPS.indexOf(setup) + "-"
                 + starts.get(setup).size();
-        List<String> java = new ArrayList<>(setup.options);
-        if (setup.archive) {
-            java.add(archive(children));
-            java.addAll(IN_PLACE);
-        }
         long begin = System.nanoTime();
-        ChildProcess daemon = start(children, java, socket);
+        ChildProcess daemon = children.start(ChildProcesses.DAEMON_READY, command(children, setup, socket));
         double ready = (System.nanoTime() - begin) / 1e6;
         long empty = ProcessSize.memoryKb(daemon.pid());
         // The sockets are opened only now: a process with so many open files takes longer to start another one.
