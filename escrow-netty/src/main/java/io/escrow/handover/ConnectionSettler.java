@@ -36,7 +36,7 @@ final class ConnectionSettler {
             }
         }
 
-        /** Is run when one of them is sent, and when it is done: there may be nothing to send, or no session. */
+        /** Counts one of them when it is sent, or else when it is done: there may be nothing to send, or no session. */
         private final class One implements Runnable, BiConsumer<Void, Throwable> {
             private boolean counted;
 

@@ -32,8 +32,8 @@ final class RehearsalCrowd {
     private RehearsalCrowd() {}
 
     /**
-     * Loads the one class of Java on whose absence compiled code relies, and that comes when the turn does: what uses a {@link CompletableFuture}
-     * was thrown away then.
+     * Loads a class of Java that comes with the turn otherwise. Java throws away then what it has compiled on the assumption that
+     * {@link CompletableFuture} has no subclass.
      */
     static void loadLate() {
         CompletableFuture.completedStage(null);
