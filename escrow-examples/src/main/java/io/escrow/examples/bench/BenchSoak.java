@@ -155,7 +155,8 @@ final class BenchSoak implements Callable<Integer> {
         return used;
     }
 
-    private List<ProcessSize> measure(SoakServer restarted, SoakServer running) throws IOException {
+    private List<ProcessSize> measure(SoakServer restarted, SoakServer running)
+            throws IOException, InterruptedException {
         List<ProcessSize> now =
                 List.of(restarted.daemonSize(), restarted.serverSize(), running.daemonSize(), running.serverSize());
         for (int i = 0; i < now.size(); i++) {

@@ -59,11 +59,11 @@ final class SoakServer implements AutoCloseable {
         return port;
     }
 
-    ProcessSize daemonSize() throws IOException {
+    ProcessSize daemonSize() throws IOException, InterruptedException {
         return ProcessSize.of(daemon.pid());
     }
 
-    ProcessSize serverSize() throws IOException {
+    ProcessSize serverSize() throws IOException, InterruptedException {
         return ProcessSize.of(server.pid());
     }
 
